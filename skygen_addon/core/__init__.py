@@ -1,0 +1,1 @@
+"""The sky's contracts and scalar models: standard library and numpy only."""

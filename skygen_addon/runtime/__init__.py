@@ -1,0 +1,1 @@
+"""Frames from requests: ONNX Runtime, OpenEXR and the core."""

@@ -1,0 +1,1 @@
+"""SkyGen trainer: simulate."""
