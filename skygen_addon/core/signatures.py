@@ -35,6 +35,9 @@ SHADE_CHANNELS = (
 WEATHER_STATE = ("cover", "density", "grain", "haze")
 """Weather state: logit of cover, log2 of density, grain, log2 of haze, each in units of its training deviation."""
 
+LAYER_SHELLS = (10, 4)
+"""Number of shells of the low and of the high layer, evenly spaced from base to base + thickness."""
+
 ATLAS_CHANNELS = ("extinction", "sun_depth", "zenith_depth")
 """Channels of a layer's atlas: extinction in 1/km, optical depth toward the sun, optical depth straight up."""
 
@@ -147,6 +150,7 @@ COMPOSE = GraphSignature(
         Tensor("light", (6, 3), "RGB rows: sun irradiance, mean sky radiance, mean ground radiance; low then high layer"),
         Tensor("air", (2, 4), "rows Rayleigh and aerosol: extinction RGB in 1/km at the ground, scale height in km"),
         Tensor("ground_radiance", (3,), "RGB radiance of the ground"),
+        Tensor("air_light", (), "light in the air below the clouds relative to the clear sky"),
         Tensor("exposure", (), "linear factor"),
     ),
     (Tensor("radiance", ("h", "w", 3), "linear Rec.709"),),

@@ -1,1 +1,1 @@
-"""SkyGen trainer: networks."""
+"""Torch modules that are exported to graphs: the single source of per-pixel work."""

@@ -1,0 +1,96 @@
+"""The atlas: a layer's nested windows below one another, and how a plane position is looked up in it.
+
+Window l of an atlas (k, C, L * N, N) holds rows l * N to (l + 1) * N. Its texels measure
+``texel_km * FACTOR**l``; row 0 is north, column 0 is west; the windows share one centre.
+A position is read from the finest window that contains it; :func:`blend_margins` has made the
+outer texels of each window melt into the next coarser one, so no ring appears at the switch.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as functional
+from torch import Tensor
+
+FACTOR = 4
+"""Texel size ratio of neighbouring windows."""
+INSET_TEXELS = 2.0
+"""Texels at a window's rim that are never read, so that bilinear taps stay inside."""
+MARGIN_TEXELS = 40
+"""Texels over which a window melts into the next coarser one."""
+
+
+def lookup(atlas: Tensor, position_km: Tensor, texel_km: Tensor) -> Tensor:
+    """Bilinear values of an atlas at lattice positions.
+
+    Parameters
+    ----------
+    atlas : Tensor, shape (k, C, L * N, N)
+    position_km : Tensor, shape (k, p, q, 2)
+        Window coordinates (east, north) in km from the common centre.
+    texel_km : Tensor, scalar
+        Texel of the finest window.
+
+    Returns
+    -------
+    Tensor, shape (k, C, p, q); zero outside the coarsest window.
+    """
+    window = atlas.shape[3]
+    levels = atlas.shape[2] // window
+    texels = position_km / texel_km
+    reach = torch.maximum(texels[..., 0].abs(), texels[..., 1].abs())
+    column = texels[..., 0] + window / 2
+    row = window / 2 - texels[..., 1]
+    for level in range(1, levels):
+        scale = float(FACTOR**level)
+        inside_finer = reach < (window / 2 - INSET_TEXELS) * float(FACTOR ** (level - 1))
+        column = torch.where(inside_finer, column, texels[..., 0] / scale + window / 2)
+        row = torch.where(inside_finer, row, window / 2 - texels[..., 1] / scale + level * window)
+    outside = reach >= (window / 2 - INSET_TEXELS) * float(FACTOR ** (levels - 1))
+    column = torch.where(outside, torch.full_like(column, -4.0 * window), column)
+    grid = torch.stack([column * (2.0 / window) - 1, row * (2.0 / (levels * window)) - 1], dim=-1)  # k p q 2
+    return functional.grid_sample(atlas, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+
+
+def blend_margins(windows: Tensor) -> Tensor:
+    """Melt the rim of every window into the next coarser one.
+
+    Parameters
+    ----------
+    windows : Tensor, shape (L, k, N, N)
+        Finest first.
+
+    Returns
+    -------
+    Tensor, shape (L, k, N, N)
+        Equal to the input except in the outer MARGIN_TEXELS of all but the coarsest window.
+    """
+    levels, _, size, _ = windows.shape
+    distance = torch.arange(size, dtype=torch.float32, device=windows.device) + 0.5
+    rim = torch.minimum(distance, size - distance) - INSET_TEXELS
+    weight_1d = (rim / MARGIN_TEXELS).clamp(0.0, 1.0)
+    weight = torch.minimum(weight_1d[None, :], weight_1d[:, None])
+    weight = weight * weight * (3 - 2 * weight)  # N N
+    quarter = size // FACTOR
+    start = (size - quarter) // 2
+    result = [windows[levels - 1]]
+    for level in range(levels - 2, -1, -1):
+        coarse = result[0][:, start - 1 : start + quarter + 1, start - 1 : start + quarter + 1]  # k N/4+2 N/4+2
+        wide = functional.interpolate(coarse[None], scale_factor=FACTOR, mode="bilinear", align_corners=False)[0]
+        parent = wide[:, FACTOR : FACTOR + size, FACTOR : FACTOR + size]  # k N N
+        result.insert(0, windows[level] * weight + parent * (1 - weight))
+    return torch.stack(result)  # L k N N
+
+
+def stack_windows(windows: Tensor) -> Tensor:
+    """Windows (L, k, N, N) as one atlas channel (k, 1, L * N, N)."""
+    levels, shells, size, _ = windows.shape
+    return windows.permute(1, 0, 2, 3).reshape(shells, 1, levels * size, size)  # k 1 LN N
+
+
+def texel_positions(levels: int, size: int, texel_km: Tensor) -> Tensor:
+    """Window coordinates in km of every texel of an atlas, shape (L * N, N, 2)."""
+    axis = torch.arange(size, dtype=torch.float32, device=texel_km.device) + 0.5 - size / 2
+    north, east = torch.meshgrid(-axis, axis, indexing="ij")
+    plane = torch.stack([east, north], dim=-1)  # N N 2
+    return torch.cat([plane * (texel_km * float(FACTOR**level)) for level in range(levels)])  # LN N 2

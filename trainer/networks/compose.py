@@ -1,0 +1,102 @@
+"""Compose: clear sky, two cloud layers, aerial perspective and ground to radiance.
+
+Air between camera and cloud dims the cloud by ``a`` and adds the part of the clear sky's own
+light that is scattered before the cloud, ``(1 - a) / (1 - a_end)`` of it, so that a cloud at any
+distance melts into the clear sky and a sky without clouds is the clear sky exactly.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from .shells import EARTH_RADIUS_KM
+
+CAMERA_HEIGHT_KM = 0.01
+"""Height above the ground that decides how fast the ground melts into haze."""
+
+
+def table_position(direction: Tensor, sun_direction: Tensor) -> Tensor:
+    """Grid coordinates in [-1, 1] of the clear-sky table, (h, w, 2); mapping of core.atmosphere."""
+    elevation = torch.asin(direction[..., 2].clamp(0.0, 1.0))
+    v = 1 - torch.sqrt(elevation / (math.pi / 2))
+    horizontal = direction[..., :2]
+    sun = sun_direction[:2]
+    dot = (horizontal * sun).sum(-1)
+    cross = horizontal[..., 0] * sun[1] - horizontal[..., 1] * sun[0]
+    u = torch.atan2(cross.abs(), dot) / math.pi
+    return torch.stack([u * 2 - 1, v * 2 - 1], dim=-1)
+
+
+def disc_grid(direction: Tensor) -> Tensor:
+    """Grid coordinates of the sky disc, (h, w, 2); the horizon is the inscribed circle."""
+    position = direction[..., :2] / (1 + direction[..., 2:3].clamp(0.0, 1.0))
+    return torch.stack([position[..., 0], -position[..., 1]], dim=-1)
+
+
+def air_depth(distance_km: Tensor, sin_elevation: Tensor, air: Tensor) -> Tensor:
+    """Optical depth (h, w, 3) of air up to a distance along a view ray from the ground."""
+    height = distance_km * sin_elevation + distance_km * distance_km / (2 * EARTH_RADIUS_KM)
+    total = torch.zeros(1)
+    for row in range(2):
+        ratio = (height / air[row, 3]).clamp(1e-3, 1e3)
+        thinning = (1 - torch.exp(-ratio)) / ratio
+        total = total + (distance_km * thinning)[..., None] * air[row, :3]
+    return total
+
+
+def air_depth_to_space(sin_elevation: Tensor, air: Tensor) -> Tensor:
+    """Optical depth (h, w, 3) of the whole atmosphere along a view ray (Kasten and Young 1989)."""
+    degrees = torch.asin(sin_elevation.clamp(0.0, 1.0)) * (180 / math.pi)
+    mass = 1 / (sin_elevation.clamp(0.0, 1.0) + 0.50572 * (degrees + 6.07995) ** -1.6364)
+    vertical = air[0, :3] * air[0, 3] + air[1, :3] * air[1, 3]
+    return mass[..., None] * vertical
+
+
+class Compose(nn.Module):
+    """Signature ``COMPOSE`` of :mod:`skygen_addon.core.signatures`."""
+
+    def forward(
+        self,
+        direction: Tensor,
+        sky_view: Tensor,
+        low: Tensor,
+        high: Tensor,
+        log_correction: Tensor,
+        sun_direction: Tensor,
+        light: Tensor,
+        air: Tensor,
+        ground_radiance: Tensor,
+        air_light: Tensor,
+        exposure: Tensor,
+    ) -> Tensor:
+        sample = nn.functional.grid_sample
+        sin_elevation = direction[..., 2]
+        above = sin_elevation.clamp(0.0, 1.0)
+        table = table_position(direction, sun_direction)[None]  # 1 h w 2
+        clear = sample(sky_view, table, mode="bilinear", padding_mode="border", align_corners=True)
+        clear = clear[0].permute(1, 2, 0)  # h w 3
+        disc = disc_grid(direction)[None]
+        correction = sample(log_correction, disc, mode="bilinear", padding_mode="border", align_corners=False)
+        correction = torch.exp(correction[0].permute(1, 2, 0))  # h w 3
+        whole = 1 - torch.exp(-air_depth_to_space(above, air))
+
+        radiance = torch.zeros(1)
+        through = torch.ones(1)
+        for index, layer in enumerate((low, high)):
+            sun, sky, bounce = light[3 * index], light[3 * index + 1], light[3 * index + 2]
+            cloud = layer[1][..., None] * sun + layer[2][..., None] * sky + layer[3][..., None] * bounce
+            dimming = torch.exp(-air_depth(layer[4], above, air))  # h w 3
+            veil = clear * air_light * ((1 - dimming) / whole).clamp(0.0, 1.0)
+            transmittance = torch.exp(-layer[0])[..., None]  # h w 1
+            radiance = radiance + through * (cloud * correction * dimming + (1 - transmittance) * veil)
+            through = through * transmittance
+        sky_radiance = radiance + through * clear
+
+        reach = CAMERA_HEIGHT_KM / (-sin_elevation).clamp(1e-4, 1.0)
+        dimming = torch.exp(-reach[..., None] * (air[0, :3] + air[1, :3]))
+        ground = ground_radiance * dimming + clear * air_light * (1 - dimming)
+        below = (sin_elevation < 0)[..., None]
+        return torch.where(below, ground, sky_radiance) * exposure

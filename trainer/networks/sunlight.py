@@ -1,0 +1,80 @@
+"""Sunlight: optical depth toward the sun and toward the zenith for every texel of a cloud volume.
+
+Between two shells extinction is linear in height. The path from shell k to shell k + 1 toward
+the sun is sampled at SUBSTEPS places; what lies above shell k + 1 is read from its own finished
+table, so that cost grows with the number of shells and not with its square. A sun below the
+horizon lights from beneath: then the recursion runs from the lowest shell upward.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from .atlas import blend_margins, lookup, stack_windows, texel_positions
+from .shells import EARTH_RADIUS_KM
+
+SUBSTEPS = 4
+"""Samples of extinction between two shells."""
+SUN_TABLE_STRIDE = 2
+"""The sun depth is computed on every second texel and interpolated."""
+
+
+def gap_path_km(gap_km: Tensor, sin_elevation: Tensor) -> Tensor:
+    """Length of a straight path that climbs ``gap_km`` above a sphere, starting at this slope."""
+    s = sin_elevation.abs()
+    radius = EARTH_RADIUS_KM
+    return (2 * gap_km) / (s + torch.sqrt(s * s + 2 * gap_km / radius))
+
+
+class Sunlight(nn.Module):
+    """Cloud volume to atlas; signature ``SUNLIGHT`` of :mod:`skygen_addon.core.signatures`."""
+
+    def forward(
+        self, extinction: Tensor, shell_km: Tensor, texel_km: Tensor, plane_matrix: Tensor, sun_direction: Tensor
+    ) -> Tensor:
+        levels, shells, size, _ = extinction.shape
+        atlas = stack_windows(blend_margins(extinction))  # k 1 LN N
+        gap_km = shell_km[1:] - shell_km[:-1]
+        zeros = torch.zeros_like(atlas[:1])
+
+        slab = 0.5 * (atlas[1:] + atlas[:-1]) * gap_km[:, None, None, None]  # k-1 1 LN N
+        above = torch.flip(torch.cumsum(torch.flip(slab, [0]), dim=0), [0])
+        zenith_depth = torch.cat([above, zeros])  # k 1 LN N
+
+        horizontal = sun_direction[:2]
+        toward = (plane_matrix @ horizontal) / torch.sqrt((horizontal * horizontal).sum() + 1e-12)  # 2
+        cos_elevation = torch.sqrt((1 - sun_direction[2] ** 2).clamp(0.0, 1.0))
+        path = gap_path_km(gap_km, sun_direction[2])  # k-1
+        step = (path * cos_elevation)[:, None] * toward[None, :]  # k-1 2, lattice km from one shell to the next
+
+        rising = (sun_direction[2] >= 0).to(torch.float32)
+        # with a sun below the horizon, the volume is turned upside down and back
+        ordered = rising * atlas + (1 - rising) * torch.flip(atlas, [0])
+        path = rising * path + (1 - rising) * torch.flip(path, [0])
+        step = rising * step + (1 - rising) * torch.flip(step, [0])
+
+        small = size // SUN_TABLE_STRIDE
+        position = texel_positions(levels, small, texel_km * float(SUN_TABLE_STRIDE))[None]  # 1 Ln n 2
+        fraction = (torch.arange(SUBSTEPS, dtype=torch.float32, device=atlas.device) + 0.5) / SUBSTEPS
+        gap_depth = torch.zeros(1, device=atlas.device)
+        for index in range(SUBSTEPS):
+            f = fraction[index]
+            at = position + step[:, None, None, :] * f  # k-1 Ln n 2
+            lower = lookup(ordered[:-1], at, texel_km)
+            upper = lookup(ordered[1:], at, texel_km)
+            gap_depth = gap_depth + (1 - f) * lower + f * upper  # k-1 1 Ln n
+        gap_depth = gap_depth * (path / SUBSTEPS)[:, None, None, None]
+
+        small_texel = texel_km * float(SUN_TABLE_STRIDE)
+        tables = [torch.zeros_like(gap_depth[:1])]
+        for k in range(shells - 2, -1, -1):
+            beyond = lookup(tables[0], position + step[k][None, None, None, :], small_texel)
+            tables.insert(0, gap_depth[k : k + 1] + beyond)
+        table = torch.cat(tables)  # k 1 Ln n
+        table = rising * table + (1 - rising) * torch.flip(table, [0])
+        windows = table.reshape(shells, levels, small, small)
+        sun_depth = nn.functional.interpolate(
+            windows, scale_factor=float(SUN_TABLE_STRIDE), mode="bilinear", align_corners=False
+        ).reshape(shells, 1, levels * size, size)
+        return torch.cat([atlas, sun_depth, zenith_depth], dim=1)  # k 3 LN N
