@@ -112,3 +112,23 @@ def shell_distance_km(cos_zenith: NDArray[np.floating], height_km: float) -> NDA
     c = np.asarray(cos_zenith, dtype=np.float64) * EARTH_RADIUS_KM
     s = 2 * EARTH_RADIUS_KM * height_km + height_km**2
     return s / (c + np.sqrt(c * c + s))
+
+
+def plane_matrix(stretch: float, stretch_azimuth_rad: float) -> NDArray[np.float64]:
+    """Matrix (2, 2) from the cloud plane (east, north) to the lattice on which clouds are made.
+
+    ``I - (1 - 1 / stretch) a a^T`` with a the unit vector of the azimuth: distances along the
+    azimuth are divided by ``stretch``, distances across it are kept, so features of the lattice
+    appear stretched along the azimuth. Symmetric, continuous in both arguments, and exactly the
+    identity at stretch 1 whatever the azimuth.
+
+    Parameters
+    ----------
+    stretch : float
+        1 (none) or more.
+    stretch_azimuth_rad : float
+        Clockwise from north.
+    """
+    along = np.array([np.sin(stretch_azimuth_rad), np.cos(stretch_azimuth_rad)])
+    matrix: NDArray[np.float64] = np.eye(2) + (1.0 / stretch - 1.0) * np.outer(along, along)
+    return matrix

@@ -68,6 +68,8 @@ class LayerRequest:
         if sum(self.type_mix) <= 0:
             raise RequestError("type_mix is all zero.", "Give at least one cloud type a weight above 0.")
         for name in ("displacement_km", "loop_displacement_km"):
+            if len(getattr(self, name)) != 2:
+                raise RequestError(f"{name} has not two values.", "Give kilometres east and north.")
             for value in getattr(self, name):
                 _check(name, value, -1e9, 1e9)
 
@@ -112,6 +114,10 @@ class SkyRequest:
     """``time_s`` one loop period earlier; used when ``loop_angle_rad`` is above 0."""
 
     def __post_init__(self) -> None:
+        if not (isinstance(self.low, LayerRequest) and isinstance(self.high, LayerRequest)):
+            raise RequestError("A layer of the sky request is not an object.", "Give a low and a high layer.")
+        if not isinstance(self.sun_disc, bool):
+            raise RequestError(f"sun_disc is {self.sun_disc!r}.", "Give true or false.")
         if not (isinstance(self.seed, int) and 0 <= self.seed < 2**31):
             raise RequestError(f"seed is {self.seed!r}.", "Give a whole number from 0 to 2147483647.")
         if not isinstance(self.width, int) or self.width % 4 or not WIDTH_RANGE[0] <= self.width <= WIDTH_RANGE[1]:
@@ -163,6 +169,8 @@ def layer_from_dict(data: dict[str, Any], what: str = "layer") -> LayerRequest:
 
 def request_from_dict(data: dict[str, Any]) -> SkyRequest:
     """SkyRequest of a dictionary made by ``to_dict``. Raises RequestError on anything else."""
+    if not isinstance(data, dict):
+        raise RequestError("The sky request is not an object.", "Compare it with a job written by this engine.")
     values = dict(data)
     for name in ("low", "high"):
         if isinstance(values.get(name), dict):

@@ -1,0 +1,184 @@
+"""Sky jobs: everything a bake needs, in one file that can be inspected, re-run or sent to a farm."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import re
+import string
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .errors import JobError, OutputError, RequestError
+from .frames import MAX_FRAME, MAX_FRAMES
+from .request import SkyRequest, request_from_dict
+from .signatures import ENGINE_SCHEMA
+
+JOB_FILE = "sky.json"
+DEFAULT_PATTERN = "sky_{frame:04d}.exr"
+PIXEL_FORMATS = ("auto", "half", "float")
+
+_REMEDY = "Write the job again with skygen bake."
+
+
+@dataclass(frozen=True)
+class SkyJob:
+    """A bake: which bundle, which frames, where to."""
+
+    bundle_name: str
+    """Name of the model bundle, for people."""
+    bundle_identity: str
+    """Bundle.identity; a bake with another bundle is refused."""
+    frames: tuple[int, ...]
+    """Frame numbers, each once."""
+    requests: tuple[SkyRequest, ...]
+    """One request per frame, keyframes already evaluated."""
+    folder: Path
+    """Output folder; in the file relative to the file, where it can be."""
+    pattern: str = DEFAULT_PATTERN
+    """File name with one ``{frame}`` field."""
+    pixel_format: str = "auto"
+    """auto (half while the peak fits), half or float."""
+    schema: int = ENGINE_SCHEMA
+    """Version of the contracts."""
+
+    def __post_init__(self) -> None:
+        if self.schema != ENGINE_SCHEMA:
+            raise JobError(
+                f"The job has schema {self.schema!r}; this engine reads {ENGINE_SCHEMA}.",
+                "Use the SkyGen version that wrote it, or write it again.",
+            )
+        if not self.frames or len(self.frames) > MAX_FRAMES:
+            raise JobError(f"The job has {len(self.frames)} frames.", f"Give from 1 to {MAX_FRAMES}.")
+        if not all(type(f) is int and 0 <= f <= MAX_FRAME for f in self.frames):
+            raise JobError(
+                "The job has an impossible frame number.", f"Frames are whole numbers from 0 to {MAX_FRAME}."
+            )
+        if len(set(self.frames)) != len(self.frames):
+            raise JobError("The job lists a frame twice.", _REMEDY)
+        if len(self.requests) != len(self.frames):
+            raise JobError(f"The job has {len(self.frames)} frames and {len(self.requests)} requests.", _REMEDY)
+        if len({r.width for r in self.requests}) != 1:
+            raise JobError("The job mixes frame widths.", "Give every request the same width.")
+        if not re.fullmatch(r"[0-9a-f]{64}", self.bundle_identity):
+            raise JobError("The job's bundle identity is not a sha256.", _REMEDY)
+        if self.pixel_format not in PIXEL_FORMATS:
+            raise JobError(f"The pixel format is {self.pixel_format!r}.", f"Use one of {', '.join(PIXEL_FORMATS)}.")
+        _check_pattern(self.pattern)
+
+    def path(self, frame: int) -> Path:
+        """File of a frame."""
+        return self.folder / self.pattern.format(frame=frame)
+
+    def select(self, frames: tuple[int, ...]) -> SkyJob:
+        """The same job with only some of its frames, in the order given. Raises JobError if one is missing."""
+        by_frame = dict(zip(self.frames, self.requests, strict=True))
+        missing = [f for f in frames if f not in by_frame]
+        if missing:
+            raise JobError(f"The job has no frame {missing[0]}.", f"It has {self.frames[0]} to {self.frames[-1]}.")
+        return dataclasses.replace(self, frames=frames, requests=tuple(by_frame[f] for f in frames))
+
+
+def request_digest(request: SkyRequest, bundle_identity: str) -> str:
+    """sha256 in hexadecimal of all that a frame depends on: schema, bundle and request."""
+    content = {"schema": ENGINE_SCHEMA, "bundle": bundle_identity, "request": request.to_dict()}
+    return hashlib.sha256(json.dumps(content, sort_keys=True, allow_nan=False).encode()).hexdigest()
+
+
+def write_job(job: SkyJob, path: Path) -> None:
+    """Write a job as JSON under a temporary name, then rename it.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    folder = job.folder.absolute()
+    relative = folder.is_relative_to(path.parent.absolute())
+    content = {
+        "schema": job.schema,
+        "bundle": {"name": job.bundle_name, "identity": job.bundle_identity},
+        "output": {
+            "folder": folder.relative_to(path.parent.absolute()).as_posix() if relative else str(folder),
+            "pattern": job.pattern,
+            "format": job.pixel_format,
+        },
+        "frames": [{"frame": f, "request": r.to_dict()} for f, r in zip(job.frames, job.requests, strict=True)],
+    }
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        os.replace(temporary, path)
+    except OSError as error:
+        raise OutputError(
+            f"{path} cannot be written: {error.strerror}.",
+            "Choose a folder that you may write to, on a disk with space.",
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_job(path: Path) -> SkyJob:
+    """Read and check a job file.
+
+    Raises
+    ------
+    JobError
+        If the file is missing or damaged, of another schema, or asks for something impossible.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise JobError(f"The job {path} cannot be read: {error}.", _REMEDY) from error
+    if isinstance(data, dict) and data.get("schema") != ENGINE_SCHEMA:
+        raise JobError(
+            f"The job {path} has schema {data.get('schema')!r}; this engine reads {ENGINE_SCHEMA}.",
+            "Use the SkyGen version that wrote it, or write it again.",
+        )
+    _check_keys(data, ("bundle", "frames", "output", "schema"), "The job")
+    bundle, output, rows = data["bundle"], data["output"], data["frames"]
+    _check_keys(bundle, ("identity", "name"), "The job's bundle")
+    _check_keys(output, ("folder", "format", "pattern"), "The job's output")
+    texts = (*bundle.values(), *output.values())
+    if not all(isinstance(t, str) for t in texts) or not isinstance(rows, list):
+        raise JobError(f"The job {path} has a value of the wrong kind.", _REMEDY)
+    requests = []
+    for row in rows:
+        _check_keys(row, ("frame", "request"), "A frame of the job")
+        try:
+            requests.append(request_from_dict(row["request"]))
+        except RequestError as error:
+            raise JobError(f"Frame {row['frame']} of the job: {error.message}", error.remedy) from error
+    return SkyJob(
+        bundle_name=bundle["name"],
+        bundle_identity=bundle["identity"],
+        frames=tuple(row["frame"] for row in rows),
+        requests=tuple(requests),
+        folder=path.parent / output["folder"],
+        pattern=output["pattern"],
+        pixel_format=output["format"],
+    )
+
+
+def _check_keys(data: Any, names: tuple[str, ...], what: str) -> None:
+    if not isinstance(data, dict):
+        raise JobError(f"{what} is not an object.", _REMEDY)
+    if tuple(sorted(data)) != names:
+        raise JobError(f"{what} has the keys {sorted(data)}, expected {list(names)}.", _REMEDY)
+
+
+def _check_pattern(pattern: str) -> None:
+    remedy = f"Use a file name such as {DEFAULT_PATTERN}."
+    try:
+        parts = list(string.Formatter().parse(pattern))
+    except ValueError as error:
+        raise JobError(f"The output pattern {pattern!r} cannot be read: {error}.", remedy) from error
+    fields = [(name, spec or "") for _, name, spec, _ in parts if name is not None]
+    if len(fields) != 1 or fields[0][0] != "frame" or not re.fullmatch(r"(0\d)?d?", fields[0][1]):
+        raise JobError(f"The output pattern {pattern!r} needs exactly one {{frame}} field.", remedy)
+    literal = "".join(text for text, *_ in parts)
+    if not pattern.endswith(".exr") or re.search(r"[/\\:]", literal):
+        raise JobError(f"The output pattern {pattern!r} is not the name of an .exr file.", remedy)

@@ -1,0 +1,182 @@
+"""OpenEXR frames: written whole or not at all, linear Rec.709, nothing clipped.
+
+OpenEXR buffers its last bytes and drops the error when they do not fit on the disk, so a written
+file is measured against its own chunk table before it takes its final name.
+"""
+
+from __future__ import annotations
+
+import errno
+import math
+import os
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.errors import OutputError
+
+HALF_MAX = 65504.0
+"""Largest finite half float."""
+FORMATS = ("auto", "half", "float")
+COMPRESSIONS = ("zip", "dwaa")
+REQUEST_ATTRIBUTE = "skygenRequest"
+"""String attribute with the digest of the request and the bundle that made a frame."""
+
+_REC709 = (0.64, 0.33, 0.30, 0.60, 0.15, 0.06, 0.3127, 0.3290)
+_LINES_PER_CHUNK = {"zip": 16, "dwaa": 32}
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What an EXR file holds."""
+
+    radiance: NDArray[np.float32]
+    """(H, W, 3), linear Rec.709, row 0 on top."""
+    half: bool
+    """Whether the file stores half floats."""
+    request_digest: str | None
+    """The skygenRequest attribute, or None in files of other makers."""
+
+
+def write_exr(
+    path: Path,
+    radiance: NDArray[np.float32],
+    *,
+    pixel_format: str = "auto",
+    compression: str = "zip",
+    request_digest: str | None = None,
+) -> bool:
+    """Write one frame under a temporary name in the same folder, then rename it.
+
+    Parameters
+    ----------
+    path : Path
+        File to write or replace; its folder must exist.
+    radiance : ndarray, shape (H, W, 3), float32
+        Linear Rec.709, finite, not negative.
+    pixel_format : {"auto", "half", "float"}
+        ``auto`` is half while the peak fits into 65504, else float.
+    compression : {"zip", "dwaa"}
+        ``zip`` is lossless; ``dwaa`` is smaller and lossy.
+    request_digest : str, optional
+        Stored as the attribute skygenRequest.
+
+    Returns
+    -------
+    bool
+        Whether half floats were written.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written, or ``half`` cannot hold the peak.
+    ValueError
+        If the radiance has another shape or type, or is not finite and non-negative: a defect
+        of the renderer, not of the user.
+    """
+    peak = _checked_peak(radiance)
+    if pixel_format not in FORMATS or compression not in COMPRESSIONS:
+        raise ValueError(f"Unknown pixel format {pixel_format!r} or compression {compression!r}.")
+    if pixel_format == "half" and peak > HALF_MAX:
+        raise OutputError(
+            f"{path.name} has a peak of {peak:g}, beyond the largest half float ({HALF_MAX:g}).",
+            "Use the format auto or float, or lower the exposure.",
+        )
+    half = pixel_format == "half" or (pixel_format == "auto" and peak <= HALF_MAX)
+    pixels = np.ascontiguousarray(radiance, dtype=np.float16 if half else np.float32)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        _write(temporary, pixels, compression, request_digest)
+        if not _is_whole(temporary, radiance.shape[0], compression):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        os.replace(temporary, path)
+    except (OSError, RuntimeError) as error:
+        raise _output_error(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return half
+
+
+def read_exr(path: Path) -> Frame:
+    """Read a frame back, whole.
+
+    Raises
+    ------
+    OutputError
+        If the file is missing, damaged, truncated, or has no red, green and blue.
+    """
+    import OpenEXR
+
+    try:
+        with OpenEXR.File(str(path)) as file:
+            header = file.header()
+            pixels = np.asarray(file.channels()["RGB"].pixels)
+    except (OSError, RuntimeError, ValueError, KeyError, IndexError) as error:
+        raise OutputError(f"{path} is not a readable RGB EXR: {error}.", "Bake the frame again.") from error
+    digest = header.get(REQUEST_ATTRIBUTE)
+    return Frame(
+        radiance=pixels.astype(np.float32),
+        half=pixels.dtype == np.float16,
+        request_digest=digest if isinstance(digest, str) else None,
+    )
+
+
+def _checked_peak(radiance: NDArray[np.float32]) -> float:
+    if radiance.ndim != 3 or radiance.shape[2] != 3 or radiance.dtype != np.float32:
+        raise ValueError(f"Radiance must be (H, W, 3) float32, not {radiance.shape} {radiance.dtype}.")
+    low, peak = float(radiance.min()), float(radiance.max())  # both are NaN if any value is
+    if not (math.isfinite(low) and math.isfinite(peak)):
+        raise ValueError("The rendered radiance is not finite.")
+    if low < 0:
+        raise ValueError(f"The rendered radiance is negative ({low:g}).")
+    return peak
+
+
+def _write(path: Path, pixels: NDArray[Any], compression: str, request_digest: str | None) -> None:
+    import OpenEXR
+
+    header: dict[str, Any] = {  # OpenEXR adds to the dictionary it is given: a new one each time
+        "compression": OpenEXR.ZIP_COMPRESSION if compression == "zip" else OpenEXR.DWAA_COMPRESSION,
+        "type": OpenEXR.scanlineimage,
+        "chromaticities": _REC709,
+    }
+    if request_digest is not None:
+        header[REQUEST_ATTRIBUTE] = request_digest
+    with OpenEXR.File(header, {"RGB": pixels}) as file:
+        file.write(str(path))
+
+
+def _is_whole(path: Path, height: int, compression: str) -> bool:
+    """Whether the file ends where its last chunk ends (OpenEXR file layout, scan-line parts)."""
+    with path.open("rb") as file:
+        data = file.read(65536)
+    try:
+        position = 8  # magic number, version
+        while data[position] != 0:
+            for _ in range(2):  # name, type
+                position = data.index(b"\0", position) + 1
+            position += 4 + struct.unpack_from("<i", data, position)[0]
+        chunks = -(-height // _LINES_PER_CHUNK[compression])
+        last = max(struct.unpack_from(f"<{chunks}Q", data, position + 1))
+        with path.open("rb") as file:
+            file.seek(last)
+            _, packed = struct.unpack("<ii", file.read(8))
+    except (IndexError, ValueError, struct.error):
+        return False
+    return bool(path.stat().st_size == last + 8 + packed)
+
+
+def _output_error(path: Path, error: Exception) -> OutputError:
+    """The user's remedy for a failed write; OpenEXR gives only the system's text."""
+    text = str(error)
+    if "No space left" in text or getattr(error, "errno", None) == errno.ENOSPC:
+        return OutputError(
+            f"The disk is full: {path} was not written.", "Free some space and bake again with --skip-existing."
+        )
+    if not path.parent.is_dir():
+        return OutputError(f"The folder {path.parent} does not exist.", "Create it or choose another output folder.")
+    return OutputError(f"{path} cannot be written: {text.rstrip('.')}.", "Choose a folder that you may write to.")
