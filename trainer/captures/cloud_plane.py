@@ -1,0 +1,98 @@
+"""A sky disc unprojected onto the cloud plane: maps in kilometres, as the field network makes them.
+
+The plane is the spherical shell of `core.geometry` at an assumed base height. Maps are centred on
+the camera, row 0 north, column 0 west. A texel is the mean over its area: it is filled by
+super-sampling that follows the size of the source's pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from skygen_addon.core.geometry import EARTH_RADIUS_KM, disc_position
+
+BASE_KM = 1.5
+"""Assumed height of the cloud base, km: a capture does not tell it; all distances scale with it."""
+
+
+@dataclass(frozen=True)
+class PlaneScale:
+    """One size of map."""
+
+    texel_m: int
+    """Edge of a texel, m."""
+    size: int
+    """Texels along an edge."""
+    min_elevation_deg: float
+    """Texels seen lower than this are invalid."""
+
+
+PLANE_SCALES = (PlaneScale(25, 144, 32.0), PlaneScale(100, 128, 12.0), PlaneScale(400, 80, 5.0))
+"""The three sizes of map, fine to coarse."""
+
+
+def plane_directions(size: int, texel_km: float, base_km: float = BASE_KM) -> NDArray[np.float64]:
+    """Unit view directions (size, size, 3) of the texel centres of a map on the shell.
+
+    A texel's place is its ground distance, measured along the Earth's surface, from the camera.
+    """
+    axis = (np.arange(size) + 0.5 - size / 2) * texel_km
+    east, north = np.meshgrid(axis, -axis)
+    distance = np.hypot(east, north)
+    angle = distance / EARTH_RADIUS_KM
+    across = (EARTH_RADIUS_KM + base_km) * np.sin(angle)
+    up = (EARTH_RADIUS_KM + base_km) * np.cos(angle) - EARTH_RADIUS_KM
+    far = np.maximum(distance, 1e-9)
+    d = np.stack([east / far * across, north / far * across, up], axis=-1)
+    return d / np.linalg.norm(d, axis=-1, keepdims=True)
+
+
+def unproject(
+    disc: NDArray[np.float32], weight: NDArray[np.float32], scale: PlaneScale, base_km: float = BASE_KM
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Area means of a disc's channels on the cloud plane.
+
+    Parameters
+    ----------
+    disc : ndarray, shape (N, N, C), float32
+        Sky disc.
+    weight : ndarray, shape (N, N), float32
+        0 to 1; what does not count has 0.
+    scale : PlaneScale
+
+    Returns
+    -------
+    mean : ndarray, shape (size, size, C), float32
+        Weighted mean over each texel; 0 where nothing counts.
+    share : ndarray, shape (size, size), float32
+        Share of the texel's area that counts and is high enough above the horizon.
+    """
+    n = disc.shape[0]
+    texel_rad = scale.texel_m * 1e-3 / base_km  # overhead, where texels look largest
+    steps = int(np.clip(np.ceil(texel_rad * n / 4 * 1.5), 2, 24))
+    total = np.zeros((scale.size, scale.size, disc.shape[2]))
+    counted = np.zeros((scale.size, scale.size))
+    stacked = np.concatenate([disc * weight[..., None], weight[..., None]], axis=-1)
+    fine = plane_directions(scale.size * steps, scale.texel_m * 1e-3 / steps, base_km)
+    band = max(1, 256 // steps)
+    for start in range(0, scale.size, band):
+        stop = min(start + band, scale.size)
+        d = fine[start * steps : stop * steps]
+        position = disc_position(d)
+        row = (1 - position[..., 1]) / 2 * n - 0.5
+        column = (1 + position[..., 0]) / 2 * n - 0.5
+        high = d[..., 2] > np.sin(np.deg2rad(scale.min_elevation_deg))
+        shape = (stop - start, steps, scale.size, steps)
+        for channel in range(stacked.shape[2]):
+            sampled = ndimage.map_coordinates(stacked[..., channel], [row, column], order=1, mode="nearest") * high
+            mean = sampled.reshape(shape).mean(axis=(1, 3))
+            if channel < disc.shape[2]:
+                total[start:stop, :, channel] = mean
+            else:
+                counted[start:stop] = mean
+    mean_map = np.where(counted[..., None] > 1e-3, total / np.maximum(counted, 1e-3)[..., None], 0.0)
+    return mean_map.astype(np.float32), counted.astype(np.float32)

@@ -1,0 +1,73 @@
+"""Averaged and interpolated reads of a panorama: smaller panoramas, sky discs, any directions."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from skygen_addon.core.geometry import disc_directions, panorama_directions, panorama_pixel, panorama_solid_angles
+
+
+def shrink_panorama(image: NDArray[np.float32], width: int) -> NDArray[np.float32]:
+    """Average a panorama (H, W, C) down to ``width`` columns by whole blocks where W is a multiple.
+
+    Other widths are first sampled at the next multiple. A panorama that is narrower is returned as it is.
+    """
+    columns = image.shape[1]
+    if columns <= width:
+        return image
+    factor = -(-columns // width)
+    if columns != factor * width:
+        image = sample_panorama(image, panorama_directions(factor * width))
+    blocks = image.reshape(width // 2, factor, width, factor, -1)  # (h, f, w, f, C)
+    return blocks.mean(axis=(1, 3), dtype=np.float64).astype(np.float32)
+
+
+def sample_panorama(image: NDArray[np.float32], directions: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Bilinear values of a panorama in given directions, wrapping in azimuth.
+
+    Parameters
+    ----------
+    image : ndarray, shape (H, W, C), float32
+    directions : ndarray, shape (..., 3)
+
+    Returns
+    -------
+    ndarray, shape (..., C), float32
+    """
+    height, width = image.shape[:2]
+    row, column = panorama_pixel(directions, width)
+    row = np.clip(row - 0.5, 0.0, height - 1.0)
+    column = (column - 0.5) % width
+    row0 = np.minimum(row.astype(np.int64), height - 2)
+    column0 = column.astype(np.int64) % width
+    column1 = (column0 + 1) % width
+    f = (row - row0)[..., None].astype(np.float32)
+    g = (column - np.floor(column))[..., None].astype(np.float32)
+    top = image[row0, column0] * (1 - g) + image[row0, column1] * g
+    bottom = image[row0 + 1, column0] * (1 - g) + image[row0 + 1, column1] * g
+    return top * (1 - f) + bottom * f
+
+
+def sample_disc(
+    image: NDArray[np.float32], size: int, azimuth_rad: float = 0.0, substeps: int = 2
+) -> NDArray[np.float32]:
+    """Sky disc (size, size, C) of a panorama, averaged over ``substeps`` squared points a pixel.
+
+    ``azimuth_rad`` is turned to north: the disc's top then shows what the panorama has there.
+    """
+    directions = turn_from_north(disc_directions(size * substeps), azimuth_rad)
+    fine = sample_panorama(image, directions)
+    return fine.reshape(size, substeps, size, substeps, -1).mean(axis=(1, 3))
+
+
+def turn_from_north(directions: NDArray[np.floating], azimuth_rad: float) -> NDArray[np.float64]:
+    """Directions (..., 3) turned clockwise about the zenith, so that north goes to ``azimuth_rad``."""
+    d = np.asarray(directions, dtype=np.float64)
+    c, s = np.cos(azimuth_rad), np.sin(azimuth_rad)
+    return np.stack([d[..., 0] * c + d[..., 1] * s, d[..., 1] * c - d[..., 0] * s, d[..., 2]], axis=-1)
+
+
+def upper_weights(width: int) -> NDArray[np.float64]:
+    """Solid angles (W / 4, 1) in sr of the pixels of the rows above the horizon, for broadcasting."""
+    return panorama_solid_angles(width)[: width // 4, None]
