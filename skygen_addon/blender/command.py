@@ -1,0 +1,107 @@
+"""``blender -b file.blend --command skygen bake --frames 1-8``: bake without a window."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import traceback
+from pathlib import Path
+from typing import Any, cast
+
+import bpy
+
+from ..core.errors import RequestError, SkyGenError
+from ..core.frames import parse_frames
+from .bake_plan import job_of_plan, plan_of_settings
+from .engine import run_job
+from .operators.bake_sequence import print_progress
+from .sequence_state import settings_fingerprint
+from .sky_world import bind_frames
+
+COMMAND = "skygen"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=f"blender -b FILE.blend --command {COMMAND}", description="Animated HDR skies of the scene's world."
+    )
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="bake")
+    bake = verbs.add_parser(
+        "bake",
+        help="bake the sky of the scene's world, show it there and save the .blend",
+        description="Bake the sky of the scene's world as its settings say. The world then shows the baked "
+        "sequence, and the .blend is saved so that rendering it shows the sky.",
+    )
+    bake.add_argument("--frames", help="frames such as 1-48 or 5; without it those of the settings")
+    bake.add_argument("--width", type=int, help="panorama width in pixels instead of the settings'")
+    bake.add_argument("--out", type=Path, metavar="DIR", help="folder of the frames instead of the settings'")
+    bake.add_argument("--skip-existing", action="store_true", help="keep frames baked from these very settings")
+    bake.add_argument("--no-save", action="store_true", help="leave the .blend as it is: write the frames only")
+    return parser
+
+
+def run(arguments: list[str]) -> int:
+    """Carry out the command.
+
+    Parameters
+    ----------
+    arguments : list of str
+        What follows ``--command skygen``.
+
+    Returns
+    -------
+    int
+        0 done, 2 the request or the environment is at fault, 1 a defect.
+    """
+    try:
+        options = _parser().parse_args(arguments)
+    except SystemExit as stop:  # argparse ends the process, which here would be Blender's
+        return int(stop.code or 0)
+    try:
+        _bake(options)
+    except SkyGenError as error:
+        print(f"skygen: {error.message} {error.remedy}", file=sys.stderr, flush=True)
+        return 2
+    except Exception:  # the exit code is the only thing that a farm sees
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+def _bake(options: argparse.Namespace) -> None:
+    context = bpy.context
+    scene = context.scene
+    if scene is None or scene.world is None:
+        raise RequestError("The scene has no world.", "Open a .blend whose scene has a sky.")
+    world = scene.world
+    frames = parse_frames(options.frames) if options.frames is not None else None
+    folder = options.out.absolute() if options.out is not None else None
+    plan = plan_of_settings(world, frames=frames, folder=folder, width=options.width)
+    job = job_of_plan(context, world, plan)
+    run_job(job, on_progress=print_progress, skip_existing=options.skip_existing)
+    if options.no_save or not bpy.data.filepath:
+        print(f"SkyGen: {len(plan.frames)} frames are in {plan.folder}", flush=True)
+        return
+    bind_frames(world, plan, settings_fingerprint(world, scene.render.fps / scene.render.fps_base))
+    bpy.ops.wm.save_mainfile()
+    print(f"SkyGen: {len(plan.frames)} frames are in {plan.folder}; {bpy.data.filepath} shows them", flush=True)
+
+
+class CommandRegistration:
+    """Holds what Blender hands out for a registered command and wants back to remove it."""
+
+    def __init__(self) -> None:
+        self._handle: object | None = None
+
+    def add(self) -> None:
+        """Register the command."""
+        self._handle = cast(Any, bpy.utils).register_cli_command(COMMAND, run)
+
+    def remove(self) -> None:
+        """Remove the command, if it is registered."""
+        if self._handle is not None:
+            cast(Any, bpy.utils).unregister_cli_command(self._handle)
+            self._handle = None
+
+
+COMMAND_REGISTRATION = CommandRegistration()

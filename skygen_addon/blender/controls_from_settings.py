@@ -1,0 +1,150 @@
+"""Blender settings to :class:`SkyControls` and back: the one place that knows both.
+
+A float property holds 32 bits, so 0.4 reads back as 0.4000000059604645. Values are rounded to
+seven digits (angles to a ten-thousandth of a degree) so that a preset bakes the same frames here
+as on the command line.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import bpy
+
+from ..core.controls import LayerControls, SkyControls
+from ..core.errors import RequestError
+from ..core.timeline import ControlsAt
+from .properties import SkyGenLayer, SkyGenSettings, sky_settings
+from .world_animation import is_animated
+
+
+def _number(value: float) -> float:
+    return float(f"{value:.7g}")
+
+
+def _degrees(angle_rad: float) -> float:
+    return round(math.degrees(angle_rad), 4)
+
+
+def _layer_controls(layer: SkyGenLayer) -> LayerControls:
+    second = _number(layer.second_amount)
+    types = {layer.cloud_type: 1.0}
+    if second > 0 and layer.second_type != layer.cloud_type:
+        types = {layer.cloud_type: _number(1 - second), layer.second_type: second}
+    return LayerControls(
+        cover=_number(layer.cover),
+        types=types,
+        density=_number(layer.density),
+        base_km=_number(layer.base),
+        thickness_km=_number(layer.thickness),
+        texture_scale=_number(layer.texture_scale),
+        stretch=_number(layer.stretch),
+        wind_speed_m_s=_number(layer.wind_speed),
+        wind_toward_deg=_degrees(layer.wind_direction),
+        evolution_per_hour=_number(layer.evolution),
+    )
+
+
+def controls_from_settings(settings: SkyGenSettings) -> SkyControls:
+    """Controls at the moment at which ``settings`` were evaluated.
+
+    Raises
+    ------
+    RequestError
+        If a value is out of range.
+    """
+    red, green, blue = settings.ground_albedo
+    return SkyControls(
+        sun_azimuth_deg=_degrees(settings.sun_azimuth),
+        sun_elevation_deg=max(-90.0, min(90.0, _degrees(settings.sun_elevation))),
+        low=_layer_controls(settings.low),
+        high=_layer_controls(settings.high),
+        haze=_number(settings.haze),
+        exposure_ev=_number(settings.exposure),
+        ground_albedo=(_number(red), _number(green), _number(blue)),
+        sun_disc=bool(settings.sun_disc),
+        weather_strength=_number(settings.weather_strength),
+        time_scale=_number(settings.time_scale),
+    )
+
+
+@contextmanager
+def evaluated_controls(context: bpy.types.Context, world: bpy.types.World) -> Iterator[ControlsAt]:
+    """Controls of ``world`` at any whole frame, with keyframes and drivers evaluated.
+
+    The scene is stepped to a frame only if something animates the world, once for each frame
+    asked for, and is put back to its frame at the end. The evaluated copy of the world is read:
+    the original one stays frozen in some evaluations.
+
+    Raises
+    ------
+    RequestError
+        From the yielded function, if a value is out of range at that frame.
+    """
+    scene = context.scene
+    if scene is None or not is_animated(world):
+        constant = controls_from_settings(sky_settings(world))
+        yield lambda frame: constant
+        return
+    frame_before, subframe_before = scene.frame_current, scene.frame_subframe
+    known: dict[int, SkyControls] = {}
+
+    def controls_at(frame: int) -> SkyControls:
+        if frame not in known:
+            scene.frame_set(frame)
+            evaluated = world.evaluated_get(context.evaluated_depsgraph_get())
+            known[frame] = controls_from_settings(sky_settings(evaluated))
+        return known[frame]
+
+    try:
+        yield controls_at
+    finally:
+        scene.frame_set(frame_before, subframe=subframe_before)
+
+
+def _write_layer(layer: SkyGenLayer, controls: LayerControls, what: str) -> None:
+    kinds = sorted(((w, name) for name, w in controls.types.items() if w > 0), reverse=True)
+    if len(kinds) > 2:
+        raise RequestError(
+            f"The {what} layer mixes {len(kinds)} cloud types; the panel holds two.",
+            "Give all but two types the weight 0.",
+        )
+    if not kinds:
+        raise RequestError(f"The {what} layer has no cloud type.", "Give one a weight above 0.")
+    layer.cover = controls.cover
+    layer.cloud_type = kinds[0][1]
+    if len(kinds) == 2:
+        layer.second_type = kinds[1][1]
+        layer.second_amount = kinds[1][0] / (kinds[0][0] + kinds[1][0])
+    else:
+        layer.second_amount = 0.0
+    layer.density = controls.density
+    layer.base = controls.base_km
+    layer.thickness = controls.thickness_km
+    layer.texture_scale = controls.texture_scale
+    layer.stretch = controls.stretch
+    layer.wind_speed = controls.wind_speed_m_s
+    layer.wind_direction = math.radians(controls.wind_toward_deg)
+    layer.evolution = controls.evolution_per_hour
+
+
+def write_controls(settings: SkyGenSettings, controls: SkyControls) -> None:
+    """Set every control of ``settings``; seed, output and frame range stay as they are.
+
+    Raises
+    ------
+    RequestError
+        If a layer mixes more cloud types than the panel holds.
+    """
+    _write_layer(settings.low, controls.low, "low")
+    _write_layer(settings.high, controls.high, "high")
+    settings.sun_azimuth = math.radians(controls.sun_azimuth_deg)
+    settings.sun_elevation = math.radians(controls.sun_elevation_deg)
+    settings.haze = controls.haze
+    settings.exposure = controls.exposure_ev
+    settings.ground_albedo = controls.ground_albedo
+    settings.sun_disc = controls.sun_disc
+    settings.weather_strength = controls.weather_strength
+    settings.time_scale = controls.time_scale

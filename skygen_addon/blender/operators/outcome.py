@@ -1,0 +1,49 @@
+"""How every operator starts and ends: on an editable world, and with an error that names its remedy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+
+from ...core.errors import SkyGenError
+from ..world_nodes import environment_node
+
+FINISHED: set[Any] = {"FINISHED"}
+CANCELLED: set[Any] = {"CANCELLED"}
+
+
+def cancelled_by(operator: bpy.types.Operator, error: SkyGenError) -> set[Any]:
+    """Report ``error`` and cancel."""
+    operator.report({"ERROR"}, f"{error.message} {error.remedy}")
+    return CANCELLED
+
+
+def active_world(context: bpy.types.Context) -> bpy.types.World:
+    """The scene's world, which the operator's poll has found to be there."""
+    world = context.scene.world if context.scene is not None else None
+    if world is None:
+        raise RuntimeError("The operator was run without its poll: the scene has no world.")
+    return world
+
+
+def poll_editable_world(cls: type[bpy.types.Operator], context: bpy.types.Context) -> bool:
+    """Whether the scene has a world that belongs to this file; says why not."""
+    world = context.scene.world if context.scene is not None else None
+    if world is None:
+        cls.poll_message_set("The scene has no world: use Add Sky")
+        return False
+    if world.library is not None:
+        cls.poll_message_set("The world is linked from another file: make it local or a library override")
+        return False
+    return True
+
+
+def poll_sky(cls: type[bpy.types.Operator], context: bpy.types.Context) -> bool:
+    """Whether the scene's world is editable and shows a sky of ours; says why not."""
+    if not poll_editable_world(cls, context):
+        return False
+    if environment_node(active_world(context)) is None:
+        cls.poll_message_set("This world has no SkyGen sky")
+        return False
+    return True

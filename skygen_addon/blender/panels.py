@@ -1,0 +1,206 @@
+"""The panels: World properties and the sidebar of the 3D view show the same, in the order of work."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import bpy
+
+from .choices import preset_items
+from .properties import SkyGenLayer, SkyGenSettings, sky_settings
+from .sequence_state import is_baking, sky_states
+from .world_nodes import environment_node
+
+_PRESET_LABELS = {name: label for name, label, _ in preset_items()}
+
+
+def _world(context: bpy.types.Context) -> bpy.types.World | None:
+    return context.scene.world if context.scene is not None else None
+
+
+def _draw_main(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    world = _world(context)
+    if world is None or environment_node(world) is None:
+        row = layout.row()
+        row.scale_y = 1.4
+        row.operator("skygen.add_sky", icon="OUTLINER_OB_LIGHTPROBE")
+        if world is None:
+            layout.label(text="This scene has no world; one is made", icon="INFO")
+            return
+    settings = sky_settings(world)
+    row = layout.row(align=True)
+    menu = cast(Any, row).operator_menu_enum(
+        "skygen.apply_preset", "preset", text=_PRESET_LABELS.get(settings.preset, "Preset"), icon="PRESET"
+    )
+    menu.show = environment_node(world) is not None
+    row.operator("skygen.show_preview", text="", icon="FILE_REFRESH")
+    column = layout.column()
+    column.prop(settings, "seed")
+    pair = layout.column(align=True)
+    pair.prop(settings, "sun_azimuth")
+    pair.prop(settings, "sun_elevation")
+    layout.prop(settings.low, "cover", text="Low Cover")
+    layout.prop(settings.high, "cover", text="High Cover")
+    pair = layout.column(align=True)
+    pair.prop(settings.low, "wind_speed")
+    pair.prop(settings.low, "wind_direction")
+    layout.prop(settings, "time_scale")
+
+
+def _draw_bake(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    world = _world(context)
+    if world is None:
+        return
+    settings = sky_settings(world)
+    layout.prop(settings, "width")
+    pair = layout.column(align=True)
+    pair.prop(settings, "frame_start")
+    end = pair.row()
+    end.active = not settings.loop
+    end.prop(settings, "frame_end")
+    layout.prop(settings, "loop")
+    if settings.loop:
+        layout.prop(settings, "loop_frames")
+    layout.prop(settings, "output_folder")
+    layout.prop(settings, "format")
+    for state in sky_states(context, world):
+        row = layout.row()
+        row.alert = state.alert
+        row.label(text=state.text, icon=cast(Any, state.icon))
+    if is_baking(context):
+        cast(Any, layout).progress(
+            factor=settings.bake_done / max(1, settings.bake_total),
+            text=f"{settings.bake_done} / {settings.bake_total}",
+        )
+    row = layout.row()
+    row.scale_y = 1.4
+    row.operator("skygen.bake_sequence", icon="RENDER_ANIMATION")
+    row = layout.row(align=True)
+    row.operator("skygen.bind_sequence", icon="FILE_IMAGE")
+    row.operator("skygen.restore_world", icon="LOOP_BACK")
+
+
+def _draw_layer(layout: bpy.types.UILayout, layer: SkyGenLayer) -> None:
+    layout.prop(layer, "cover")
+    layout.prop(layer, "cloud_type")
+    layout.prop(layer, "second_amount")
+    second = layout.row()
+    second.active = layer.second_amount > 0
+    second.prop(layer, "second_type")
+    layout.prop(layer, "density")
+    pair = layout.column(align=True)
+    pair.prop(layer, "base")
+    pair.prop(layer, "thickness")
+    layout.prop(layer, "texture_scale")
+    layout.prop(layer, "stretch")
+    pair = layout.column(align=True)
+    pair.prop(layer, "wind_speed")
+    pair.prop(layer, "wind_direction")
+    layout.prop(layer, "evolution")
+
+
+def _draw_air(layout: bpy.types.UILayout, settings: SkyGenSettings) -> None:
+    for name in ("haze", "exposure", "ground_albedo", "sun_disc", "weather_strength", "time_offset"):
+        layout.prop(settings, name)
+
+
+class _SkyPanel:
+    """What every SkyGen panel has in common."""
+
+    bl_label = "SkyGen"
+
+    @staticmethod
+    def settings(context: bpy.types.Context) -> SkyGenSettings:
+        """Settings of the scene's world, which the panel's poll has found to be there."""
+        world = _world(context)
+        if world is None:
+            raise RuntimeError("The panel was drawn without its poll: the scene has no world.")
+        return sky_settings(world)
+
+    def layout_of(self) -> bpy.types.UILayout:
+        """The panel's layout with names on the left, and dots for keyframes."""
+        layout = cast(bpy.types.Panel, self).layout
+        if layout is None:
+            raise RuntimeError("A panel is drawn without a layout.")
+        layout.use_property_split = True
+        layout.use_property_decorate = True
+        return layout
+
+
+class _MainPanel(_SkyPanel):
+    def draw(self, context: bpy.types.Context) -> None:
+        _draw_main(self.layout_of(), context)
+
+
+class _ChildPanel(_SkyPanel):
+    bl_options = {"DEFAULT_CLOSED"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return _world(context) is not None
+
+
+class _LowPanel(_ChildPanel):
+    bl_label = "Low Clouds"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        _draw_layer(self.layout_of(), self.settings(context).low)
+
+
+class _HighPanel(_ChildPanel):
+    bl_label = "High Clouds"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        _draw_layer(self.layout_of(), self.settings(context).high)
+
+
+class _AirPanel(_ChildPanel):
+    bl_label = "Air, Weather and Time"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        _draw_air(self.layout_of(), self.settings(context))
+
+
+class _BakePanel(_ChildPanel):
+    bl_label = "Bake"
+    bl_options: set[str] = set()
+
+    def draw(self, context: bpy.types.Context) -> None:
+        _draw_bake(self.layout_of(), context)
+
+
+def _panel(part: type[_SkyPanel], place: str, parent: str | None, settings: dict[str, Any]) -> type:
+    """Panel class of one part in one place; Blender wants a class of its own for each."""
+    name = f"SKYGEN_PT_{place}_{part.__name__.removeprefix('_').removesuffix('Panel').lower()}"
+    body = {**settings, "bl_idname": name, "__doc__": part.__doc__}
+    if parent is not None:
+        body["bl_parent_id"] = parent
+    return type(name, (part, bpy.types.Panel), body)
+
+
+def _panels() -> tuple[type, ...]:
+    places: dict[str, dict[str, Any]] = {
+        "world": {"bl_space_type": "PROPERTIES", "bl_region_type": "WINDOW", "bl_context": "world"},
+        "sidebar": {"bl_space_type": "VIEW_3D", "bl_region_type": "UI", "bl_category": "SkyGen"},
+    }
+    panels: list[type] = []
+    for place, settings in places.items():
+        main = f"SKYGEN_PT_{place}_main"
+        panels.append(_panel(_MainPanel, place, None, settings))
+        panels += [_panel(p, place, main, settings) for p in (_LowPanel, _HighPanel, _AirPanel, _BakePanel)]
+    return tuple(panels)
+
+
+CLASSES = _panels()
+
+
+def register() -> None:
+    """Add the panels."""
+    for cls in CLASSES:
+        bpy.utils.register_class(cls)
+
+
+def unregister() -> None:
+    """Remove the panels."""
+    for cls in reversed(CLASSES):
+        bpy.utils.unregister_class(cls)

@@ -1,0 +1,438 @@
+"""The artist's settings: the property groups behind ``World.skygen``.
+
+Angles are radians, as everywhere in Blender, and shown in degrees. Heights are kilometres and
+speeds metres per second whatever the scene's unit scale is, because clouds do not shrink with a
+model. What may be keyframed is animatable; what chooses files or the sky itself is not.
+"""
+
+# Blender reads properties from annotations that are calls, which no type checker accepts.
+# mypy: disable-error-code="valid-type"
+
+from __future__ import annotations
+
+import math
+from typing import cast
+
+import bpy
+from bpy.props import (
+    BoolProperty,
+    EnumProperty,
+    FloatProperty,
+    FloatVectorProperty,
+    IntProperty,
+    PointerProperty,
+    StringProperty,
+)
+
+from .choices import CLOUD_TYPE_ITEMS, DEFAULT_PRESET, FORMAT_ITEMS, WIDTH_ITEMS, preset_items
+
+FIXED: set[str] = set()
+"""Options of a property that cannot be keyframed."""
+
+
+class SkyGenLayer(bpy.types.PropertyGroup):
+    """One cloud layer."""
+
+    cover: FloatProperty(
+        name="Cover",
+        description="Fraction of the sky plane that this layer covers",
+        default=0.4,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
+    )
+    cloud_type: EnumProperty(
+        name="Type",
+        description="Kind of cloud",
+        items=CLOUD_TYPE_ITEMS,
+        default="cumulus",
+    )
+    second_type: EnumProperty(
+        name="Second Type",
+        description="Kind of cloud that is blended in",
+        items=CLOUD_TYPE_ITEMS,
+        default="stratocumulus",
+    )
+    second_amount: FloatProperty(
+        name="Blend",
+        description="Weight of the second type: 0 shows only the first, 1 only the second",
+        default=0.0,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
+    )
+    density: FloatProperty(
+        name="Density",
+        description="Multiplier of how much light the clouds hold back",
+        default=1.0,
+        min=0.05,
+        max=10.0,
+        soft_min=0.2,
+        soft_max=4.0,
+        precision=2,
+    )
+    base: FloatProperty(
+        name="Base (km)",
+        description="Height of the cloud base above the camera, in kilometres",
+        default=1.5,
+        min=0.1,
+        max=15.0,
+        soft_min=0.4,
+        soft_max=12.0,
+        precision=2,
+        step=10,
+    )
+    thickness: FloatProperty(
+        name="Thickness (km)",
+        description="Greatest height of a cloud above its base, in kilometres",
+        default=1.0,
+        min=0.05,
+        max=12.0,
+        soft_min=0.1,
+        soft_max=5.0,
+        precision=2,
+        step=10,
+    )
+    texture_scale: FloatProperty(
+        name="Texture Scale",
+        description="Multiplier of the size of every cloud feature",
+        default=1.0,
+        min=0.25,
+        max=4.0,
+        precision=2,
+        step=10,
+    )
+    stretch: FloatProperty(
+        name="Stretch",
+        description="Elongation of the clouds along the wind; 1 is none",
+        default=1.0,
+        min=1.0,
+        max=8.0,
+        soft_max=6.0,
+        precision=2,
+        step=10,
+    )
+    wind_speed: FloatProperty(
+        name="Wind (m/s)",
+        description="Speed of the clouds in metres per sky second",
+        default=8.0,
+        min=0.0,
+        max=150.0,
+        soft_max=60.0,
+        precision=1,
+        step=100,
+    )
+    wind_direction: FloatProperty(
+        name="Wind Toward",
+        description="Compass direction toward which the clouds move, clockwise from north (+Y)",
+        default=math.radians(90.0),
+        soft_min=0.0,
+        soft_max=math.tau,
+        min=-20 * math.pi,
+        max=20 * math.pi,
+        subtype="ANGLE",
+        step=100,
+        precision=1,
+    )
+    evolution: FloatProperty(
+        name="Evolution",
+        description="How often per sky hour every cloud feature is replaced by a new one",
+        default=1.0,
+        min=0.0,
+        max=60.0,
+        soft_max=8.0,
+        precision=2,
+        step=10,
+    )
+
+
+class SkyGenHighLayer(SkyGenLayer):
+    """The high layer: the same properties, from other defaults."""
+
+    cover: FloatProperty(
+        name="Cover",
+        description="Fraction of the sky plane that this layer covers",
+        default=0.0,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
+    )
+    cloud_type: EnumProperty(
+        name="Type",
+        description="Kind of cloud",
+        items=CLOUD_TYPE_ITEMS,
+        default="cirrus",
+    )
+    base: FloatProperty(
+        name="Base (km)",
+        description="Height of the cloud base above the camera, in kilometres",
+        default=8.0,
+        min=0.1,
+        max=15.0,
+        soft_min=2.0,
+        soft_max=12.0,
+        precision=2,
+        step=10,
+    )
+    thickness: FloatProperty(
+        name="Thickness (km)",
+        description="Greatest height of a cloud above its base, in kilometres",
+        default=0.8,
+        min=0.05,
+        max=12.0,
+        soft_min=0.1,
+        soft_max=3.0,
+        precision=2,
+        step=10,
+    )
+    texture_scale: FloatProperty(
+        name="Texture Scale",
+        description="Multiplier of the size of every cloud feature",
+        default=3.0,
+        min=0.25,
+        max=4.0,
+        precision=2,
+        step=10,
+    )
+    stretch: FloatProperty(
+        name="Stretch",
+        description="Elongation of the clouds along the wind; 1 is none",
+        default=3.0,
+        min=1.0,
+        max=8.0,
+        soft_max=6.0,
+        precision=2,
+        step=10,
+    )
+    wind_speed: FloatProperty(
+        name="Wind (m/s)",
+        description="Speed of the clouds in metres per sky second",
+        default=25.0,
+        min=0.0,
+        max=150.0,
+        soft_max=60.0,
+        precision=1,
+        step=100,
+    )
+
+
+class SkyGenSettings(bpy.types.PropertyGroup):
+    """Everything that steers a world's sky."""
+
+    preset: EnumProperty(
+        name="Preset",
+        description="Kind of sky that the settings were last taken from",
+        items=preset_items(),
+        default=DEFAULT_PRESET,
+        options=FIXED,
+    )
+    seed: IntProperty(
+        name="Seed",
+        description="Chooses the sky; every number is another one with the same settings",
+        default=0,
+        min=0,
+        max=2**31 - 1,
+        options=FIXED,
+    )
+    sun_azimuth: FloatProperty(
+        name="Sun Azimuth",
+        description="Compass direction of the sun, clockwise from north (+Y); east is +X",
+        default=math.radians(135.0),
+        soft_min=0.0,
+        soft_max=math.tau,
+        min=-20 * math.pi,
+        max=20 * math.pi,
+        subtype="ANGLE",
+        step=100,
+        precision=2,
+    )
+    sun_elevation: FloatProperty(
+        name="Sun Elevation",
+        description="Height of the sun above the horizon",
+        default=math.radians(45.0),
+        min=-math.pi / 2,
+        max=math.pi / 2,
+        soft_min=math.radians(-12.0),
+        subtype="ANGLE",
+        step=100,
+        precision=2,
+    )
+    low: PointerProperty(type=SkyGenLayer, name="Low Clouds", description="The layer nearer to the ground")
+    high: PointerProperty(type=SkyGenHighLayer, name="High Clouds", description="The layer above the low clouds")
+    haze: FloatProperty(
+        name="Haze",
+        description="Dust and moisture in the air; 1 is clear reference air",
+        default=1.0,
+        min=0.0,
+        max=20.0,
+        soft_max=8.0,
+        precision=2,
+        step=10,
+    )
+    exposure: FloatProperty(
+        name="Exposure (EV)",
+        description="Stops by which the sky is brightened or darkened",
+        default=0.0,
+        min=-20.0,
+        max=20.0,
+        soft_min=-5.0,
+        soft_max=5.0,
+        precision=2,
+        step=10,
+    )
+    ground_albedo: FloatVectorProperty(
+        name="Ground",
+        description="Linear colour of the ground below the horizon",
+        default=(0.18, 0.16, 0.13),
+        size=3,
+        min=0.0,
+        max=1.0,
+        subtype="COLOR",
+    )
+    sun_disc: BoolProperty(
+        name="Sun Disc",
+        description="Draw the sun into the sky; switch it off when a sun lamp lights the scene",
+        default=True,
+    )
+    weather_strength: FloatProperty(
+        name="Weather",
+        description="How far the weather wanders from these settings over time; 0 keeps them",
+        default=0.0,
+        min=0.0,
+        max=2.0,
+        soft_max=1.0,
+        subtype="FACTOR",
+    )
+    time_scale: FloatProperty(
+        name="Time Scale",
+        description="Sky seconds per second of film; 1 is real time, 60 a time-lapse",
+        default=60.0,
+        min=0.0,
+        max=100000.0,
+        soft_max=600.0,
+        precision=1,
+        step=100,
+    )
+    time_offset: FloatProperty(
+        name="Time Offset",
+        description="Sky time at the first frame",
+        default=0.0,
+        unit="TIME_ABSOLUTE",
+        subtype="TIME_ABSOLUTE",
+        soft_min=0.0,
+        options=FIXED,
+    )
+    width: EnumProperty(
+        name="Resolution",
+        description="Width of the panorama in pixels; its height is half of it",
+        items=WIDTH_ITEMS,
+        default="2048",
+        options=FIXED,
+    )
+    frame_start: IntProperty(
+        name="Start",
+        description="First frame that is baked; wind and time count from here",
+        default=1,
+        min=0,
+        soft_max=10000,
+        max=1048574,
+        options=FIXED,
+        subtype="TIME",
+    )
+    frame_end: IntProperty(
+        name="End",
+        description="Last frame that is baked; a loop ends after its length instead",
+        default=250,
+        min=0,
+        soft_max=10000,
+        max=1048574,
+        options=FIXED,
+        subtype="TIME",
+    )
+    format: EnumProperty(
+        name="Depth",
+        description="Number format of the baked frames",
+        items=FORMAT_ITEMS,
+        default="auto",
+        options=FIXED,
+    )
+    output_folder: StringProperty(
+        name="Folder",
+        description="Folder of the baked frames; // is the folder of the .blend, {world} this world's name",
+        default="//skygen/{world}/",
+        subtype="DIR_PATH",
+        options=FIXED,
+    )
+    loop: BoolProperty(
+        name="Loop",
+        description="Bake a sky that repeats without a seam",
+        default=False,
+        options=FIXED,
+    )
+    loop_frames: IntProperty(
+        name="Loop Length",
+        description="Frames after which the looping sky repeats",
+        default=240,
+        min=2,
+        soft_max=2000,
+        max=100000,
+        options=FIXED,
+        subtype="TIME",
+    )
+
+    # What the last bake left; written by the operators, read by the panel.
+    bake_done: IntProperty(
+        name="Baked Frames",
+        description="Frames that the running bake has finished",
+        default=0,
+        options={"HIDDEN"},
+    )
+    bake_total: IntProperty(
+        name="Frames to Bake",
+        description="Frames of the running bake",
+        default=0,
+        options={"HIDDEN"},
+    )
+    baked_start: IntProperty(
+        name="Baked From",
+        description="First frame of the bound sequence",
+        default=0,
+        options={"HIDDEN"},
+    )
+    baked_end: IntProperty(
+        name="Baked To",
+        description="Last frame of the bound sequence; below the first when none is bound",
+        default=-1,
+        options={"HIDDEN"},
+    )
+    baked_settings: StringProperty(
+        name="Baked Settings",
+        description="Fingerprint of the settings that the bound sequence was baked with",
+        default="",
+        options={"HIDDEN"},
+    )
+
+
+CLASSES: tuple[type, ...] = (SkyGenLayer, SkyGenHighLayer, SkyGenSettings)
+
+
+def sky_settings(world: bpy.types.World) -> SkyGenSettings:
+    """Settings of a world (original or evaluated)."""
+    return cast(SkyGenSettings, world.skygen)  # type: ignore[attr-defined]
+
+
+def register() -> None:
+    """Add ``World.skygen``."""
+    for cls in CLASSES:
+        bpy.utils.register_class(cls)
+    bpy.types.World.skygen = PointerProperty(  # type: ignore[attr-defined,func-returns-value]
+        type=SkyGenSettings, name="SkyGen", description="Animated sky of this world"
+    )
+
+
+def unregister() -> None:
+    """Remove ``World.skygen``."""
+    if hasattr(bpy.types.World, "skygen"):
+        del bpy.types.World.skygen
+    for cls in reversed(CLASSES):
+        bpy.utils.unregister_class(cls)

@@ -1,0 +1,114 @@
+"""How a world's bake stands: nothing baked, complete, frames missing, or older than the settings."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from ..core.errors import SkyGenError
+from .bake_plan import BakePlan, frames_of_settings, output_folder
+from .engine import bundle_folder
+from .properties import sky_settings
+from .sequence import frames_in_words, missing_frames
+from .world_animation import animated_paths, animation_description
+from .world_nodes import environment_node
+
+_WITHOUT_EFFECT = {
+    "rna_type", "name", "preset", "frame_end", "output_folder", "format",
+    "bake_done", "bake_total", "baked_start", "baked_end", "baked_settings",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SkyState:
+    """One line of the panel."""
+
+    text: str
+    """What there is to know, and what to do about it."""
+    icon: str
+    """Blender icon."""
+    alert: bool
+    """Whether a render would show something wrong."""
+
+
+def _values(group: Any, path: str, animated: set[str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for prop in group.bl_rna.properties:
+        name = prop.identifier
+        if name in _WITHOUT_EFFECT or f"{path}.{name}" in animated:
+            continue
+        value = getattr(group, name)
+        if prop.type == "POINTER":
+            values[name] = _values(value, f"{path}.{name}", animated)
+        else:
+            values[name] = list(value) if getattr(prop, "is_array", False) else value
+    return values
+
+
+def settings_fingerprint(world: bpy.types.World, fps: float) -> str:
+    """Hash of everything in the settings that changes a frame; the same at every scene frame."""
+    values = _values(sky_settings(world), "skygen", animated_paths(world))
+    text = json.dumps([values, animation_description(world), fps], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def note_bake(world: bpy.types.World, plan: BakePlan, fingerprint: str) -> None:
+    """Remember which sequence is bound and what it was baked from; an empty fingerprint is unknown."""
+    settings = sky_settings(world)
+    settings.baked_start, settings.baked_end = plan.frames[0], plan.frames[-1]
+    settings.baked_settings = fingerprint
+
+
+def forget_bake(world: bpy.types.World) -> None:
+    """No sequence is bound."""
+    settings = sky_settings(world)
+    settings.baked_start, settings.baked_end = 0, -1
+    settings.baked_settings = ""
+
+
+def is_baking(context: bpy.types.Context) -> bool:
+    """Whether a bake runs in this window."""
+    window = context.window
+    running = getattr(window, "modal_operators", ()) if window is not None else ()
+    return any(operator.bl_idname == "SKYGEN_OT_bake_sequence" for operator in running)
+
+
+def sky_states(context: bpy.types.Context, world: bpy.types.World) -> list[SkyState]:
+    """What the panel says about a world's sky, most urgent first."""
+    settings, scene = sky_settings(world), context.scene
+    states: list[SkyState] = []
+    try:
+        bundle_folder()
+    except SkyGenError as error:
+        states.append(SkyState(f"No model: {error.remedy}", "ERROR", True))
+    if is_baking(context):
+        text = f"Baking {settings.bake_done} of {settings.bake_total} (Esc cancels)"
+        return [*states, SkyState(text, "RENDER_ANIMATION", False)]
+    try:
+        output_folder(world)
+        frames_of_settings(world)
+    except SkyGenError as error:
+        states.append(SkyState(f"{error.message} {error.remedy}", "ERROR", False))
+    node = environment_node(world)
+    if node is None or node.image is None:
+        return [*states, SkyState("No sky in this world yet", "INFO", False)]
+    if node.image.source != "SEQUENCE":
+        return [*states, SkyState("Preview of one frame; bake to animate it", "INFO", False)]
+    baked = range(settings.baked_start, settings.baked_end + 1)
+    folder = Path(bpy.path.abspath(node.image.filepath)).parent
+    missing = missing_frames(folder, baked)
+    if missing:
+        states.append(SkyState(f"Missing frames render magenta: {frames_in_words(missing)}", "ERROR", True))
+    fps = scene.render.fps / scene.render.fps_base if scene is not None else 24.0
+    if settings.baked_settings and settings.baked_settings != settings_fingerprint(world, fps):
+        states.append(SkyState("The settings have changed since the bake", "FILE_REFRESH", False))
+    if not settings.loop and settings.frame_end > settings.baked_end:
+        states.append(SkyState(f"Not baked yet: {settings.baked_end + 1}-{settings.frame_end}", "INFO", False))
+    if not states:
+        states.append(SkyState(f"Baked: frames {settings.baked_start}-{settings.baked_end}", "CHECKMARK", False))
+    return states

@@ -1,0 +1,73 @@
+"""What the operators and the command share: a world's preset, its preview, its bound sequence."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from pathlib import Path
+
+import bpy
+
+from ..core.errors import RequestError
+from ..core.presets import load_preset
+from .bake_plan import BakePlan, job_of_plan
+from .controls_from_settings import write_controls
+from .engine import run_job
+from .properties import sky_settings
+from .sequence import check_complete, load_panorama, load_sequence
+from .sequence_state import forget_bake, note_bake
+from .world_nodes import SequenceSpan, show_image
+
+PREVIEW_WIDTH = 1024
+"""Width of the one-frame sky that is shown before anything is baked."""
+
+
+def use_preset(world: bpy.types.World, name: str) -> None:
+    """Set a world's controls to a preset's; seed, output and frame range stay as they are.
+
+    Raises
+    ------
+    RequestError
+        If there is no such preset.
+    """
+    settings = sky_settings(world)
+    write_controls(settings, load_preset(name).controls)
+    settings.preset = name
+
+
+def show_preview(context: bpy.types.Context, world: bpy.types.World) -> None:
+    """Make one small frame of the sky at the current frame and show it in the world.
+
+    The image is packed into the .blend, so a preview needs no folder and survives saving.
+
+    Raises
+    ------
+    SkyGenError
+        If the frame cannot be made; the world is then as it was.
+    """
+    if context.scene is None:
+        raise RequestError("There is no scene.", "Open a scene that uses this world.")
+    frame = max(0, context.scene.frame_current)
+    with tempfile.TemporaryDirectory(prefix="skygen_", dir=bpy.app.tempdir or None) as folder:
+        plan = BakePlan(frames=(frame,), folder=Path(folder), width=PREVIEW_WIDTH, cyclic=False)
+        job = dataclasses.replace(job_of_plan(context, world, plan), pixel_format="auto")
+        run_job(job, record=False)
+        image = load_panorama(job.path(frame), f"SkyGen Preview {world.name}")
+        image.pack()
+    show_image(world, image, None)
+    forget_bake(world)
+
+
+def bind_frames(world: bpy.types.World, plan: BakePlan, fingerprint: str) -> None:
+    """Show the baked frames of ``plan`` in the world as an image sequence.
+
+    Raises
+    ------
+    OutputError
+        If a file between the first and the last frame is missing.
+    """
+    span = range(plan.frames[0], plan.frames[-1] + 1)
+    check_complete(plan.folder, span)
+    image = load_sequence(plan.folder, span.start)
+    show_image(world, image, SequenceSpan(span.start, len(span), plan.cyclic))
+    note_bake(world, plan, fingerprint)

@@ -1,0 +1,249 @@
+"""The sky's nodes in a world: added beside the artist's, and taken out again without a trace.
+
+Texture Coordinate -> Mapping -> Environment Texture -> Background -> World Output, all at the top
+level of the tree. What was linked to the output before is remembered on the nodes themselves (so
+renaming does not lose it) and linked again by :func:`restore_world`.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass
+from typing import Any, cast
+
+import bpy
+
+ROLE = "skygen_role"
+"""Custom property of a node that is ours."""
+LINK = "skygen_link"
+"""Custom property of an output: id of the link that our background replaced."""
+BEFORE = "skygen_before"
+"""Custom property of a world: JSON of the settings that were changed."""
+SKY_NODE_NAME = "SkyGen Sky"
+
+_NODES = (
+    ("coordinate", "ShaderNodeTexCoord", "SkyGen Coordinates", -1000.0),
+    ("mapping", "ShaderNodeMapping", "SkyGen Mapping", -800.0),
+    ("sky", "ShaderNodeTexEnvironment", SKY_NODE_NAME, -580.0),
+    ("background", "ShaderNodeBackground", "SkyGen Background", -260.0),
+)
+_LINKS = (
+    ("coordinate", "Generated", "mapping", "Vector"),
+    ("mapping", "Vector", "sky", "Vector"),
+    ("sky", "Color", "background", "Color"),
+)
+
+
+@dataclass(frozen=True)
+class SequenceSpan:
+    """Which files of a sequence show at which scene frames."""
+
+    first: int
+    """Number of the first file, shown at the scene frame of the same number."""
+    count: int
+    """Number of files."""
+    cyclic: bool
+    """Whether the sequence repeats."""
+
+
+def sky_nodes(world: bpy.types.World) -> dict[str, bpy.types.Node]:
+    """Our nodes in the world's tree by role; empty if there are none."""
+    tree = world.node_tree
+    return {} if tree is None else {str(n[ROLE]): n for n in tree.nodes if ROLE in n.keys()}
+
+
+def environment_node(world: bpy.types.World) -> bpy.types.ShaderNodeTexEnvironment | None:
+    """Our Environment Texture, or None."""
+    return cast("bpy.types.ShaderNodeTexEnvironment | None", sky_nodes(world).get("sky"))
+
+
+def show_image(world: bpy.types.World, image: bpy.types.Image, span: SequenceSpan | None) -> None:
+    """Make ``image`` the sky of ``world``; build and link the nodes that are missing.
+
+    Parameters
+    ----------
+    world : World
+        Its existing nodes stay as they are.
+    image : Image
+        A linear equirectangular panorama, or the first file of a sequence of them.
+    span : SequenceSpan, optional
+        Frames of the sequence; None for a still image.
+    """
+    _remember_settings(world)
+    if not world.use_nodes:
+        world.use_nodes = True
+    tree = _tree(world)
+    nodes = _ensure_nodes(tree)
+    sky = cast(bpy.types.ShaderNodeTexEnvironment, nodes["sky"])
+    replaced = sky.image
+    sky.image = image
+    sky.projection = "EQUIRECTANGULAR"
+    sky.interpolation = "Linear"
+    user = sky.image_user
+    user.use_auto_refresh = True
+    user.use_cyclic = bool(span and span.cyclic)
+    user.frame_start = span.first if span else 1
+    user.frame_duration = span.count if span else 1
+    user.frame_offset = span.first - 1 if span else 0
+    if replaced is not None and replaced != image and ROLE in replaced.keys() and replaced.users == 0:
+        bpy.data.images.remove(replaced)
+    for output in _outputs(tree):
+        _link_output(tree, output, nodes["background"])
+    _sample_importance(world, image.size[0])
+
+
+def restore_world(world: bpy.types.World) -> list[str]:
+    """Remove our nodes and put back what they replaced.
+
+    Returns
+    -------
+    list of str
+        What could not be put back, in words; empty when everything was.
+    """
+    lost: list[str] = []
+    tree = world.node_tree
+    images: list[bpy.types.Image] = []
+    if tree is not None:
+        sky = environment_node(world)
+        if sky is not None and sky.image is not None and ROLE in sky.image.keys():
+            images.append(sky.image)
+        for output in [n for n in tree.nodes if LINK in n.keys()]:
+            lost += _relink_output(tree, output)
+        for node in list(sky_nodes(world).values()):
+            tree.nodes.remove(node)
+    for image in images:
+        if image.users == 0:
+            bpy.data.images.remove(image)
+    _restore_settings(world)
+    return lost
+
+
+def _tree(world: bpy.types.World) -> bpy.types.NodeTree:
+    tree = world.node_tree
+    if tree is None:
+        raise RuntimeError(f"World {world.name} has no node tree although nodes are on.")
+    return tree
+
+
+def _ensure_nodes(tree: bpy.types.NodeTree) -> dict[str, bpy.types.Node]:
+    nodes = {str(n[ROLE]): n for n in tree.nodes if ROLE in n.keys()}
+    if not any(n.bl_idname == "ShaderNodeOutputWorld" for n in tree.nodes):
+        output = tree.nodes.new("ShaderNodeOutputWorld")
+        output[ROLE] = "output"
+    outputs = _outputs(tree)
+    top = min((n.location.y - 320.0 for n in tree.nodes), default=0.0) if len(tree.nodes) > len(outputs) else 0.0
+    right = max(n.location.x for n in outputs)
+    fresh = set()
+    for role, kind, name, x in _NODES:
+        if role not in nodes:
+            node = tree.nodes.new(kind)
+            node.name = name
+            node.label = name
+            node[ROLE] = role
+            node.location = (right + x, top)
+            nodes[role] = node
+            fresh.add(role)
+    for source, output_name, target, input_name in _LINKS:
+        if source in fresh or target in fresh:
+            tree.links.new(nodes[target].inputs[input_name], nodes[source].outputs[output_name])
+    return nodes
+
+
+def _outputs(tree: bpy.types.NodeTree) -> list[bpy.types.Node]:
+    """The active World Output of each renderer, each once."""
+    found: dict[str, bpy.types.Node] = {}
+    for target in ("ALL", "CYCLES", "EEVEE"):
+        node = cast(Any, tree).get_output_node(target)
+        if node is not None:
+            found[node.name] = node
+    return list(found.values())
+
+
+def _link_output(tree: bpy.types.NodeTree, output: bpy.types.Node, background: bpy.types.Node) -> None:
+    """Link our background to an output, unless it already reaches it (perhaps through the artist's nodes)."""
+    surface = output.inputs["Surface"]
+    if _feeds(background, output):
+        return
+    if LINK in output.keys():  # the artist linked something else meanwhile: that is what to put back now
+        _forget_link(tree, output)
+    if surface.is_linked and surface.links:
+        link = surface.links[0]
+        identity = uuid.uuid4().hex[:8]
+        if link.from_node is None or link.from_socket is None:
+            raise RuntimeError("A link without a source cannot be remembered.")
+        link.from_node[f"{LINK}_{identity}"] = link.from_socket.identifier
+        output[LINK] = identity
+    else:
+        output[LINK] = ""
+    tree.links.new(surface, background.outputs["Background"])
+
+
+def _feeds(source: bpy.types.Node, target: bpy.types.Node) -> bool:
+    waiting, seen = [target], set()
+    while waiting:
+        node = waiting.pop()
+        if node == source:
+            return True
+        if node.name in seen:
+            continue
+        seen.add(node.name)
+        waiting += [link.from_node for socket in node.inputs for link in (socket.links or ()) if link.from_node]
+    return False
+
+
+def _forget_link(tree: bpy.types.NodeTree, output: bpy.types.Node) -> None:
+    key = f"{LINK}_{output[LINK]}"
+    del output[LINK]
+    for node in tree.nodes:
+        if key in node.keys():
+            del node[key]
+
+
+def _relink_output(tree: bpy.types.NodeTree, output: bpy.types.Node) -> list[str]:
+    identity = str(output[LINK])
+    key = f"{LINK}_{identity}"
+    source = next((n for n in tree.nodes if identity and key in n.keys()), None)
+    socket = next((s for s in source.outputs if s.identifier == source[key]), None) if source is not None else None
+    surface = output.inputs["Surface"]
+    if socket is not None:
+        tree.links.new(surface, socket)
+    else:
+        for link in list(surface.links or ()):
+            tree.links.remove(link)
+    _forget_link(tree, output)
+    if identity and socket is None:
+        return [f"The node that was linked to {output.name} no longer exists."]
+    return []
+
+
+def _sample_importance(world: bpy.types.World, width: int) -> None:
+    """Fix the resolution of Cycles' importance map: the automatic one is rebuilt slowly every frame."""
+    cycles = cast(Any, getattr(world, "cycles", None))
+    if cycles is not None:
+        cycles.sampling_method = "MANUAL"
+        cycles.sample_map_resolution = min(2048, max(1024, width))
+
+
+def _remember_settings(world: bpy.types.World) -> None:
+    if BEFORE in world.keys():
+        return
+    before: dict[str, Any] = {"use_nodes": bool(world.use_nodes)}
+    cycles = cast(Any, getattr(world, "cycles", None))
+    if cycles is not None:
+        before["sampling_method"] = str(cycles.sampling_method)
+        before["sample_map_resolution"] = int(cycles.sample_map_resolution)
+    world[BEFORE] = json.dumps(before)
+
+
+def _restore_settings(world: bpy.types.World) -> None:
+    if BEFORE not in world.keys():
+        return
+    before = json.loads(str(world[BEFORE]))
+    cycles = cast(Any, getattr(world, "cycles", None))
+    if cycles is not None and "sampling_method" in before:
+        cycles.sampling_method = before["sampling_method"]
+        cycles.sample_map_resolution = before["sample_map_resolution"]
+    if not before["use_nodes"] and world.use_nodes:
+        world.use_nodes = False
+    del world[BEFORE]
