@@ -305,12 +305,13 @@ def _measure(frames: Frames, clear: Array, ring_ratio: Array, day: int, index: i
     density = grain = haze = math.nan
     if cover > 0.08:
         excess = (_aureole(encoded, frames.sky, maps.sun_angle) - 1) / max(_expected(ring_ratio, sun) - 1, 0.2)
-        density = math.log2(float(np.clip(-math.log(max(excess, 1e-3)), 0.15, 4)))
+        depth = -math.log(max(excess, 1e-3))
+        density = math.log2(min(depth, 4)) if depth > 0.15 else math.nan  # else no cloud stands before the sun
         grain = contrast_ratio(encoded, maps.valid & (maps.cloud > (0.5 if cover > 0.5 else 0.0)))
     open_sky = maps.valid & (maps.cloud < 0.15) & (maps.sun_angle > math.radians(40))
     if open_sky.sum() > 150:
         white = 1 - float(np.median(blueness(encoded[open_sky]))) / PURE_BLUENESS
-        haze = math.log2(np.clip(white, 0.05, 0.95) / (1 - np.clip(white, 0.05, 0.95)))
+        haze = math.log2(np.clip(white, 0.1, 0.95) / (1 - np.clip(white, 0.1, 0.95)))
     return np.array([cover, density, grain, haze, float(seen), float(np.median(blueness(encoded[maps.valid])))])
 
 
