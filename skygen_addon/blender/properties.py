@@ -28,6 +28,8 @@ from .choices import CLOUD_TYPE_ITEMS, DEFAULT_PRESET, FORMAT_ITEMS, WIDTH_ITEMS
 
 FIXED: set[str] = set()
 """Options of a property that cannot be keyframed."""
+FOLDER: set[str] = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()
+"""Options of a folder that may start with //; Blender asks for the mark since 4.5."""
 
 
 class SkyGenLayer(bpy.types.PropertyGroup):
@@ -320,6 +322,8 @@ class SkyGenSettings(bpy.types.PropertyGroup):
         unit="TIME_ABSOLUTE",
         subtype="TIME_ABSOLUTE",
         soft_min=0.0,
+        min=-1e8,
+        max=1e8,
         options=FIXED,
     )
     width: EnumProperty(
@@ -361,7 +365,7 @@ class SkyGenSettings(bpy.types.PropertyGroup):
         description="Folder of the baked frames; // is the folder of the .blend, {world} this world's name",
         default="//skygen/{world}/",
         subtype="DIR_PATH",
-        options=FIXED,
+        options=FOLDER,
     )
     loop: BoolProperty(
         name="Loop",

@@ -21,6 +21,8 @@ LINK = "skygen_link"
 BEFORE = "skygen_before"
 """Custom property of a world: JSON of the settings that were changed."""
 SKY_NODE_NAME = "SkyGen Sky"
+IMPORTANCE_MAP_WIDTH = 2048
+"""Finest map that stays quick; half of it would leave the sun 1.4 pixels wide."""
 
 _NODES = (
     ("coordinate", "ShaderNodeTexCoord", "SkyGen Coordinates", -1000.0),
@@ -82,15 +84,13 @@ def show_image(world: bpy.types.World, image: bpy.types.Image, span: SequenceSpa
     sky.interpolation = "Linear"
     user = sky.image_user
     user.use_auto_refresh = True
-    user.use_cyclic = bool(span and span.cyclic)
-    user.frame_start = span.first if span else 1
-    user.frame_duration = span.count if span else 1
-    user.frame_offset = span.first - 1 if span else 0
+    if span is not None:
+        _play(user, span)
     if replaced is not None and replaced != image and ROLE in replaced.keys() and replaced.users == 0:
         bpy.data.images.remove(replaced)
     for output in _outputs(tree):
         _link_output(tree, output, nodes["background"])
-    _sample_importance(world, image.size[0])
+    _sample_importance(world)
 
 
 def restore_world(world: bpy.types.World) -> list[str]:
@@ -117,6 +117,19 @@ def restore_world(world: bpy.types.World) -> list[str]:
             bpy.data.images.remove(image)
     _restore_settings(world)
     return lost
+
+
+def _play(user: bpy.types.ImageUser, span: SequenceSpan) -> None:
+    """Show file n at scene frame n, and outside of the span the nearest file or the next turn of the loop.
+
+    Blender counts from 1 at ``frame_start`` and clamps to 0 below: counting the first file as 0
+    instead keeps the frames before it from asking for a file that is not there (magenta).
+    """
+    user.use_cyclic = span.cyclic
+    counted_from = 1 if span.cyclic else 0
+    user.frame_start = span.first + 1 - counted_from
+    user.frame_offset = span.first - counted_from
+    user.frame_duration = span.count - 1 + counted_from
 
 
 def _tree(world: bpy.types.World) -> bpy.types.NodeTree:
@@ -217,12 +230,12 @@ def _relink_output(tree: bpy.types.NodeTree, output: bpy.types.Node) -> list[str
     return []
 
 
-def _sample_importance(world: bpy.types.World, width: int) -> None:
-    """Fix the resolution of Cycles' importance map: the automatic one is rebuilt slowly every frame."""
+def _sample_importance(world: bpy.types.World) -> None:
+    """Fix the resolution of Cycles' importance map, which is rebuilt every frame: the automatic one is slow."""
     cycles = cast(Any, getattr(world, "cycles", None))
     if cycles is not None:
         cycles.sampling_method = "MANUAL"
-        cycles.sample_map_resolution = min(2048, max(1024, width))
+        cycles.sample_map_resolution = IMPORTANCE_MAP_WIDTH
 
 
 def _remember_settings(world: bpy.types.World) -> None:

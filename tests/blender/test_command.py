@@ -1,0 +1,69 @@
+"""The command of ``blender --command skygen``, called as Blender calls it."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import bpy
+import pytest
+
+MODULE = "bl_ext.user_default.skygen"
+
+
+def run(*arguments: str) -> int:
+    return int(importlib.import_module(f"{MODULE}.blender.command").run(list(arguments)))
+
+
+@pytest.fixture
+def file(world: Any, renderer: Any, tmp_path: Path) -> Path:
+    """A saved file with a sky that is not baked."""
+    bpy.ops.skygen.add_sky()
+    world.skygen.width, world.skygen.frame_end = "512", 50
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shot.blend"))
+    return tmp_path / "shot.blend"
+
+
+def test_bakes_binds_and_saves(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("bake", "--frames", "1-3") == 0
+    assert len(list((file.parent / "skygen" / "Artist").glob("sky_*.exr"))) == 3
+    assert "(3/3" in capsys.readouterr().out
+    bpy.ops.wm.open_mainfile(filepath=str(file))
+    node = bpy.context.scene.world.node_tree.nodes["SkyGen Sky"]
+    assert node.image.source == "SEQUENCE" and node.image_user.frame_duration == 3
+
+
+def test_width_and_folder_from_the_command_line(file: Path, renderer: Any) -> None:
+    stamp = file.read_bytes()
+    assert run("bake", "--frames", "5", "--width", "128", "--out", str(file.parent / "out"), "--no-save") == 0
+    assert [p.name for p in (file.parent / "out").glob("*.exr")] == ["sky_0005.exr"]
+    assert renderer.requests[-1].width == 128
+    assert file.read_bytes() == stamp
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [], ["no_such_verb"], ["bake", "--no-such-option"], ["bake", "--frames", "8-1"], ["bake", "--frames", "x"],
+        ["bake", "--frames", "1", "--width", "130"], ["bake", "--frames", "1", "--out", "/proc/skygen"],
+    ],
+)  # fmt: skip
+def test_wrong_requests_exit_with_2(file: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(*arguments) == 2
+    error = capsys.readouterr().err
+    assert error.strip() and "Traceback" not in error
+    assert not (file.parent / "skygen").exists()
+
+
+def test_help_exits_with_0(package: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("bake", "--help") == 0
+    assert "--frames" in capsys.readouterr().out
+
+
+def test_a_defect_exits_with_1(file: Path, renderer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(request: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(renderer, "render", broken)
+    assert run("bake", "--frames", "1") == 1

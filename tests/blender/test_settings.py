@@ -1,0 +1,127 @@
+"""Settings, presets and keyframes: what the panel shows is what a frame is asked for."""
+
+from __future__ import annotations
+
+import importlib
+import math
+from types import ModuleType
+from typing import Any
+
+import bpy
+import pytest
+
+MODULE = "bl_ext.user_default.skygen"
+
+
+def part(name: str) -> ModuleType:
+    return importlib.import_module(f"{MODULE}.{name}")
+
+
+def test_every_preset_survives_the_panel_exactly(world: Any) -> None:
+    """32-bit properties must not change a preset, or Blender and the command line would bake different skies."""
+    presets, convert = part("core.presets"), part("blender.controls_from_settings")
+    names = presets.preset_names()
+    assert len(names) >= 6
+    for name in names:
+        assert bpy.ops.skygen.apply_preset(preset=name) == {"FINISHED"}
+        assert world.skygen.preset == name
+        assert convert.controls_from_settings(world.skygen) == presets.load_preset(name).controls, name
+
+
+def test_defaults_of_the_panel_are_the_defaults_of_the_engine(world: Any) -> None:
+    controls = part("core.controls").SkyControls()
+    assert part("blender.controls_from_settings").controls_from_settings(world.skygen) == controls
+
+
+def test_unknown_preset_is_refused(world: Any) -> None:
+    with pytest.raises(TypeError):
+        bpy.ops.skygen.apply_preset(preset="no_such_sky")
+
+
+def test_preset_keeps_seed_and_output(world: Any) -> None:
+    world.skygen.seed, world.skygen.output_folder, world.skygen.frame_end = 7, "/somewhere/", 12
+    bpy.ops.skygen.apply_preset(preset="overcast")
+    assert (world.skygen.seed, world.skygen.output_folder, world.skygen.frame_end) == (7, "/somewhere/", 12)
+
+
+def requests(world: Any, frames: list[int]) -> list[Any]:
+    return part("blender.bake_plan").requests_of_world(bpy.context, world, frames, 256)
+
+
+def test_keyframed_cover_reaches_the_frames(world: Any) -> None:
+    low = world.skygen.low
+    for frame, cover in ((1, 0.2), (11, 0.7)):
+        low.cover = cover
+        low.keyframe_insert("cover", frame=frame)
+    bpy.context.scene.frame_set(4, subframe=0.25)
+    first, middle, last = requests(world, [1, 6, 11])
+    assert first.low.cover == pytest.approx(0.2) and last.low.cover == pytest.approx(0.7)
+    assert middle.low.cover == pytest.approx(0.45)  # Blender's ease in and out is symmetric
+    scene = bpy.context.scene
+    assert (scene.frame_current, scene.frame_subframe) == (4, 0.25)
+
+
+def test_driven_sun_reaches_the_frames(world: Any) -> None:
+    driver = world.skygen.driver_add("sun_elevation").driver
+    driver.type = "SCRIPTED"
+    driver.expression = "frame / 100"
+    first, second = requests(world, [10, 50])
+    assert first.sun_elevation_rad == pytest.approx(0.1, abs=1e-5)
+    assert second.sun_elevation_rad == pytest.approx(0.5, abs=1e-5)
+
+
+def test_wind_is_integrated_over_keyframes(world: Any) -> None:
+    """Speed rises linearly from 0 to 10 m/s over 10 frames: distance is the mean speed times the time."""
+    settings, low = world.skygen, world.skygen.low
+    bpy.context.scene.render.fps = 10
+    settings.time_scale, low.wind_direction = 60.0, math.radians(90.0)
+    for frame, speed in ((1, 0.0), (11, 10.0)):
+        low.wind_speed = speed
+        low.keyframe_insert("wind_speed", frame=frame)
+    for curve in world.animation_data.action.fcurves if hasattr(world.animation_data.action, "fcurves") else ():
+        for key in curve.keyframe_points:
+            key.interpolation = "LINEAR"
+    (last,) = requests(world, [11])
+    assert last.low.displacement_km == pytest.approx((0.005 * 60, 0.0), abs=1e-4)
+
+
+def test_one_frame_alone_is_the_frame_in_its_range(world: Any) -> None:
+    world.skygen.low.cover = 0.1
+    world.skygen.low.keyframe_insert("cover", frame=1)
+    world.skygen.low.cover = 0.9
+    world.skygen.low.keyframe_insert("cover", frame=20)
+    assert requests(world, [13]) == requests(world, list(range(1, 21)))[12:13]
+
+
+def test_frames_follow_the_scene_rate(world: Any) -> None:
+    render = bpy.context.scene.render
+    render.fps, render.fps_base = 24, 1.001
+    world.skygen.time_scale = 1.0
+    assert requests(world, [25])[0].time_s == pytest.approx(1.001)
+
+
+def test_loop_meets_itself(world: Any, models: Any) -> None:
+    settings = world.skygen
+    settings.loop, settings.loop_frames = True, 20
+    first, again = requests(world, [1, 21])
+    assert first == again
+    assert requests(world, [11])[0].loop_angle_rad == pytest.approx(math.pi / 4)
+
+
+def test_fingerprint_changes_with_the_sky_and_not_with_the_frame(world: Any) -> None:
+    fingerprint = part("blender.sequence_state").settings_fingerprint
+    settings = world.skygen
+    settings.low.keyframe_insert("cover", frame=1)
+    settings.low.cover = 0.9
+    settings.low.keyframe_insert("cover", frame=9)
+    bpy.context.scene.frame_set(1)
+    before = fingerprint(world, 24.0)
+    bpy.context.scene.frame_set(5)
+    settings.output_folder = "/elsewhere/"
+    assert fingerprint(world, 24.0) == before
+    settings.haze = 3.0
+    changed = fingerprint(world, 24.0)
+    assert changed != before
+    settings.low.cover = 0.2
+    settings.low.keyframe_insert("cover", frame=9)
+    assert fingerprint(world, 24.0) != changed
