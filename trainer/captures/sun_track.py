@@ -173,4 +173,3 @@ def fit_track(blobs: Array, circle: Fisheye, latitude_rad: float) -> SunTrack:
     distance = np.hypot(*np.moveaxis(blobs - position, -1, 0))
     seen = np.nan_to_num(distance, nan=1e9) < NEAR_PIXELS
     return SunTrack(camera, position, seen, step[:, 0])
-

@@ -80,7 +80,9 @@ def read_days(folder: Path, latitude_deg: float = 37.43) -> Frames:
     paths = {d.name: sorted(d.glob("*.jpg")) for d in sorted(folder.iterdir()) if d.is_dir()} if folder.is_dir() else {}
     paths = {name: files for name, files in paths.items() if len(files) >= 24}
     if not paths:
-        raise CaptureError(f"{folder} holds no time-lapse days.", "Give a folder of folders with 24 or more JPEG frames.")
+        raise CaptureError(
+            f"{folder} holds no time-lapse days.", "Give a folder with a folder of 24 or more JPEG frames a day."
+        )
     length = max(len(files) for files in paths.values())
     first = _read(next(iter(paths.values()))[0])
     height, width = (s // BIN for s in first.shape[:2])
@@ -267,7 +269,8 @@ def measure_days(folder: Path, out: Path, latitude_deg: float = 37.43) -> dict[s
         usable = frames.present[day] & (frames.sun[day, :, 2] > math.sin(SUN_LIMIT_RAD))
         upper = np.full(length, np.nan)
         for index in np.flatnonzero(usable):
-            maps = map_frame(frames.encoded[day, index].astype(np.float64), frames, clear, frames.sun[day, index], True, 1)
+            encoded = frames.encoded[day, index].astype(np.float64)
+            maps = map_frame(encoded, frames, clear, frames.sun[day, index], True, 1)
             upper[index] = np.quantile(maps.ratio[maps.valid], 0.8)
         scale = _running_upper(upper, 12)
         for index in np.flatnonzero(usable):
@@ -326,7 +329,7 @@ def _aureole(encoded: Array, sky: NDArray[np.bool_], sun_angle: Array) -> float:
 
 
 def _clear_aureole(frames: Frames) -> Array:
-    """Cubic in the sun's height (4,) for `_aureole` of the clearest frames: expectile 0.8 of frames with the sun seen."""
+    """Parabola in the sun's height (3,) for `_aureole` of clear frames: expectile 0.8 where the sun is seen."""
     height, ratio = [], []
     for day, index in zip(*np.nonzero(frames.present & frames.track.seen), strict=True):
         sun = frames.sun[day, index]

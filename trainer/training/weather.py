@@ -100,7 +100,8 @@ def train_weather(
     torch.manual_seed(config.seed)
     network = WeatherStep(config.hidden)
     optimiser = torch.optim.Adam(network.parameters(), config.learning_rate)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda s: 0.55 + 0.45 * float(np.cos(np.pi * s / config.steps)))
+    fall = lambda s: 0.55 + 0.45 * float(np.cos(np.pi * s / config.steps))  # noqa: E731
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, fall)
     out_dir.mkdir(parents=True, exist_ok=True)
     first = 0
     if (out_dir / CHECKPOINT).is_file():
@@ -122,7 +123,8 @@ def train_weather(
         for step in range(first, config.steps):
             generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
             losses = _losses(network, config, states, known, wanted, wanted_cross, generator)
-            total = losses["likelihood"] + config.moment_weight * losses["moments"] + config.meet_weight * losses["meet"]
+            total = losses["likelihood"] + config.moment_weight * losses["moments"]
+            total = total + config.meet_weight * losses["meet"]
             optimiser.zero_grad()
             total.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)

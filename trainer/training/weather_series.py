@@ -59,7 +59,7 @@ def load_series(data_path: Path) -> WeatherSeries:
             names, channels = [str(n) for n in table["names"]], [str(c) for c in table["channels"]]
             values, mask, frame_s = table["values"].astype(np.float64), table["mask"], table["frame_s"]
     except (OSError, KeyError, ValueError) as error:
-        raise CaptureError(f"{data_path} cannot be read: {error}.", "Run the ingest command on time-lapse days.") from error
+        raise CaptureError(f"{data_path} cannot be read: {error}.", "Run ingest on time-lapse days.") from error
     order = [channels.index(name) for name in WEATHER_STATE]
     cover = values[..., order[0]].clip(COVER_FLOOR, 1 - COVER_FLOOR)
     values[..., order[0]] = np.log(cover / (1 - cover))
@@ -72,9 +72,7 @@ def load_series(data_path: Path) -> WeatherSeries:
     square = sum((x**2 * k).sum(0) for x, k in training) / np.maximum(sum(k.sum(0) for _, k in training), 1)
     deviation = np.sqrt(np.maximum(square, 1e-6))
     states = tuple(x * k / deviation for x, k in days)
-    return WeatherSeries(
-        tuple(names), states, tuple(k for _, k in days), tuple(float(v) for v in deviation), held_out
-    )
+    return WeatherSeries(tuple(names), states, tuple(k for _, k in days), tuple(float(v) for v in deviation), held_out)
 
 
 def _resample(values: Array, mask: NDArray[np.bool_], frame_s: float) -> tuple[Array, Array]:
