@@ -1,0 +1,78 @@
+"""Tone-map baked frames: single pictures for the film, and one sheet that shows the sky over time.
+
+python demo_pictures.py DEMO DISPLAY    DEMO/sky/*.exr -> DISPLAY/display_0001.png ..., DEMO/contact.png
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from skygen_addon.runtime.exr import read_exr  # noqa: E402
+from skygen_addon.runtime.preview import tone_map  # noqa: E402
+
+COLUMNS, TILES = 2, 8
+TILE_WIDTH = 640
+CAPTION = 18
+
+
+def frame_number(path: Path) -> int:
+    """Number in ``sky_0001.exr``."""
+    return int(path.stem.rsplit("_", 1)[1])
+
+
+def display_frames(frames: list[Path], folder: Path) -> list[Path]:
+    """Write one tone-mapped PNG per frame; those newer than their frame are kept."""
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = {folder / f"display_{frame_number(path):04d}.png" for path in frames}
+    for stale in set(folder.glob("display_*.png")) - wanted:
+        stale.unlink()
+    for path, target in zip(frames, sorted(wanted), strict=True):
+        if not target.is_file() or target.stat().st_mtime < path.stat().st_mtime:
+            picture = Image.fromarray(tone_map(read_exr(path).radiance))
+            save(picture.resize((TILE_WIDTH * 2, TILE_WIDTH), Image.Resampling.LANCZOS), target)
+    return sorted(wanted)
+
+
+def contact_sheet(pictures: list[Path]) -> Image.Image:
+    """Evenly spaced frames, first and last included, in reading order with their numbers."""
+    chosen = sorted({round(i) for i in np.linspace(0, len(pictures) - 1, TILES)})
+    rows = -(-len(chosen) // COLUMNS)
+    height = TILE_WIDTH // 2 + CAPTION
+    sheet = Image.new("RGB", (COLUMNS * TILE_WIDTH, rows * height), (24, 24, 24))
+    draw = ImageDraw.Draw(sheet)
+    for place, index in enumerate(chosen):
+        left, top = place % COLUMNS * TILE_WIDTH, place // COLUMNS * height
+        with Image.open(pictures[index]) as picture:
+            tile = picture.resize((TILE_WIDTH, TILE_WIDTH // 2), Image.Resampling.LANCZOS)
+        sheet.paste(tile, (left, top + CAPTION))
+        draw.text((left + 4, top + 3), f"frame {frame_number(pictures[index])}", fill=(230, 230, 230))
+    return sheet
+
+
+def save(picture: Image.Image, path: Path) -> None:
+    """Write a PNG under a temporary name, then rename it."""
+    temporary = path.with_name(path.name + ".tmp")
+    picture.save(temporary, format="PNG")
+    os.replace(temporary, path)
+
+
+def main(demo: str, display: str) -> None:
+    """Make every picture of the demo."""
+    frames = sorted(Path(demo, "sky").glob("sky_*.exr"))
+    if not frames:
+        raise SystemExit(f"No frames in {demo}/sky: bake first.")
+    pictures = display_frames(frames, Path(display))
+    save(contact_sheet(pictures), Path(demo) / "contact.png")
+    print(f"  @ contact.png shows {min(TILES, len(frames))} of {len(frames)} frames", flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
