@@ -1,0 +1,181 @@
+"""Sunlight scattered once and many times: the two parts of skylight along a ray.
+
+Method: Hillaire 2020, "A Scalable and Production Ready Sky and Atmosphere Rendering Technique".
+Light scattered more than once is taken as isotropic and summed as a geometric series from its
+second order. Added here: light that the ground throws back also feeds that series, so white
+ground brightens the sky; and everything is spectral.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .air import TOP_KM, Air, Array, density, height_along, sun_transmittance
+from .geometry import EARTH_RADIUS_KM
+from .spectrum import spectral_albedo
+
+_HEIGHTS, _SUNS, _VIEWS, _AZIMUTHS, _STEPS = 28, 41, 16, 4, 20
+_SUN_SCALE = np.deg2rad(6.0)
+_SUN_LOW, _SUN_HIGH = np.arcsinh(np.deg2rad([-30.0, 90.0]) / _SUN_SCALE)
+_TINY = np.float32(1e-30)
+
+
+class Path(NamedTuple):
+    """Rays cut into segments, each represented by its middle."""
+
+    height_km: Array
+    """(..., steps)"""
+    distance_km: Array
+    """(..., steps)"""
+    weight: Array
+    """Scattered towards the start per unit of light at each segment, (..., steps, 2, 8): Rayleigh, aerosol."""
+    through: Array
+    """Transmittance of the whole path, (..., 8)."""
+    hits_ground: NDArray[np.bool_]
+    """(...)"""
+    length_km: Array
+    """(...)"""
+
+
+def view_path(height_km: Array | float, elevation_rad: Array, air: Air, steps: int) -> Path:
+    """Segments of rays from points to the top of the atmosphere or to the ground.
+
+    ``height_km`` and ``elevation_rad`` broadcast to (...).
+    """
+    h, elevation = np.broadcast_arrays(np.asarray(height_km, np.float64), np.asarray(elevation_rad, np.float64))
+    c, r = np.sin(elevation), EARTH_RADIUS_KM + h
+    rc, above = r * c, h * (2 * EARTH_RADIUS_KM + h)
+    hits = (c < 0) & (rc * rc >= above)
+    to_top = (TOP_KM - h) * (2 * EARTH_RADIUS_KM + TOP_KM + h)
+    root = np.sqrt(rc * rc + to_top)
+    upward = np.where(c > 0, to_top / np.maximum(rc + root, 1e-9), root - rc)
+    downward = above / np.maximum(-rc + np.sqrt(np.maximum(rc * rc - above, 0.0)), 1e-9)
+    length = np.where(hits, downward, upward)[..., None]
+    s = np.linspace(0.0, 1.0, steps + 1)
+    fraction = np.where((c >= 0)[..., None], s**2, np.where(hits[..., None], s * (2 - s), s))  # crowd the dense air
+    edges = length * fraction
+    middle, step = 0.5 * (edges[..., 1:] + edges[..., :-1]), np.diff(edges)
+    height = height_along(h[..., None], c[..., None], middle).astype(np.float32)
+    local = density(height, air.altitude_km).astype(np.float32)
+    extinction = local @ air.extinction()
+    depth = extinction * step[..., None].astype(np.float32)
+    passed = np.cumsum(depth, axis=-2)
+    arriving = np.exp(depth - passed) * -np.expm1(-depth) / np.maximum(extinction, _TINY)
+    weight = arriving[..., None, :] * local[..., :2, None] * air.scattering()
+    return Path(height, middle.astype(np.float32), weight, np.exp(-passed[..., -1, :]), hits, length[..., 0])
+
+
+def sun_elevation_along(
+    height_km: Array | float,
+    elevation_rad: Array,
+    relative_azimuth_rad: Array,
+    distance_km: Array,
+    sun_elevation_rad: Array | float,
+) -> Array:
+    """Local sun elevation at points on rays from whose start the sun stands at ``sun_elevation_rad``.
+
+    ``height_km`` is that of the points; all arguments broadcast.
+    """
+    r = np.float32(EARTH_RADIUS_KM) + height_km
+    run = distance_km * np.cos(elevation_rad)
+    up = np.sqrt(np.maximum(r * r - run * run, 0.0))
+    towards = run * np.cos(relative_azimuth_rad) * np.cos(sun_elevation_rad)
+    sine = (up * np.sin(sun_elevation_rad) + towards) / r
+    return np.asarray(np.arcsin(np.clip(sine, -1.0, 1.0)), dtype=np.float32)
+
+
+@functools.lru_cache(maxsize=16)
+def _multiple_table(air: Air) -> Array:
+    """Log of the multiply scattered radiance per unit of solar irradiance, (heights * suns, 8)."""
+    heights = TOP_KM * np.linspace(0.0, 1.0, _HEIGHTS) ** 3
+    suns = (_SUN_SCALE * np.sinh(np.linspace(_SUN_LOW, _SUN_HIGH, _SUNS))).astype(np.float32)
+    node, weight = np.polynomial.legendre.leggauss(_VIEWS // 2)
+    node, weight = 0.5 * (node + 1), 0.5 * weight
+    elevation = np.arcsin(np.concatenate([-(node**2), node**2])).astype(np.float32)  # crowded at the horizontal
+    share = np.tile(weight * node, 2).astype(np.float32)  # of the sphere
+    azimuth = ((np.arange(_AZIMUTHS) + 0.5) * np.pi / _AZIMUTHS).astype(np.float32)
+    albedo = spectral_albedo(air.ground_albedo).astype(np.float32)
+    rows = []
+    for height in heights:
+        path = view_path(height, elevation, air, _STEPS)
+        scattered = path.weight.sum(axis=-2)  # (views, steps, 8)
+        thrown_back = path.through * albedo * path.hits_ground[:, None]  # (views, 8)
+        axes = (slice(None), None, None)
+        local_sun = sun_elevation_along(  # (views, steps, suns, azimuths)
+            path.height_km[..., None, None],
+            elevation[:, None, None, None],
+            azimuth,
+            path.distance_km[..., None, None],
+            suns[:, None],
+        )
+        light = sun_transmittance(path.height_km[..., None, None], local_sun, air).mean(axis=-2)
+        second = np.einsum("v,vsw,vsuw->uw", share, scattered, light, optimize=True) / np.float32(4 * np.pi)
+        ground_sun = sun_elevation_along(  # (views, suns, azimuths)
+            0.0, elevation[axes], azimuth, path.length_km[axes], suns[:, None]
+        )
+        ground_light = sun_transmittance(np.zeros_like(ground_sun), ground_sun, air)
+        ground_light *= np.maximum(np.sin(ground_sun), 0.0)[..., None]
+        second += np.einsum("v,vw,vuw->uw", share, thrown_back, ground_light.mean(axis=-2)) / np.float32(np.pi)
+        again = share @ (scattered.sum(axis=1) + thrown_back)  # (8,)
+        rows.append(np.log(np.maximum(second / (1 - again), _TINY)))
+    return np.concatenate(rows).astype(np.float32)
+
+
+def multiple_scattering(height_km: Array, sun_elevation_rad: Array, air: Air) -> Array:
+    """Isotropic radiance (..., 8) of light scattered twice or more, per unit of solar irradiance (1/sr)."""
+    table = _multiple_table(air)
+    row = np.cbrt(np.clip(height_km / TOP_KM, 0.0, 1.0)) * (_HEIGHTS - 1)
+    column = (np.arcsinh(sun_elevation_rad / _SUN_SCALE) - _SUN_LOW) * ((_SUNS - 1) / (_SUN_HIGH - _SUN_LOW))
+    column = np.clip(column, 0.0, _SUNS - 1)
+    i = np.minimum(row.astype(np.int32), _HEIGHTS - 2)
+    j = np.minimum(column.astype(np.int32), _SUNS - 2)
+    fi = (row - i)[..., None].astype(np.float32)
+    fj = (column - j)[..., None].astype(np.float32)
+    base = i * _SUNS + j
+    low = np.take(table, base, axis=0) * (1 - fj) + np.take(table, base + 1, axis=0) * fj
+    base += _SUNS
+    high = np.take(table, base, axis=0) * (1 - fj) + np.take(table, base + 1, axis=0) * fj
+    return np.asarray(np.exp(low + (high - low) * fi))
+
+
+def skylight(
+    height_km: float, elevation_rad: Array, relative_azimuth_rad: Array, sun_elevation_rad: float, air: Air, steps: int
+) -> tuple[Array, Array, Array]:
+    """Skylight per unit of solar irradiance on a grid of view directions above the horizon.
+
+    Parameters
+    ----------
+    height_km : float
+        Height of the observer above the ground.
+    elevation_rad : ndarray (E,)
+        View elevations.
+    relative_azimuth_rad : ndarray (A,)
+        View azimuths relative to the sun's.
+    steps : int
+        Segments along each ray.
+
+    Returns
+    -------
+    rayleigh, aerosol : ndarray (E, A, 8), float32
+        Light scattered once, before its phase function; times the phase function in 1/sr.
+    multiple : ndarray (E, A, 8), float32
+        Light scattered more than once, 1/sr.
+    """
+    path = view_path(height_km, elevation_rad, air, steps)
+    height = np.broadcast_to(path.height_km[:, None, :], (elevation_rad.size, relative_azimuth_rad.size, steps))
+    local_sun = sun_elevation_along(
+        height,
+        elevation_rad[:, None, None].astype(np.float32),
+        relative_azimuth_rad[:, None].astype(np.float32),
+        path.distance_km[:, None, :],
+        sun_elevation_rad,
+    )
+    light = sun_transmittance(height, local_sun, air)  # (E, A, steps, 8)
+    once = np.einsum("espw,easw->peaw", path.weight, light, optimize=True)
+    diffuse = multiple_scattering(height, local_sun, air)
+    multiple = np.einsum("esw,easw->eaw", path.weight.sum(axis=-2), diffuse, optimize=True)
+    return once[0], once[1], multiple
