@@ -19,8 +19,10 @@ from skygen_addon.runtime.exr import read_exr  # noqa: E402
 from skygen_addon.runtime.preview import tone_map  # noqa: E402
 
 COLUMNS, TILES = 2, 8
-TILE_WIDTH = 640
+TILE_WIDTH = 800
 CAPTION = 18
+SHOWN_HEIGHT = 0.55
+"""Part of the panorama that is shown, from the zenith: the sky and a strip of ground."""
 
 
 def frame_number(path: Path) -> int:
@@ -36,8 +38,9 @@ def display_frames(frames: list[Path], folder: Path) -> list[Path]:
         stale.unlink()
     for path, target in zip(frames, sorted(wanted), strict=True):
         if not target.is_file() or target.stat().st_mtime < path.stat().st_mtime:
-            picture = Image.fromarray(tone_map(read_exr(path).radiance))
-            save(picture.resize((TILE_WIDTH * 2, TILE_WIDTH), Image.Resampling.LANCZOS), target)
+            display = tone_map(read_exr(path).radiance)
+            rows = int(display.shape[0] * SHOWN_HEIGHT) // 2 * 2  # the film's encoder wants even sizes
+            save(Image.fromarray(display[:rows]), target)
     return sorted(wanted)
 
 
@@ -45,13 +48,15 @@ def contact_sheet(pictures: list[Path]) -> Image.Image:
     """Evenly spaced frames, first and last included, in reading order with their numbers."""
     chosen = sorted({round(i) for i in np.linspace(0, len(pictures) - 1, TILES)})
     rows = -(-len(chosen) // COLUMNS)
-    height = TILE_WIDTH // 2 + CAPTION
+    with Image.open(pictures[0]) as picture:
+        tile_height = round(TILE_WIDTH * picture.height / picture.width)
+    height = tile_height + CAPTION
     sheet = Image.new("RGB", (COLUMNS * TILE_WIDTH, rows * height), (24, 24, 24))
     draw = ImageDraw.Draw(sheet)
     for place, index in enumerate(chosen):
         left, top = place % COLUMNS * TILE_WIDTH, place // COLUMNS * height
         with Image.open(pictures[index]) as picture:
-            tile = picture.resize((TILE_WIDTH, TILE_WIDTH // 2), Image.Resampling.LANCZOS)
+            tile = picture.resize((TILE_WIDTH, tile_height), Image.Resampling.LANCZOS)
         sheet.paste(tile, (left, top + CAPTION))
         draw.text((left + 4, top + 3), f"frame {frame_number(pictures[index])}", fill=(230, 230, 230))
     return sheet

@@ -75,12 +75,13 @@ def add_objects() -> None:
 
 def set_up_render() -> None:
     """Cycles on the processor, small and denoised where that is built in."""
+    import _cycles  # exists once bpy is imported
+
     scene = bpy.context.scene
     scene.render.engine = "CYCLES"
     scene.cycles.device = "CPU"
     scene.cycles.samples = SAMPLES
-    denoisers = scene.cycles.bl_rna.properties["denoiser"].enum_items.keys()
-    scene.cycles.use_denoising = "OPENIMAGEDENOISE" in denoisers
+    scene.cycles.use_denoising = bool(_cycles.with_openimagedenoise)
     scene.render.resolution_x, scene.render.resolution_y, scene.render.resolution_percentage = 640, 360, 100
     scene.render.image_settings.file_format = "PNG"
     scene.frame_start, scene.frame_end = 1, FRAMES
@@ -90,6 +91,7 @@ def set_up_render() -> None:
 def bake(out: Path) -> None:
     """Install, make the scene, bake the sky and bind it to the world."""
     bpy.ops.wm.read_factory_settings(use_empty=True)
+    bpy.context.preferences.filepaths.save_version = 0  # no demo.blend1
     install()
     add_objects()
     set_up_render()
