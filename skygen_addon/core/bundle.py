@@ -163,3 +163,23 @@ def load_bundle(folder: Path) -> Bundle:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise BundleError(f"{folder / DESCRIPTION_FILE} lacks or misstates {error}.", "Export the bundle again.") from error
+
+
+SHIPPED_MODELS = Path(__file__).resolve().parent.parent / "models"
+
+
+def installed_bundle(models: Path = SHIPPED_MODELS) -> Path:
+    """Folder of the one bundle that ships with the engine.
+
+    Raises
+    ------
+    BundleError
+        If there is none, or more than one to choose from.
+    """
+    folders = sorted(p.parent for p in models.glob(f"*/{DESCRIPTION_FILE}"))
+    if not folders:
+        raise BundleError(f"There is no model bundle in {models}.", "Reinstall SkyGen or choose a model folder.")
+    if len(folders) > 1:
+        names = ", ".join(f.name for f in folders)
+        raise BundleError(f"There are several model bundles in {models}: {names}.", "Choose one of these folders.")
+    return folders[0]

@@ -55,6 +55,21 @@ class LoopMotion:
         difference = math.hypot(self.given_km[0] - self.asked_km[0], self.given_km[1] - self.asked_km[1])
         return difference / asked if asked > 0 else 0.0
 
+    def in_words(self) -> str:
+        """What an artist should know about it, one sentence."""
+        asked, given = math.hypot(*self.asked_km), math.hypot(*self.given_km)
+        if given == 0:
+            return (
+                f"the {self.layer} layer stands still, because the wind moves it only {asked:.2f} km in the loop; "
+                "a longer loop or more wind lets it move."
+            )
+        turn_rad = math.atan2(*self.given_km) - math.atan2(*self.asked_km)
+        turn_deg = math.degrees(math.remainder(turn_rad, 2 * math.pi))
+        return (
+            f"the {self.layer} layer moves {given:.2f} km instead of {asked:.2f} km ({given / asked - 1:+.0%}, "
+            f"turned by {turn_deg:+.0f} degrees) to meet itself; a longer loop comes closer."
+        )
+
 
 @dataclass(frozen=True)
 class _Loop:

@@ -1,0 +1,10 @@
+"""``python -m skygen_addon bake | frame | bench | presets``: skies without Blender."""
+
+from __future__ import annotations
+
+import sys
+
+from .runtime.commands import main
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,95 @@
+"""Speed and memory of whole frames over widths, as measured on this machine."""
+
+from __future__ import annotations
+
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..core.controls import SkyControls
+from ..core.timeline import requests_for_frames
+from .bake import Renderer
+from .exr import write_exr
+
+
+@dataclass(frozen=True)
+class BenchRow:
+    """Figures of one width."""
+
+    width: int
+    """Panorama width in pixels."""
+    first_s: float
+    """Seconds of the first frame of this width, caches cold for it."""
+    frame_s: float
+    """Median seconds of the following frames, each at another moment, file writing excluded."""
+    write_s: float
+    """Seconds to write one frame as half-float ZIP EXR."""
+    peak_mib: float | None
+    """Peak memory of the process so far; widths run in rising order. None where the system does not tell."""
+    megapixels_per_s: float
+    """Pixels over frame_s."""
+
+
+def peak_memory_mib() -> float | None:
+    """Peak resident memory of this process in MiB; None on Windows, whose Python has no getrusage."""
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1024 * 1024) if sys.platform == "darwin" else peak / 1024
+
+
+def measure(renderer: Renderer, controls: SkyControls, widths: Sequence[int], repeat: int = 3) -> list[BenchRow]:
+    """Render ``repeat + 1`` consecutive frames at each width, widths in rising order."""
+    rows = []
+    for width in sorted(widths):
+        requests = requests_for_frames(lambda _: controls, range(1, repeat + 2), fps=24.0, seed=1, width=width)
+        seconds = []
+        for request in requests:
+            started = time.perf_counter()
+            radiance = renderer.render(request)
+            seconds.append(time.perf_counter() - started)
+        with tempfile.TemporaryDirectory() as folder:
+            started = time.perf_counter()
+            write_exr(Path(folder) / "frame.exr", radiance)
+            write_s = time.perf_counter() - started
+        frame_s = statistics.median(seconds[1:])
+        megapixels = width * (width // 2) * 1e-6
+        rows.append(BenchRow(width, seconds[0], frame_s, write_s, peak_memory_mib(), megapixels / frame_s))
+    return rows
+
+
+def report(renderer: Renderer, rows: Sequence[BenchRow], load_s: float) -> dict[str, Any]:
+    """Plain dictionary for JSON: the environment and the rows."""
+    return {
+        "bundle": {"name": renderer.bundle.name, "identity": renderer.bundle.identity},
+        "machine": {
+            "platform": platform.platform(),
+            "processor": platform.machine(),
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+        },
+        "load_s": load_s,
+        "rows": [asdict(row) for row in rows],
+    }
+
+
+def table(rows: Sequence[BenchRow], load_s: float) -> str:
+    """The same as text."""
+    lines = [f"graphs loaded in {load_s:.2f} s", " width   first s   frame s   write s   Mpx/s   peak MiB"]
+    for row in rows:
+        peak = "-" if row.peak_mib is None else f"{row.peak_mib:.0f}"
+        lines.append(
+            f"{row.width:6d}  {row.first_s:8.3f}  {row.frame_s:8.3f}  {row.write_s:8.3f}"
+            f"  {row.megapixels_per_s:6.2f}  {peak:>9s}"
+        )
+    return "\n".join(lines)

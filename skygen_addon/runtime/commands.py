@@ -1,0 +1,243 @@
+"""The command line without Blender: ``python -m skygen_addon bake | frame | bench | presets``.
+
+Exit codes: 0 done, 2 the request or the environment is at fault (one line and its remedy on
+stderr), 1 a defect (traceback).
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from ..core.bundle import Bundle, installed_bundle, load_bundle
+from ..core.errors import OutputError, RequestError, SkyGenError
+from ..core.frames import MAX_FRAME, parse_frames
+from ..core.job import JOB_FILE, PIXEL_FORMATS, SkyJob, read_job, request_digest
+from ..core.presets import load_preset, preset_names
+from ..core.request import SkyRequest
+from .bake import LoadRenderer, Progress, bake, load_renderer, prepare_folder
+from .bench import measure, report, table
+from .exr import write_exr
+from .preview import tone_map, write_png
+from .sky_options import DEFAULT_PRESET, SkyOptions, add_sky_options, given_sky_options, sky_options
+
+DEFAULT_FRAMES = "1-48"
+DEFAULT_WIDTHS = "512,1024,2048,4096,8192"
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Reports bad arguments like every other bad request."""
+
+    def error(self, message: str) -> NoReturn:
+        raise RequestError(f"{message[:1].upper()}{message[1:]}.", f"See {self.prog} --help.")
+
+
+def main(argv: Sequence[str], load: LoadRenderer = load_renderer) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    argv : sequence of str
+        Arguments after the program's name.
+    load : callable
+        Makes the renderer.
+
+    Returns
+    -------
+    int
+        Exit code 0, 2 or 130 (interrupted); a defect rises as its exception.
+    """
+    runs = {"bake": _bake, "frame": _frame, "bench": _bench, "presets": _presets}
+    try:
+        arguments = _parser().parse_args(argv)
+        runs[arguments.command](arguments, load)
+    except SkyGenError as error:
+        print(f"skygen: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("skygen: interrupted; finished frames are kept, --skip-existing goes on from there.", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="skygen", description="Endless animated HDR skies.", allow_abbrev=False)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="bake | frame | bench | presets")
+
+    bake_parser = commands.add_parser("bake", help="write an EXR sequence", allow_abbrev=False)
+    bake_parser.add_argument("--frames", help=f"1-48, 5, 1-10x2 or 1,3,7 (default {DEFAULT_FRAMES}, or one loop)")
+    bake_parser.add_argument("--out", type=Path, metavar="DIR", help="output folder")
+    bake_parser.add_argument("--format", help="auto (default: half while the peak fits), half or float")
+    bake_parser.add_argument("--skip-existing", action="store_true", help="keep finished frames of this very sky")
+    bake_parser.add_argument("--job", type=Path, metavar="FILE", help=f"run a {JOB_FILE} instead of a preset")
+
+    frame = commands.add_parser("frame", help="write one EXR frame", allow_abbrev=False)
+    frame.add_argument("--frame", type=int, default=1, metavar="N", help="frame number (default 1)")
+    frame.add_argument("--out", type=Path, required=True, metavar="PATH", help="an .exr file, or a folder")
+    frame.add_argument("--format", default="auto", help="auto (default), half or float")
+    frame.add_argument("--png", action="store_true", help="also write a tone-mapped PNG beside it")
+
+    bench = commands.add_parser("bench", help="measure speed and memory", allow_abbrev=False)
+    bench.add_argument("--preset", default=DEFAULT_PRESET, metavar="NAME", help=f"sky (default {DEFAULT_PRESET})")
+    bench.add_argument("--widths", default=DEFAULT_WIDTHS, help=f"comma-separated (default {DEFAULT_WIDTHS})")
+    bench.add_argument("--repeat", type=int, default=3, help="frames timed per width after the first (default 3)")
+    bench.add_argument("--out", type=Path, metavar="FILE", help="write the JSON here instead of printing it")
+
+    for sky_parser in (bake_parser, frame):
+        add_sky_options(sky_parser)
+    for any_parser in (bake_parser, frame, bench):
+        any_parser.add_argument("--bundle", type=Path, metavar="DIR", help="model folder (default: the shipped one)")
+        any_parser.add_argument("--threads", type=int, metavar="N", help="threads; does not change the result")
+    commands.add_parser("presets", help="list the presets", allow_abbrev=False)
+    return parser
+
+
+def _bake(arguments: argparse.Namespace, load: LoadRenderer) -> None:
+    threads, folder = _threads(arguments), _bundle_folder(arguments)
+    job, record = _job_of_options(arguments, folder) if arguments.job is None else _job_of_file(arguments)
+    print(f"{len(job.frames)} frames of {job.requests[0].width} px into {job.folder}", flush=True)
+    started = time.perf_counter()
+    result = bake(
+        job,
+        folder,
+        on_progress=_print_progress,
+        skip_existing=arguments.skip_existing,
+        record=record,
+        threads=threads,
+        load=load,
+    )
+    seconds = time.perf_counter() - started
+    print(f"done in {seconds:.1f} s: {len(result.written)} written, {len(result.skipped)} kept, in {job.folder}")
+
+
+def _job_of_options(arguments: argparse.Namespace, bundle_folder: Path) -> tuple[SkyJob, bool]:
+    """The job that the options describe; it is recorded beside the frames."""
+    if arguments.out is None:
+        raise RequestError("There is no output folder.", "Give --out DIR.")
+    sky = sky_options(arguments)
+    if arguments.frames is not None:
+        frames = parse_frames(arguments.frames)
+    elif sky.loop is not None:
+        frames = parse_frames(f"{sky.first_frame}-{sky.first_frame + max(sky.loop, 1) - 1}")
+    else:
+        frames = parse_frames(DEFAULT_FRAMES)
+    pixel_format = _pixel_format(arguments.format or "auto")
+    bundle = load_bundle(bundle_folder)
+    job = SkyJob(
+        bundle_name=bundle.name,
+        bundle_identity=bundle.identity,
+        frames=frames,
+        requests=tuple(sky.requests(frames, bundle)),
+        folder=arguments.out,
+        pixel_format=pixel_format,
+    )
+    _tell_bent_winds(sky, bundle)
+    return job, True
+
+
+def _job_of_file(arguments: argparse.Namespace) -> tuple[SkyJob, bool]:
+    """The job of ``--job``, perhaps some of its frames or elsewhere; recorded where there is none."""
+    given = given_sky_options(arguments)
+    if given:
+        raise RequestError(
+            f"--{given[0].replace('_', '-')} does not go with --job, which holds finished requests.",
+            "Leave it out, or bake from a preset.",
+        )
+    job = read_job(arguments.job)
+    if arguments.out is not None:
+        job = dataclasses.replace(job, folder=arguments.out)
+    if arguments.format is not None:
+        job = dataclasses.replace(job, pixel_format=_pixel_format(arguments.format))
+    if arguments.frames is not None:
+        job = job.select(parse_frames(arguments.frames))
+    return job, not (job.folder / JOB_FILE).exists()
+
+
+def _frame(arguments: argparse.Namespace, load: LoadRenderer) -> None:
+    sky, number, pixel_format = sky_options(arguments), arguments.frame, _pixel_format(arguments.format)
+    if not 0 <= number <= MAX_FRAME:
+        raise RequestError(f"--frame is {number}.", f"Give a frame from 0 to {MAX_FRAME}.")
+    threads, folder = _threads(arguments), _bundle_folder(arguments)
+    bundle = load_bundle(folder)
+    (request,) = sky.requests([number], bundle)
+    _tell_bent_winds(sky, bundle)
+    path = arguments.out if arguments.out.suffix == ".exr" else arguments.out / f"sky_{number:04d}.exr"
+    prepare_folder(path.parent)
+    radiance = load(folder, threads).render(request)
+    digest = request_digest(request, bundle.identity)
+    write_exr(path, radiance, pixel_format=pixel_format, request_digest=digest)
+    print(path)
+    if arguments.png:
+        write_png(path.with_suffix(".png"), tone_map(radiance))
+        print(path.with_suffix(".png"))
+
+
+def _bench(arguments: argparse.Namespace, load: LoadRenderer) -> None:
+    widths, controls = parse_frames(arguments.widths), SkyOptions(preset=arguments.preset).controls()
+    if not 1 <= arguments.repeat <= 1000:
+        raise RequestError(f"--repeat is {arguments.repeat}.", "Give from 1 to 1000.")
+    for width in widths:
+        SkyRequest(width=width)  # refuses an impossible one before anything is loaded
+    threads, folder = _threads(arguments), _bundle_folder(arguments)
+    load_bundle(folder)
+    if arguments.out is not None:
+        prepare_folder(arguments.out.parent)
+    started = time.perf_counter()
+    renderer = load(folder, threads)
+    load_s = time.perf_counter() - started
+    rows = measure(renderer, controls, widths, arguments.repeat)
+    text = json.dumps(report(renderer, rows, load_s), indent=2)
+    print(table(rows, load_s))
+    if arguments.out is None:
+        print(text)
+        return
+    try:
+        arguments.out.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"{arguments.out} cannot be written: {error.strerror}.", "Choose another file.") from error
+    print(arguments.out)
+
+
+def _presets(arguments: argparse.Namespace, load: LoadRenderer) -> None:
+    for name in preset_names():
+        print(f"{name:16s}{load_preset(name).description}")
+
+
+def _bundle_folder(arguments: argparse.Namespace) -> Path:
+    return installed_bundle() if arguments.bundle is None else Path(arguments.bundle)
+
+
+def _threads(arguments: argparse.Namespace) -> int | None:
+    threads: int | None = arguments.threads
+    if threads is not None and not 1 <= threads <= 1024:
+        raise RequestError(f"--threads is {threads}.", "Give from 1 to 1024, or leave it out.")
+    return threads
+
+
+def _pixel_format(name: str) -> str:
+    if name not in PIXEL_FORMATS:
+        raise RequestError(f"--format is {name!r}.", f"Use one of {', '.join(PIXEL_FORMATS)}.")
+    return name
+
+
+def _tell_bent_winds(sky: SkyOptions, bundle: Bundle) -> None:
+    """Say how a loop changes the wind, so that nobody looks for the fault elsewhere."""
+    for motion in sky.bent_winds(bundle):
+        print(f"loop: {motion.in_words()}", flush=True)
+
+
+def _print_progress(progress: Progress) -> None:
+    """One line per frame."""
+    line = f"frame {progress.frame:4d}  {progress.done}/{progress.total}" + ("  kept" if progress.skipped else "")
+    if progress.seconds_left is not None:
+        minutes, seconds = divmod(round(progress.seconds_left), 60)
+        line += f"  {progress.frames_per_second:.2f} frames/s  {minutes}:{seconds:02d} left"
+    print(line, flush=True)

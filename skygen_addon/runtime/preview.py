@@ -1,0 +1,74 @@
+"""A look at a frame: tone curve and PNG writer without further packages."""
+
+from __future__ import annotations
+
+import os
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.errors import OutputError
+from ..core.geometry import REC709_LUMINANCE
+
+_WHITE = 6.0
+
+
+def tone_map(radiance: NDArray[np.float32], exposure_ev: float = 0.0) -> NDArray[np.uint8]:
+    """Display picture of linear radiance: extended Reinhard curve on luminance, sRGB encoding.
+
+    ``L' = L (1 + L / white^2) / (1 + L)`` (Reinhard et al. 2002, eq. 4) with a white of 6; colours
+    that still leave the display's range are drawn toward grey of the same luminance.
+
+    Parameters
+    ----------
+    radiance : ndarray, shape (H, W, 3), float32
+        Linear Rec.709; 1 is a white card under the noon sky.
+    exposure_ev : float
+        Stops applied first.
+
+    Returns
+    -------
+    ndarray, shape (H, W, 3), uint8, sRGB
+    """
+    linear = np.asarray(radiance, dtype=np.float32) * np.float32(2.0**exposure_ev)
+    luminance = linear @ REC709_LUMINANCE
+    mapped = np.minimum(luminance * (1 + luminance / _WHITE**2) / (1 + luminance), 1.0)[..., None]
+    colour = linear * (mapped / np.maximum(luminance, 1e-8)[..., None])
+    excess = colour.max(axis=-1, keepdims=True)
+    keep = np.where(excess > 1, (1 - mapped) / np.maximum(excess - mapped, 1e-8), 1.0)
+    display = np.clip(mapped + (colour - mapped) * np.clip(keep, 0, 1), 0, 1)
+    encoded = np.where(display <= 0.0031308, 12.92 * display, 1.055 * display ** (1 / 2.4) - 0.055)
+    return np.asarray(encoded * 255 + 0.5, dtype=np.uint8)
+
+
+def write_png(path: Path, display: NDArray[np.uint8]) -> None:
+    """Write (H, W, 3) uint8 sRGB as PNG (RFC 2083) under a temporary name, then rename it.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    height, width, _ = display.shape
+    rows = np.concatenate([np.zeros((height, 1), np.uint8), display.reshape(height, width * 3)], axis=1)
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"sRGB", b"\0")
+    data += chunk(b"IDAT", zlib.compress(rows.tobytes(), 6)) + chunk(b"IEND", b"")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(data)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise OutputError(
+            f"{path} cannot be written: {error.strerror}.",
+            "Choose a folder that you may write to, on a disk with space.",
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
