@@ -12,9 +12,10 @@ import bpy
 
 from ..core.errors import RequestError, SkyGenError
 from ..core.frames import parse_frames
-from .bake_plan import job_of_plan, plan_of_settings
+from .bake_plan import BakePlan, job_of_plan, plan_of_settings
 from .engine import run_job
 from .operators.bake_sequence import print_progress
+from .sequence import frames_in_words, missing_frames
 from .sequence_state import settings_fingerprint
 from .sky_world import bind_frames
 
@@ -77,14 +78,37 @@ def _bake(options: argparse.Namespace) -> None:
     frames = parse_frames(options.frames) if options.frames is not None else None
     folder = options.out.absolute() if options.out is not None else None
     plan = plan_of_settings(world, frames=frames, folder=folder, width=options.width)
+    save = bool(bpy.data.filepath) and not options.no_save
+    if save:
+        _check_playable(plan)
     job = job_of_plan(context, world, plan)
     run_job(job, on_progress=print_progress, skip_existing=options.skip_existing)
-    if options.no_save or not bpy.data.filepath:
+    if not save:
         print(f"SkyGen: {len(plan.frames)} frames are in {plan.folder}", flush=True)
         return
-    bind_frames(world, plan, settings_fingerprint(world, scene.render.fps / scene.render.fps_base))
+    shown = _plan_to_show(world, plan)
+    older = sorted(set(shown.frames) - set(plan.frames))
+    fps = scene.render.fps / scene.render.fps_base
+    bind_frames(world, shown, "" if older else settings_fingerprint(world, fps))
     bpy.ops.wm.save_mainfile()
     print(f"SkyGen: {len(plan.frames)} frames are in {plan.folder}; {bpy.data.filepath} shows them", flush=True)
+    if older:
+        print(f"SkyGen: it also shows frames {frames_in_words(older)} of earlier bakes", flush=True)
+
+
+def _plan_to_show(world: bpy.types.World, baked: BakePlan) -> BakePlan:
+    """The settings' whole range if its frames are all there (one was baked anew), else what was baked."""
+    whole = plan_of_settings(world, folder=baked.folder)
+    part_of_it = set(baked.frames) <= set(whole.frames)
+    return whole if part_of_it and not missing_frames(whole.folder, whole.frames) else baked
+
+
+def _check_playable(plan: BakePlan) -> None:
+    if len(plan.frames) != plan.frames[-1] - plan.frames[0] + 1:
+        raise RequestError(
+            "The frames have gaps, which an image sequence cannot play.",
+            "Give one range such as 1-48, or --no-save to write the frames only.",
+        )
 
 
 class CommandRegistration:

@@ -6,16 +6,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..core.bundle import DESCRIPTION_FILE, Bundle, load_bundle
+from ..core.bundle import SHIPPED_MODELS, Bundle, installed_bundle, load_bundle
 from ..core.controls import SkyControls
-from ..core.errors import BundleError, SkyGenError
+from ..core.errors import SkyGenError
 from ..core.job import SkyJob
 from ..core.timeline import loop_snap_km
 
 if TYPE_CHECKING:
     from ..runtime.bake import BakeResult, Progress
 
-MODELS_FOLDER = Path(__file__).resolve().parent.parent / "models"
+MODELS_FOLDER = SHIPPED_MODELS
 
 
 def bundle_folder() -> Path:
@@ -26,14 +26,7 @@ def bundle_folder() -> Path:
     BundleError
         If there is none, or more than one to choose from.
     """
-    models = MODELS_FOLDER
-    found = sorted(p.parent for p in models.glob(f"*/{DESCRIPTION_FILE}"))
-    if not found:
-        raise BundleError(f"There is no model in {models}.", "Reinstall the SkyGen extension.")
-    if len(found) > 1:
-        names = ", ".join(p.name for p in found)
-        raise BundleError(f"{models} holds several models: {names}.", "Keep one of them.")
-    return found[0]
+    return installed_bundle(MODELS_FOLDER)
 
 
 def shipped_bundle() -> Bundle:

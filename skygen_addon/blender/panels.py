@@ -187,7 +187,7 @@ def _panels() -> tuple[type, ...]:
     for place, settings in places.items():
         main = f"SKYGEN_PT_{place}_main"
         panels.append(_panel(_MainPanel, place, None, settings))
-        panels += [_panel(p, place, main, settings) for p in (_LowPanel, _HighPanel, _AirPanel, _BakePanel)]
+        panels += [_panel(p, place, main, settings) for p in (_BakePanel, _LowPanel, _HighPanel, _AirPanel)]
     return tuple(panels)
 
 

@@ -425,6 +425,32 @@ def sky_settings(world: bpy.types.World) -> SkyGenSettings:
     return cast(SkyGenSettings, world.skygen)  # type: ignore[attr-defined]
 
 
+def _groups(settings: SkyGenSettings) -> tuple[bpy.types.PropertyGroup, ...]:
+    return (
+        cast(bpy.types.PropertyGroup, settings.low),
+        cast(bpy.types.PropertyGroup, settings.high),
+        settings,
+    )
+
+
+def is_untouched(settings: SkyGenSettings) -> bool:
+    """Whether every setting still has its default, because nobody has set one."""
+    return not any(
+        group.is_property_set(prop.identifier)
+        for group in _groups(settings)
+        for prop in group.bl_rna.properties
+        if prop.type != "POINTER" and prop.identifier not in ("rna_type", "name")
+    )
+
+
+def reset(settings: SkyGenSettings) -> None:
+    """Give every setting its default again."""
+    for group in _groups(settings):
+        for prop in group.bl_rna.properties:
+            if prop.type != "POINTER":
+                group.property_unset(prop.identifier)
+
+
 def register() -> None:
     """Add ``World.skygen``."""
     for cls in CLASSES:

@@ -31,7 +31,8 @@ def test_bakes_binds_and_saves(file: Path, capsys: pytest.CaptureFixture[str]) -
     assert "(3/3" in capsys.readouterr().out
     bpy.ops.wm.open_mainfile(filepath=str(file))
     node = bpy.context.scene.world.node_tree.nodes["SkyGen Sky"]
-    assert node.image.source == "SEQUENCE" and node.image_user.frame_duration == 3
+    assert node.image.source == "SEQUENCE" and not node.image_user.use_cyclic
+    assert bpy.context.scene.world.skygen.baked_end == 3
 
 
 def test_width_and_folder_from_the_command_line(file: Path, renderer: Any) -> None:
@@ -42,10 +43,19 @@ def test_width_and_folder_from_the_command_line(file: Path, renderer: Any) -> No
     assert file.read_bytes() == stamp
 
 
+def test_one_frame_baked_anew_keeps_the_sequence(file: Path, world: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("bake", "--frames", "1-50", "--width", "64") == 0
+    capsys.readouterr()
+    assert run("bake", "--frames", "7", "--width", "64") == 0
+    assert (world.skygen.baked_start, world.skygen.baked_end) == (1, 50)
+    assert "also shows frames 1-6, 8-50 of earlier bakes" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
         [], ["no_such_verb"], ["bake", "--no-such-option"], ["bake", "--frames", "8-1"], ["bake", "--frames", "x"],
+        ["bake", "--frames", "1-9x2"],
         ["bake", "--frames", "1", "--width", "130"], ["bake", "--frames", "1", "--out", "/proc/skygen"],
     ],
 )  # fmt: skip

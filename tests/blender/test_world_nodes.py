@@ -119,7 +119,7 @@ def test_the_first_click_shows_the_sky_the_right_way_round(world: Any, renderer:
 def test_a_failed_first_click_leaves_nothing(models: Path) -> None:
     (models / "test" / "model.json").unlink()
     bpy.context.scene.world = None
-    with pytest.raises(RuntimeError, match="no model .* Reinstall"):
+    with pytest.raises(RuntimeError, match="no model bundle .* Reinstall"):
         bpy.ops.skygen.add_sky()
     assert bpy.context.scene.world is None
     assert len(bpy.data.worlds) == 0 and len(bpy.data.images) == 0
@@ -130,4 +130,12 @@ def test_a_failed_click_leaves_an_existing_world(world: Any, models: Path) -> No
     before = linked(world)
     with pytest.raises(RuntimeError, match="schema"):
         bpy.ops.skygen.add_sky()
-    assert linked(world) == before and not world.skygen.keys()
+    assert linked(world) == before
+    names = [p.identifier for p in world.skygen.low.bl_rna.properties if p.identifier != "rna_type"]
+    assert [n for n in names if world.skygen.low.is_property_set(n)] == []
+
+
+def test_settings_made_before_the_first_click_are_kept(world: Any, renderer: Any) -> None:
+    world.skygen.low.cover = 0.9
+    add_sky()
+    assert world.skygen.low.cover == pytest.approx(0.9)

@@ -9,7 +9,7 @@ from bpy.props import EnumProperty
 
 from ...core.errors import SkyGenError
 from ..choices import DEFAULT_PRESET, preset_items
-from ..properties import sky_settings
+from ..properties import is_untouched, reset, sky_settings
 from ..sky_world import show_preview, use_preset
 from .outcome import FINISHED, active_world, cancelled_by, poll_editable_world
 
@@ -43,7 +43,7 @@ class SKYGEN_OT_add_sky(bpy.types.Operator):
             made = scene.world = bpy.data.worlds.new("SkyGen World")
         world = active_world(context)
         settings = sky_settings(world)
-        untouched = not settings.keys()
+        untouched = is_untouched(settings)
         try:
             if untouched:
                 use_preset(world, self.preset)
@@ -52,7 +52,6 @@ class SKYGEN_OT_add_sky(bpy.types.Operator):
             if made is not None:
                 bpy.data.worlds.remove(made)
             elif untouched:
-                for name in [p.identifier for p in settings.bl_rna.properties]:
-                    settings.property_unset(name)
+                reset(settings)
             return cancelled_by(self, error)
         return FINISHED
