@@ -83,7 +83,7 @@ def weather_state(time_s: float, seed: int, scale: WeatherScale, step: WeatherSt
 
 def _state_at_step(index: int, seed: int, scale: WeatherScale, step: WeatherStep) -> NDArray[np.float64]:
     segment, inside = divmod(index, SEGMENT_STEPS)
-    state = _segment(segment, seed, scale, step)[FADE_STEPS + inside]
+    state: NDArray[np.float64] = _segment(segment, seed, scale, step)[FADE_STEPS + inside]
     ahead = SEGMENT_STEPS - inside  # steps until the next segment begins
     if ahead <= FADE_STEPS:
         weight = 1 - ahead / (FADE_STEPS + 1)
