@@ -1,0 +1,266 @@
+"""A frame: SkyRequest to panorama. Weather, field, sunlight, dome, shading, compose, sun, in that order."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ..core.air import Air
+from ..core.atmosphere import ClearSky, clear_sky
+from ..core.bundle import load_bundle
+from ..core.geometry import (
+    REC709_LUMINANCE,
+    SUN_ANGULAR_DIAMETER_RAD,
+    FloatArray,
+    direction_from_angles,
+    disc_directions,
+    panorama_directions,
+)
+from ..core.request import SkyRequest
+from ..core.shade_features import shade_features
+from ..core.signatures import COMPOSE, DOME, SHADE, SUNLIGHT, field_signature
+from ..core.sun import sun_disc
+from ..core.weather import apply_weather, weather_state
+from .cloud_field import CloudField
+from .graphs import GRAPH_FOLDER, Graph
+from .layers import LAYER_NAMES, LayerLight, layer_dome, layer_light
+from .weather_graph import WeatherGraph
+
+TILE_PIXELS = 24576
+"""Directions per tile; bounds memory, does not change results."""
+SUBSTEP_PLAN = ((40.0, 1, 2), (20.0, 1, 3), (10.0, 1, 4), (4.0, 2, 6), (-90.0, 4, 8))
+"""(lowest elevation in degrees, row super-samples, samples between shells) from zenith to horizon."""
+DISC_SUBSTEPS = 3
+
+
+@dataclass(frozen=True)
+class _Scene:
+    """What all tiles of one frame share."""
+
+    sun_direction: FloatArray
+    layers: tuple[LayerLight | None, LayerLight | None]
+    sky_view: FloatArray
+    log_correction: FloatArray
+    light: FloatArray
+    air: FloatArray
+    ground_radiance: FloatArray
+    air_light: float
+    exposure: float
+
+
+class FrameRenderer:
+    """Renders frames of one bundle.
+
+    Parameters
+    ----------
+    bundle_folder : Path
+        Folder of a model bundle.
+    threads : int, optional
+        Worker threads, by default the number of processors. Results do not depend on it.
+    correction, detail : bool
+        Switch off the learned correction or the detail octaves, for ablations.
+
+    Raises
+    ------
+    BundleError
+        If the bundle or a graph does not fit this engine.
+    """
+
+    def __init__(
+        self, bundle_folder: Path, threads: int | None = None, *, correction: bool = True, detail: bool = True
+    ) -> None:
+        self.bundle = load_bundle(bundle_folder)
+        self.threads = threads or os.cpu_count() or 1
+        self._correction, self._detail = correction, detail
+        names = tuple(noise.name for noise in self.bundle.lattice.noise)
+        self._field = CloudField(
+            self.bundle, Graph(bundle_folder / "field.onnx", field_signature(names), self.threads)
+        )
+        self._shade = Graph(bundle_folder / "shade.onnx", SHADE, self.threads)
+        self._weather = WeatherGraph(bundle_folder / "weather.onnx")
+        self._sunlight = tuple(
+            Graph(GRAPH_FOLDER / f"sunlight_{name}.onnx", SUNLIGHT, self.threads) for name in LAYER_NAMES
+        )
+        self._dome = Graph(GRAPH_FOLDER / "dome.onnx", DOME)
+        self._compose = Graph(GRAPH_FOLDER / "compose.onnx", COMPOSE)
+
+    def weather(self, request: SkyRequest) -> tuple[SkyRequest, float]:
+        """The request after the weather has acted on it, and the grain that it asks for."""
+        if request.weather_strength == 0:
+            return request, 0.0
+        scale = self.bundle.weather
+        state = weather_state(request.time_s, request.seed, scale, self._weather)
+        if request.loop_angle_rad > 0:
+            earlier = weather_state(request.loop_weather_time_s, request.seed, scale, self._weather)
+            state = state * np.cos(request.loop_angle_rad) + earlier * np.sin(request.loop_angle_rad)
+        return apply_weather(request, state, scale)
+
+    def render(self, request: SkyRequest) -> FloatArray:
+        """Panorama of one request.
+
+        Returns
+        -------
+        ndarray, shape (H, W, 3), float32
+            Linear Rec.709 radiance in project units; finite and not negative.
+        """
+        request, grain = self.weather(request)
+        sky = clear_sky(request.sun_elevation_rad, Air(haze=request.haze, ground_albedo=request.ground_albedo))
+        scene = self._scene(request, sky, grain)
+        panorama = self._panorama(request.width, scene)
+        if request.sun_disc:
+            self._add_sun(panorama, request, sky, scene)
+        return panorama
+
+    def _scene(self, request: SkyRequest, sky: ClearSky, grain: float) -> _Scene:
+        sun = direction_from_angles(request.sun_azimuth_rad, request.sun_elevation_rad).astype(np.float32)
+        layers = tuple(
+            layer_light(
+                self._field,
+                self._sunlight[index],
+                layer,
+                index=index,
+                seed=request.seed,
+                grain=grain,
+                loop_angle_rad=request.loop_angle_rad,
+                sun_direction=sun,
+            )
+            for index, layer in enumerate((request.low, request.high))
+        )
+        low, high = layers
+        low_sun = low.sun_transmittance() if low else 1.0
+        high_sun = high.sun_transmittance() if high else 1.0
+        light = np.zeros((6, 3), dtype=np.float32)
+        for index, (layer, through) in enumerate(((request.low, high_sun), (request.high, 1.0))):
+            middle_km = layer.base_km + 0.5 * layer.thickness_km
+            light[3 * index] = sky.sun_irradiance_at(middle_km) * through
+            light[3 * index + 1] = sky.sky_mean_radiance_at(middle_km)
+        scene = _Scene(
+            sun_direction=sun,
+            layers=(low, high),
+            sky_view=np.ascontiguousarray(sky.radiance.transpose(2, 0, 1)[None]),
+            log_correction=np.zeros((1, 3, self.bundle.disc_size, self.bundle.disc_size), dtype=np.float32),
+            light=light,
+            air=sky.air_table,
+            ground_radiance=np.zeros(3, dtype=np.float32),
+            air_light=1.0,
+            exposure=1.0,
+        )
+        return self._lit_scene(request, sky, scene, low_sun * high_sun)
+
+    def _lit_scene(self, request: SkyRequest, sky: ClearSky, scene: _Scene, ground_sun: float) -> _Scene:
+        """Run shading on the disc and settle the light that ground and clouds exchange."""
+        size = self.bundle.disc_size
+        direction = disc_directions(size)
+        low, high = self._domes(direction, 2.0 / size, DISC_SUBSTEPS, scene)
+        direct = sky.sun_irradiance * max(scene.sun_direction[2], 0.0)
+        clear_irradiance = direct + sky.sky_irradiance
+        albedo = np.asarray(request.ground_albedo, dtype=np.float32)
+        clear = np.zeros_like(low)
+        clear_disc = self._compose_tile(direction, clear, clear, scene)
+        if self._correction:
+            features = shade_features(direction, low, high, scene.sun_direction, clear_disc @ REC709_LUMINANCE)
+            (correction,) = self._shade(features=features)
+            scene = replace(scene, log_correction=correction)
+        r2 = np.square(direction[..., :2] / (1 + direction[..., 2:])).sum(-1)
+        weight = np.where(direction[..., 2] > 0, (4.0 / size**2) * 4 / (1 + r2) ** 2 * direction[..., 2], 0.0)
+        irradiance = direct * ground_sun + sky.sky_irradiance
+        for _ in range(2):
+            ground = (albedo / np.pi * irradiance).astype(np.float32)
+            light = scene.light.copy()
+            light[2] = light[5] = ground
+            share = float((irradiance @ REC709_LUMINANCE) / max(clear_irradiance @ REC709_LUMINANCE, 1e-12))
+            scene = replace(scene, light=light, ground_radiance=ground, air_light=min(share, 1.0))
+            disc = self._compose_tile(direction, low, high, scene)
+            irradiance = direct * ground_sun + (disc * weight[..., None]).sum((0, 1))
+        return replace(scene, exposure=2.0**request.exposure_ev)
+
+    def _domes(
+        self, direction: FloatArray, footprint_rad: float, substeps: int, scene: _Scene
+    ) -> tuple[FloatArray, FloatArray]:
+        low, high = (
+            layer_dome(
+                self._dome,
+                layer,
+                direction,
+                footprint_rad=footprint_rad,
+                substeps=substeps if index == 0 else max(2, substeps // 2),
+                sun_direction=scene.sun_direction,
+                **({} if self._detail else {"detail_strength": 0.0}),
+            )
+            for index, layer in enumerate(scene.layers)
+        )
+        return low, high
+
+    def _compose_tile(self, direction: FloatArray, low: FloatArray, high: FloatArray, scene: _Scene) -> FloatArray:
+        (radiance,) = self._compose(
+            direction=direction,
+            sky_view=scene.sky_view,
+            low=low,
+            high=high,
+            log_correction=scene.log_correction,
+            sun_direction=scene.sun_direction,
+            light=scene.light,
+            air=scene.air,
+            ground_radiance=scene.ground_radiance,
+            air_light=scene.air_light,
+            exposure=scene.exposure,
+        )
+        return radiance
+
+    def _panorama(self, width: int, scene: _Scene) -> FloatArray:
+        """All rows, in tiles of full rows; each row is independent of the tiling."""
+        height = width // 2
+        panorama = np.empty((height, width, 3), dtype=np.float32)
+
+        def render_rows(job: tuple[int, int, int, int]) -> None:
+            start, stop, supersamples, substeps = job
+            direction = panorama_directions(width, start, stop, supersamples)
+            if start >= height // 2:
+                low = high = np.zeros((6, *direction.shape[:2]), dtype=np.float32)
+            else:
+                low, high = self._domes(direction, 2 * np.pi / width, substeps, scene)
+            radiance = self._compose_tile(direction, low, high, scene)
+            panorama[start:stop] = radiance.reshape(stop - start, supersamples, width, 3).mean(1)
+
+        with ThreadPoolExecutor(self.threads) as pool:
+            list(pool.map(render_rows, _row_jobs(width)))
+        return panorama
+
+    def _add_sun(self, panorama: FloatArray, request: SkyRequest, sky: ClearSky, scene: _Scene) -> None:
+        """Add the sun's disc, dimmed by the clouds in front of it."""
+        radius = 0.5 * SUN_ANGULAR_DIAMETER_RAD
+        offsets = np.linspace(-0.8, 0.8, 5) * radius
+        azimuth, elevation = np.meshgrid(offsets, offsets)
+        direction = np.stack(
+            [
+                direction_from_angles(request.sun_azimuth_rad + a / max(np.cos(request.sun_elevation_rad), 0.01), e)
+                for a, e in zip(azimuth.ravel(), request.sun_elevation_rad + elevation.ravel(), strict=True)
+            ]
+        ).astype(np.float32)[None]
+        low, high = self._domes(direction, radius, 8, scene)
+        transmittance = float(np.exp(-(low[0] + high[0])).mean())
+        irradiance = sky.sun_irradiance * (transmittance * scene.exposure)
+        patch = sun_disc(request.width, request.sun_azimuth_rad, request.sun_elevation_rad, irradiance)
+        panorama[patch.row_start : patch.row_stop, patch.columns] += patch.radiance
+
+
+def _row_jobs(width: int) -> list[tuple[int, int, int, int]]:
+    """(start, stop, supersamples, substeps) of every tile; the plan follows elevation only."""
+    height = width // 2
+    jobs = []
+    start = 0
+    for lowest_deg, supersamples, substeps in SUBSTEP_PLAN:
+        stop = height if lowest_deg <= -90 else round((90 - lowest_deg) / 180 * height)
+        while start < stop:
+            if start >= height // 2:
+                supersamples = 1
+            limit = height // 2 if start < height // 2 else height
+            rows = max(1, TILE_PIXELS // (width * supersamples))
+            end = min(start + rows, stop, limit)
+            jobs.append((start, end, supersamples, substeps))
+            start = end
+    return jobs
