@@ -32,6 +32,18 @@ OVERCAST_BLUENESS = 0.27
 OVERCAST_TAU = 12.0
 """Optical depth at the median luminance of an overcast sky, a prior (thin stratus to nimbostratus: 5 to 30)."""
 
+MIN_GAP = 0.12
+"""Least difference in s between clear sky and cloud that is read as opacity 1."""
+
+SMOOTH = 0.0045
+"""Structure below which greyer sky is glow or haze rather than cloud, and is not judged."""
+
+LOW_SUN_RAD = np.deg2rad(12.0)
+"""Elevation below which sunlight colours the clouds."""
+
+LOW_SUN_HORIZON_RAD = np.deg2rad(12.0)
+"""Elevation below which such a sky's own colours near the horizon hide the clouds."""
+
 GLARE_RAD = np.deg2rad(12.0)
 """Half-angle about the sun within which its glare hides the sky's colour."""
 
@@ -93,10 +105,10 @@ def fit_clear_ratio(
     upper = np.percentile(y, 90)
     weight = np.where(y > upper, 1.0, 0.02)
     ridge = np.diag([1e-6] + [2e-3] * (a.shape[1] - 1)) * y.size * 0.1
-    coefficients = np.zeros(a.shape[1])
+    coefficients: NDArray[np.float64] = np.zeros(a.shape[1])
     for _ in range(40):
         aw = a * weight[:, None]
-        coefficients = np.linalg.solve(a.T @ aw + ridge, aw.T @ y)
+        coefficients = np.asarray(np.linalg.solve(a.T @ aw + ridge, aw.T @ y), dtype=np.float64)
         residual = y - a @ coefficients
         scale = 0.05
         weight = np.where(residual > 0, 1.0, 0.02 + np.exp(-((residual / scale) ** 2)) * 0.4)
@@ -110,7 +122,7 @@ def _masked_blur(values: NDArray[np.float32], mask: NDArray[np.bool_], sigma: fl
 
 
 def _overcast_depth(luminance: NDArray[np.float32], sky: NDArray[np.bool_], size: int) -> NDArray[np.float32]:
-    """Optical depth along the ray from the luminance's departure from its broad trend."""
+    """Vertical optical depth from the luminance's departure from its broad trend."""
     log_l = np.log(np.maximum(luminance, 1e-9))
     ratio = np.exp(log_l - _masked_blur(log_l, sky, size / 14))
     tau = ((1 + TWO_STREAM * OVERCAST_TAU) / np.maximum(ratio, 0.05) - 1) / TWO_STREAM
@@ -153,7 +165,7 @@ def estimate_clouds(
         alpha = (1 - np.exp(-tau)) * sky
         return CloudEstimate(
             alpha.astype(np.float32),
-            np.where(sky, tau * sin_elevation, 0).astype(np.float32),
+            np.where(sky, tau, 0).astype(np.float32),
             valid,
             True,
             np.full((size, size), bluest, dtype=np.float32),
@@ -161,10 +173,10 @@ def estimate_clouds(
         )
     s_clear = fit_clear_ratio(s, directions, valid & (directions[..., 2] > np.sin(np.deg2rad(4.0))), sun)
     s_clear = np.minimum(s_clear, float(np.percentile(s[high], 99.5)) + 0.03)
-    greyest = float(np.percentile(s[high], 2))
-    s_cloud = float(np.clip(greyest, -0.08, 0.12 if greyest > 0.12 else 1.0))
-    s_clear = np.maximum(s_clear, s_cloud + 0.12)
-    gap = s_clear - s_cloud
+    structure = sky_structure(luminance, sky)
+    low_sun = sun is None or sun[2] < np.sin(LOW_SUN_RAD)
+    gap, s_cloud = _colour_gap(s, s_clear, high, structure, low_sun)
+    s_clear = np.maximum(s_clear, s_cloud + MIN_GAP)
     drop = np.clip(s_clear - s - 0.04 * gap, 0, None)  # the fit's own scatter is not cloud
     linear = np.clip(drop / (0.96 * gap), 0, 1)
     grey, blue = high & (linear > 0.8), high & (linear < 0.15)
@@ -172,15 +184,78 @@ def estimate_clouds(
     if grey.sum() > 200 and blue.sum() > 200:
         q = float(np.clip(np.median(luminance[grey]) / np.median(luminance[blue]), 0.7, 3.0))
     alpha = (linear / (linear + q * (1 - linear) + 1e-6)).astype(np.float32) * sky
-    tau = -np.log(1 - 0.97 * alpha)
-    thick = sky & (alpha > 0.7)
-    if thick.sum() > 50:
-        log_l = np.log(np.maximum(luminance, 1e-9))
-        mean = _masked_blur(log_l, thick, size / 24)
-        spread = np.sqrt(np.maximum(_masked_blur((log_l - mean) ** 2, thick, size / 24), 0))
-        ratio = np.exp(np.clip(log_l - (mean + spread), -2.5, 0))
-        saturation = np.clip((alpha - 0.7) / 0.25, 0, 1)
-        interior = np.clip((_masked_blur(alpha, sky, size / 160) - 0.55) / 0.4, 0, 1)
-        tau = tau + saturation * ((1 / ratio - 1) / TWO_STREAM + 4.0 * interior)
-    tau_vertical = np.clip(np.minimum(tau, TAU_MAX) * sin_elevation, 0, TAU_MAX) * sky
-    return CloudEstimate(alpha, tau_vertical.astype(np.float32), valid, False, s_clear, s_cloud)
+    glow = (alpha > 0.1) & (ndimage.gaussian_filter(alpha, size / 200) > 0.1) & (structure < SMOOTH)
+    valid &= ~ndimage.binary_dilation(ndimage.binary_opening(glow, iterations=3), iterations=6)
+    warmest = min(-0.03, float(np.percentile(s[valid & (directions[..., 2] > 0.5)], 5))) - 0.03
+    warm = valid & (s < warmest) & (directions[..., 2] < 0.5)  # sunset glow or an obstacle, not cloud
+    warm = ndimage.binary_dilation(warm, iterations=4)
+    rim = ndimage.binary_dilation(~sky, iterations=6) & (alpha > 0.4)
+    valid &= ~warm & ~rim
+    if low_sun:
+        valid &= directions[..., 2] > np.sin(LOW_SUN_HORIZON_RAD)
+    tau = -np.log(1 - 0.97 * alpha) * sin_elevation
+    tau = tau + _thickness(luminance, alpha, sky, directions, sun)
+    return CloudEstimate(alpha, (np.clip(tau, 0, TAU_MAX) * sky).astype(np.float32), valid, False, s_clear, s_cloud)
+
+
+def sky_structure(luminance: NDArray[np.float32], sky: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Local contrast (N, N) of the sky at one to three degrees: clear sky and glow stay below 0.004, cloud above."""
+    size = luminance.shape[0]
+    log_l = np.log(np.maximum(luminance, 1e-9))
+    inner = ndimage.binary_erosion(sky, iterations=6)
+    detail = np.where(inner, np.clip(log_l - _masked_blur(log_l, sky, size / 160), -0.2, 0.2), 0.0)
+    return np.sqrt(np.maximum(_masked_blur((detail**2).astype(np.float32), inner, size / 80), 0)).astype(np.float32)
+
+
+def _colour_gap(
+    s: NDArray[np.float32],
+    s_clear: NDArray[np.float32],
+    high: NDArray[np.bool_],
+    structure: NDArray[np.float32],
+    low_sun: bool,
+) -> tuple[NDArray[np.float32], float]:
+    """How much less blue opaque cloud is than clear sky in each direction, and the greyest cloud's ratio.
+
+    By day cloud is grey. Near sunset cloud takes any colour, so that the gap is what the pixels
+    with structure show.
+    """
+    greyest = float(np.percentile(s[high], 2))
+    s_cloud = float(np.clip(greyest, -0.08, 0.12))
+    gap = np.maximum(s_clear - s_cloud, MIN_GAP)
+    if low_sun:
+        cloudy = high & (structure > 0.01) & (s_clear - s > 0.05)
+        if cloudy.sum() > 0.01 * high.sum():
+            seen = float(np.percentile((s_clear - s)[cloudy], 92))
+            gap = np.clip(gap, MIN_GAP, max(seen, MIN_GAP))
+    return gap.astype(np.float32), s_cloud
+
+
+def _thickness(
+    luminance: NDArray[np.float32],
+    alpha: NDArray[np.float32],
+    sky: NDArray[np.bool_],
+    directions: NDArray[np.float32],
+    sun: NDArray[np.float64] | None,
+) -> NDArray[np.float32]:
+    """Vertical optical depth of opaque cloud beyond its opacity: from darkening, and inside of large clouds."""
+    size = luminance.shape[0]
+    thick = sky & (alpha > 0.6)
+    trusted = np.ones_like(alpha)
+    if sun is not None:
+        gamma = np.arccos(np.clip(directions @ sun.astype(np.float32), -1, 1))
+        trusted = np.clip((gamma - GLARE_RAD) / GLARE_RAD, 0, 1).astype(np.float32)
+        thick &= gamma > GLARE_RAD
+    if thick.sum() < 50:
+        return np.zeros_like(alpha)
+    log_l = np.log(np.maximum(luminance, 1e-9))
+    basis = _basis(directions, sun)
+    a, y = basis[thick][::7], log_l[thick][::7].astype(np.float64)
+    ridge = np.diag([1e-6] + [1e-2] * (a.shape[1] - 1)) * y.size
+    trend = (basis @ np.linalg.solve(a.T @ a + ridge, a.T @ y)).astype(np.float32)
+    relative = np.clip(log_l - trend, -2, 2)
+    mean = _masked_blur(relative, thick, size / 24)
+    spread = np.sqrt(np.maximum(_masked_blur((relative - mean) ** 2, thick, size / 24), 0))
+    ratio = np.exp(np.clip(relative - (mean + spread), -1.5, 0))
+    saturation = np.clip((alpha - 0.6) / 0.35, 0, 1)
+    interior = np.clip((_masked_blur(alpha, sky, size / 160) - 0.55) / 0.4, 0, 1)
+    return saturation * (trusted * (1 / ratio - 1) / TWO_STREAM + 8.0 * interior)

@@ -31,7 +31,7 @@ class PlaneScale:
     """Texels seen lower than this are invalid."""
 
 
-PLANE_SCALES = (PlaneScale(25, 144, 32.0), PlaneScale(100, 128, 12.0), PlaneScale(400, 80, 5.0))
+PLANE_SCALES = (PlaneScale(25, 144, 32.0), PlaneScale(100, 128, 12.0), PlaneScale(400, 80, 6.0))
 """The three sizes of map, fine to coarse."""
 
 
@@ -73,10 +73,13 @@ def unproject(
     """
     n = disc.shape[0]
     texel_rad = scale.texel_m * 1e-3 / base_km  # overhead, where texels look largest
-    steps = int(np.clip(np.ceil(texel_rad * n / 4 * 1.5), 2, 24))
+    steps = int(np.clip(np.ceil(texel_rad * n / 4), 2, 12))
     total = np.zeros((scale.size, scale.size, disc.shape[2]))
     counted = np.zeros((scale.size, scale.size))
     stacked = np.concatenate([disc * weight[..., None], weight[..., None]], axis=-1)
+    spacing = texel_rad * n / 4 / steps  # source pixels between two samples overhead
+    if spacing > 1:
+        stacked = ndimage.gaussian_filter(stacked, (0.5 * spacing, 0.5 * spacing, 0))
     fine = plane_directions(scale.size * steps, scale.texel_m * 1e-3 / steps, base_km)
     band = max(1, 256 // steps)
     for start in range(0, scale.size, band):

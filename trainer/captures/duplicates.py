@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.captures.items import item_path
+
 
 def fingerprint(radiance: NDArray[np.float32]) -> NDArray[np.int8]:
     """Log luminance of the whole panorama on 24 x 12 fields, median 0, clipped to a signed byte."""
@@ -25,7 +27,7 @@ def mark_duplicates(data: Path, entries: dict[str, dict[str, Any]]) -> None:
     seen: list[tuple[dict[str, Any], NDArray[np.float32]]] = []
     order = sorted(entries.values(), key=lambda e: (-e["width"], e["file"]))
     for entry in order:
-        item = data / "items" / f"{entry['sha256'][:20]}.npz"
+        item = item_path(data, entry["sha256"])
         if entry["verdict"] != "keep" or not item.is_file():
             continue
         with np.load(item) as arrays:

@@ -17,9 +17,6 @@ from typing import Any
 from skygen_addon.core.errors import SkyGenError
 from trainer.captures.verdict import REASONS
 
-ALGORITHM = 1
-"""Raised when a measurement changes, so that older results are made again."""
-
 
 @dataclass(frozen=True)
 class Origin:
@@ -31,6 +28,20 @@ class Origin:
     """SPDX name or words; None when nothing states it."""
     source: str | None
     """Who published it."""
+
+
+@dataclass(frozen=True)
+class Capture:
+    """One file of the folder with what was found on its content."""
+
+    file: str
+    """Path relative to the folder, with forward slashes."""
+    sha256: str
+    """Of its content; empty when the system does not let us read it."""
+    origin: Origin
+    """Where it comes from."""
+    found: dict[str, Any]
+    """The finding (`items.blank_finding`)."""
 
 
 def file_sha256(path: Path) -> str:

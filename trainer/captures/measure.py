@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from skygen_addon.core.geometry import REC709_LUMINANCE, disc_directions
-from trainer.captures.calibration import Calibration, calibrate_by_prior
+from skygen_addon.core.geometry import REC709_LUMINANCE, disc_directions, disc_position
+from trainer.captures.calibration import Calibration, calibrate
 from trainer.captures.cloud_opacity import CloudEstimate, estimate_clouds
 from trainer.captures.cloud_plane import PLANE_SCALES, unproject
 from trainer.captures.panorama_file import Panorama
-from trainer.captures.sampling import sample_disc, shrink_panorama
+from trainer.captures.sampling import sample_disc, shrink_panorama, turn_from_north
 from trainer.captures.sky_mask import find_sky
 from trainer.captures.sun_position import SunPosition, find_sun
 from trainer.captures.verdict import SkyEvidence, gather_evidence, judge
@@ -78,7 +78,7 @@ def measure(panorama: Panorama, force: bool = False) -> Measurement:
     if reason is not None and not (force and sky.any()):
         return Measurement(sun, disc, sky, evidence, reason, None, None)
     clouds = estimate_clouds(disc, sky, direction)
-    return Measurement(sun, disc, sky, evidence, reason, clouds, calibrate_by_prior(disc, sky))
+    return Measurement(sun, disc, sky, evidence, reason, clouds, calibrate(disc, sky, clouds, direction))
 
 
 def remove_sun(radiance: NDArray[np.float32], sun: SunPosition | None) -> NDArray[np.float32]:
@@ -110,8 +110,11 @@ def training_disc(panorama: Panorama, measured: Measurement) -> tuple[NDArray[np
         old = measured.sun
         turned = SunPosition(0.0, old.elevation_rad, old.contrast, old.energy_ratio, old.clipped)
     disc = measured.calibration.apply(remove_sun(disc, turned))
-    sky = find_sky(disc, None if turned is None else turned.direction)
-    return disc, sky.astype(np.uint8)
+    position = disc_position(turn_from_north(disc_directions(TRAINING_DISC), azimuth))
+    size = measured.sky.shape[0]
+    row = np.clip(((1 - position[..., 1]) / 2 * size).astype(int), 0, size - 1)
+    column = np.clip(((1 + position[..., 0]) / 2 * size).astype(int), 0, size - 1)
+    return disc, measured.sky[row, column].astype(np.uint8)
 
 
 def plane_maps(measured: Measurement) -> dict[int, NDArray[np.float32]]:

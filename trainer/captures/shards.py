@@ -3,32 +3,25 @@
 ``DATA/discs-NNN.npz``: radiance (n, 512, 512, 3) float32, valid (n, 512, 512) uint8, site_index (n,),
 sites, files (n,), sun_elevation_rad (n,; NaN without sun), cover (n,).
 ``DATA/planes.npz``: for each texel T of 25, 100 and 400 m maps_Tm (n, 4, size, size) float32 with the
-channels named in ``channels``, cover_Tm and valid_share_Tm (n,); files, site, cover, overcast and the
-sun's angles (n,).
+channels named in ``channels``, elevation_deg_Tm (size, size) for a stricter choice of texels
+(clouds seen from the side smear outward below 25 degrees), cover_Tm and valid_share_Tm (n,); files,
+site, cover, overcast and the sun's angles (n,).
 """
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.captures.cloud_plane import BASE_KM, PLANE_SCALES
+from trainer.captures.cloud_plane import BASE_KM, PLANE_SCALES, plane_directions
+from trainer.captures.items import item_path, save_arrays
 from trainer.captures.measure import PLANE_CHANNELS
 
 DISCS_PER_SHARD = 16
 """Skies in one file of discs (about 40 MB)."""
-
-
-def save_arrays(path: Path, arrays: dict[str, Any]) -> None:
-    """Write a compressed ``.npz`` under a temporary name, then put it in place."""
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("wb") as stream:
-        np.savez_compressed(stream, **arrays)
-    os.replace(temporary, path)
 
 
 def assemble(data: Path, entries: dict[str, dict[str, Any]]) -> tuple[int, int]:
@@ -40,7 +33,7 @@ def assemble(data: Path, entries: dict[str, dict[str, Any]]) -> tuple[int, int]:
     for number, shard in enumerate(shards):
         radiance, valid = [], []
         for entry in shard:
-            with np.load(data / "items" / f"{entry['sha256'][:20]}.npz") as item:
+            with np.load(item_path(data, entry["sha256"])) as item:
                 radiance.append(item["radiance"])
                 valid.append(item["valid"])
                 for texel in planes:
@@ -75,6 +68,9 @@ def assemble(data: Path, entries: dict[str, dict[str, Any]]) -> tuple[int, int]:
                 [e["sun"]["elevation_deg"] if e["sun"] else np.nan for e in kept], np.float32
             ),
         }
+        for scale in PLANE_SCALES:
+            up = plane_directions(scale.size, scale.texel_m * 1e-3)[..., 2]
+            arrays[f"elevation_deg_{scale.texel_m}m"] = np.rad2deg(np.arcsin(up)).astype(np.float32)
         for texel, maps in planes.items():
             stacked = np.stack(maps)
             arrays[f"maps_{texel}m"] = stacked
@@ -83,5 +79,3 @@ def assemble(data: Path, entries: dict[str, dict[str, Any]]) -> tuple[int, int]:
             arrays[f"valid_share_{texel}m"] = stacked[:, 1].mean(axis=(1, 2)).astype(np.float32)
         save_arrays(data / "planes.npz", arrays)
     return len(kept), len(shards)
-
-

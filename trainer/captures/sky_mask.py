@@ -15,6 +15,15 @@ MIN_ELEVATION_RAD = np.deg2rad(1.0)
 """Nothing below this counts as sky: haze, hills and the horizon's own blur."""
 
 
+def _double(half: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+    return half.repeat(2, axis=0).repeat(2, axis=1)[:size, :size]
+
+
+def _disk(radius: int) -> NDArray[np.bool_]:
+    y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
+    return np.asarray(x * x + y * y <= radius * radius)
+
+
 def find_sky(radiance: NDArray[np.float32], sun_direction: NDArray[np.float64] | None) -> NDArray[np.bool_]:
     """Mask of the sky in a sky disc.
 
@@ -45,7 +54,8 @@ def find_sky(radiance: NDArray[np.float32], sun_direction: NDArray[np.float64] |
     yellow = (radiance[..., 0] - radiance[..., 2]) / total
     bright = ndimage.percentile_filter(ndimage.zoom(log_l, 0.125, order=1), 80, size=21, mode="nearest")
     around = ndimage.zoom(bright, size / bright.shape[0], order=1)[:size, :size]
-    dark = log_l < around - 1.6
+    thin = log_l < _double(ndimage.median_filter(log_l[::2, ::2], 7), size) - 0.25
+    dark = (log_l < around - 1.6) | thin
     near_sun = np.zeros_like(above)
     warm_allowed = np.zeros_like(above)
     if sun_direction is not None:
@@ -58,14 +68,14 @@ def find_sky(radiance: NDArray[np.float32], sun_direction: NDArray[np.float64] |
     barrier &= ~near_sun
     barrier = ndimage.binary_closing(barrier, iterations=2)
     open_sky = above & ~barrier
-    labels, count = ndimage.label(open_sky)
+    wide = ndimage.binary_opening(open_sky, _disk(4))  # cuts leaks through soft edges
+    labels, count = ndimage.label(wide)
     if count == 0:
         return np.zeros_like(above)
-    indices = np.arange(1, count + 1)
     zenith = directions[..., 2] > np.sin(np.deg2rad(45.0))
-    overhead = ndimage.sum_labels(open_sky & zenith, labels, indices)
-    keep = np.flatnonzero(overhead > 0.003 * zenith.sum()) + 1
-    sky = np.isin(labels, keep)
+    overhead = ndimage.sum_labels(wide & zenith, labels, np.arange(1, count + 1))
+    core = np.isin(labels, np.flatnonzero(overhead > 0.003 * zenith.sum()) + 1)
+    sky = ndimage.binary_dilation(core, _disk(1), iterations=6, mask=open_sky)
     holes = above & ~sky
     near_horizon = directions[..., 2] < np.sin(np.deg2rad(6.0))
     hole_labels, hole_count = ndimage.label(holes)

@@ -28,6 +28,12 @@ REASONS = (
 MIN_SKY_SHARE = 0.3
 """Least share of the sky above 5 degrees that must be open."""
 
+MIN_OVERHEAD_SHARE = 0.4
+"""Least share of the sky above 60 degrees that must be open."""
+
+MIN_FOLIAGE = 0.65
+"""Foliage from which what closes the sky are trees, not a roof."""
+
 MIN_STARS = 100
 """Points of light in an open sky that make a night; half a sky shows half as many."""
 
@@ -44,6 +50,8 @@ class SkyEvidence:
     """Isolated points of light in the sky."""
     patches: int
     """Larger bright spots in the sky: cloud edges make many of both, stars only points."""
+    foliage: float
+    """Share of the obstacles above 30 degrees that is rough or green as leaves are; roofs and walls stay below 0.6."""
     ground_ratio: float
     """Median luminance of the ground over that of the sky."""
     blueness: float
@@ -75,12 +83,17 @@ def gather_evidence(
     points = inner & (luminance > 1.08 * ndimage.median_filter(luminance, 7))
     labels, count = ndimage.label(points)
     areas = ndimage.sum_labels(points, labels, np.arange(1, count + 1)) if count else np.zeros(0)
+    obstacle = (directions[..., 2] > np.sin(np.deg2rad(30.0))) & ~sky
+    floor = 1e-4 * float(np.median(luminance)) + 1e-12
+    rough = np.hypot(*np.gradient(np.log(luminance + floor))) > 0.15
+    green = 2 * disc[..., 1] - disc[..., 0] - disc[..., 2] > 0.09 * (disc.sum(axis=-1) + 1e-12)
     seen = luminance[sky] if sky.any() else luminance[up]
     return SkyEvidence(
         sky_share=float((weight * sky)[up].sum() / weight[up].sum()),
         overhead_share=float((weight * sky)[overhead].sum() / weight[overhead].sum()),
         stars=int((areas <= 9).sum()),
         patches=int((areas > 9).sum()),
+        foliage=float((rough | green)[obstacle].mean()) if obstacle.any() else 0.0,
         ground_ratio=ground_luminance / max(float(np.median(seen)), 1e-12),
         blueness=float(np.percentile(colour_ratio(disc)[sky], 95)) if sky.any() else 0.0,
         black_share=float((luminance[up] <= 1e-8 * luminance.max()).mean()),
@@ -94,12 +107,9 @@ def judge(evidence: SkyEvidence, flags: tuple[str, ...]) -> str | None:
         return "sun_only"
     if "single_channel" in flags or evidence.peak_share > 0.05:
         return "graded"
-    if evidence.overhead_share < 0.5 and evidence.sky_share < 0.45:
-        closed = evidence.overhead_share < 0.35 and evidence.sky_share > 0.05
-        if closed or evidence.sky_share < MIN_SKY_SHARE:
-            return "indoor" if closed else "obstructed"
-    if evidence.sky_share < MIN_SKY_SHARE:
-        return "obstructed"
+    closed = evidence.overhead_share < MIN_OVERHEAD_SHARE
+    if evidence.sky_share < MIN_SKY_SHARE or closed:
+        return "indoor" if closed and evidence.foliage < MIN_FOLIAGE else "obstructed"
     if evidence.stars > MIN_STARS * evidence.sky_share and evidence.stars > 20 * evidence.patches:
         return "night"
     if evidence.ground_ratio > 3.0 and evidence.blueness < OVERCAST_BLUENESS + 0.05:

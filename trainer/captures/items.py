@@ -1,0 +1,73 @@
+"""Measured captures by content: ``DATA/items/<sha>.json`` what was found, ``<sha>.npz`` its maps.
+
+They make a second run cheap: what is there and was measured by the same algorithm is not measured again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trainer.captures.manifest import write_text
+
+ALGORITHM = 3
+"""Raised when a measurement changes, so that older results are made again."""
+
+
+def item_path(data: Path, sha256: str) -> Path:
+    """Path of the maps of a capture with this content."""
+    return data / "items" / f"{sha256[:20] or 'none'}.npz"
+
+
+def blank_finding() -> dict[str, Any]:
+    """A finding before anything is known."""
+    return {
+        "algorithm": ALGORITHM,
+        "width": 0,
+        "height": 0,
+        "reason": None,
+        "flags": [],
+        "sun": None,
+        "state": {},
+        "has_maps": False,
+    }
+
+
+def unreadable(message: str) -> dict[str, Any]:
+    """The finding on a file that the system does not let us read."""
+    return {**blank_finding(), "reason": "unreadable", "state": {"message": message}}
+
+
+def save_arrays(path: Path, arrays: dict[str, Any]) -> None:
+    """Write a compressed ``.npz`` under a temporary name, then put it in place."""
+    temporary = path.with_name(path.name + ".tmp")
+    with temporary.open("wb") as stream:
+        np.savez_compressed(stream, **arrays)
+    os.replace(temporary, path)
+
+
+def write_item(data: Path, sha256: str, found: dict[str, Any]) -> None:
+    """Store a finding beside its maps, which must be there already."""
+    write_text(item_path(data, sha256).with_suffix(".json"), json.dumps(found))
+
+
+def read_item(data: Path, sha256: str, maps_wanted: bool = False) -> dict[str, Any] | None:
+    """What an earlier run found on the same content, or None where it must be measured again.
+
+    ``maps_wanted`` asks for training maps although the measurement rejected the capture.
+    """
+    path = item_path(data, sha256)
+    try:
+        found: dict[str, Any] = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if found.get("algorithm") != ALGORITHM:
+        return None
+    cannot_be_read = "message" in found["state"]
+    if not cannot_be_read and (not path.is_file() or (maps_wanted and not found["has_maps"])):
+        return None
+    return found
