@@ -73,7 +73,7 @@ def show_image(world: bpy.types.World, image: bpy.types.Image, span: SequenceSpa
         Frames of the sequence; None for a still image.
     """
     _remember_settings(world)
-    if not world.use_nodes:
+    if not _uses_nodes(world):
         world.use_nodes = True
     tree = _tree(world)
     nodes = _ensure_nodes(tree)
@@ -130,6 +130,11 @@ def _play(user: bpy.types.ImageUser, span: SequenceSpan) -> None:
     user.frame_start = span.first + 1 - counted_from
     user.frame_offset = span.first - counted_from
     user.frame_duration = span.count - 1 + counted_from
+
+
+def _uses_nodes(world: bpy.types.World) -> bool:
+    """Whether the world is made of nodes; from 5.0 on every world is, and asking Blender for it is deprecated."""
+    return bpy.app.version >= (5, 0, 0) or bool(world.use_nodes)
 
 
 def _tree(world: bpy.types.World) -> bpy.types.NodeTree:
@@ -241,7 +246,7 @@ def _sample_importance(world: bpy.types.World) -> None:
 def _remember_settings(world: bpy.types.World) -> None:
     if BEFORE in world.keys():
         return
-    before: dict[str, Any] = {"use_nodes": bool(world.use_nodes)}
+    before: dict[str, Any] = {"use_nodes": _uses_nodes(world)}
     cycles = cast(Any, getattr(world, "cycles", None))
     if cycles is not None:
         before["sampling_method"] = str(cycles.sampling_method)
@@ -257,6 +262,6 @@ def _restore_settings(world: bpy.types.World) -> None:
     if cycles is not None and "sampling_method" in before:
         cycles.sampling_method = before["sampling_method"]
         cycles.sample_map_resolution = before["sample_map_resolution"]
-    if not before["use_nodes"] and world.use_nodes:
+    if not before["use_nodes"] and _uses_nodes(world):
         world.use_nodes = False
     del world[BEFORE]

@@ -67,7 +67,8 @@ def world() -> Any:
     """A world with nodes of the artist: a texture that is scaled into a Background."""
     world = bpy.data.worlds.new("Artist")
     bpy.context.scene.world = world
-    world.use_nodes = True
+    if bpy.app.version < (5, 0, 0):
+        world.use_nodes = True
     tree = world.node_tree
     tree.nodes.clear()
     output = tree.nodes.new("ShaderNodeOutputWorld")
