@@ -60,9 +60,8 @@ class Lattice:
     @property
     def snap_texels(self) -> int:
         """Step in finest texels by which windows move: the coarsest of all cells."""
-        return max(
-            [self.factor ** (self.levels - 1), self.condition_cell_texels, *(n.cell_texels for n in self.noise)]
-        )
+        widest: int = self.factor ** (self.levels - 1)
+        return max([widest, self.condition_cell_texels, *(n.cell_texels for n in self.noise)])
 
 
 @dataclass(frozen=True)

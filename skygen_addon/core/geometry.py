@@ -64,7 +64,8 @@ def panorama_solid_angles(width: int) -> NDArray[np.float64]:
     """Solid angle in sr of one pixel of each row, shape (W / 2,); all pixels sum to 4 pi."""
     height = width // 2
     edges = np.pi / 2 - np.arange(height + 1) * (np.pi / height)
-    return (np.sin(edges[:-1]) - np.sin(edges[1:])) * (2 * np.pi / width)
+    areas: NDArray[np.float64] = (np.sin(edges[:-1]) - np.sin(edges[1:])) * (2 * np.pi / width)
+    return areas
 
 
 def panorama_pixel(direction: NDArray[np.floating], width: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -101,7 +102,8 @@ def disc_directions(size: int, radius: float = 1.0) -> FloatArray:
 def disc_position(direction: NDArray[np.floating]) -> NDArray[np.float64]:
     """Disc coordinates (..., 2) = (east, north) in units of the horizon's radius."""
     d = np.asarray(direction, dtype=np.float64)
-    return d[..., :2] / (1 + np.maximum(d[..., 2:3], -0.999))
+    position: NDArray[np.float64] = d[..., :2] / (1 + np.maximum(d[..., 2:3], -0.999))
+    return position
 
 
 def shell_distance_km(cos_zenith: NDArray[np.floating], height_km: float) -> NDArray[np.float64]:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
 import re
 import string
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .errors import JobError, OutputError, RequestError
+from .errors import JobError, RequestError
 from .frames import MAX_FRAME, MAX_FRAMES
 from .request import SkyRequest, request_from_dict
 from .signatures import ENGINE_SCHEMA
+from .whole_file import whole_file
 
 JOB_FILE = "sky.json"
 DEFAULT_PATTERN = "sky_{frame:04d}.exr"
@@ -108,17 +108,8 @@ def write_job(job: SkyJob, path: Path) -> None:
         },
         "frames": [{"frame": f, "request": r.to_dict()} for f, r in zip(job.frames, job.requests, strict=True)],
     }
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with whole_file(path) as temporary:
         temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-        os.replace(temporary, path)
-    except OSError as error:
-        raise OutputError(
-            f"{path} cannot be written: {error.strerror}.",
-            "Choose a folder that you may write to, on a disk with space.",
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read_job(path: Path) -> SkyJob:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from .controls import SkyControls, controls_from_dict
-from .errors import OutputError, RequestError
+from .errors import RequestError
+from .whole_file import output_error, whole_file
 
 SHIPPED_PRESETS = Path(__file__).resolve().parent.parent / "presets"
 
@@ -75,16 +75,11 @@ def write_preset(preset: Preset, folder: Path) -> Path:
         If the file cannot be written.
     """
     path = folder / f"{preset.name}.json"
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     content = {"label": preset.label, "description": preset.description, **preset.controls.to_dict()}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-        os.replace(temporary, path)
     except OSError as error:
-        raise OutputError(
-            f"{path} cannot be written: {error.strerror}.", "Choose a folder that you may write to."
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+        raise output_error(path, error) from error
+    with whole_file(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     return path

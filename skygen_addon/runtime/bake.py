@@ -19,6 +19,7 @@ from ..core.bundle import Bundle, load_bundle
 from ..core.errors import JobError, OutputError, SkyGenError
 from ..core.job import JOB_FILE, SkyJob, request_digest, write_job
 from ..core.request import SkyRequest
+from ..core.whole_file import output_error
 from .exr import read_exr, write_exr
 
 
@@ -113,10 +114,7 @@ def prepare_folder(folder: Path) -> None:
         probe.write_bytes(b"")
         probe.unlink()
     except OSError as error:
-        raise OutputError(
-            f"The folder {folder} cannot be written to: {error.strerror}.",
-            "Choose a folder that you may write to, on a disk with space.",
-        ) from error
+        raise output_error(probe, error) from error
 
 
 def is_current(job: SkyJob, frame: int, request: SkyRequest) -> bool:

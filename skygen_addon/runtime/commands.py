@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import NoReturn
 
 from ..core.bundle import Bundle, installed_bundle, load_bundle
-from ..core.errors import OutputError, RequestError, SkyGenError
+from ..core.errors import RequestError, SkyGenError
 from ..core.frames import MAX_FRAME, parse_frames
 from ..core.job import JOB_FILE, PIXEL_FORMATS, SkyJob, read_job, request_digest
 from ..core.presets import load_preset, preset_names
 from ..core.request import SkyRequest
+from ..core.whole_file import whole_file
 from .bake import LoadRenderer, Progress, bake, load_renderer, prepare_folder
 from .bench import measure, report, table
 from .exr import write_exr
@@ -199,10 +200,8 @@ def _bench(arguments: argparse.Namespace, load: LoadRenderer) -> None:
     if arguments.out is None:
         print(text)
         return
-    try:
-        arguments.out.write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"{arguments.out} cannot be written: {error.strerror}.", "Choose another file.") from error
+    with whole_file(arguments.out) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
     print(arguments.out)
 
 

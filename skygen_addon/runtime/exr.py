@@ -1,4 +1,4 @@
-"""OpenEXR frames: written whole or not at all, linear Rec.709, nothing clipped.
+"""OpenEXR frames: written whole or not at all, linear Rec.709, lossless ZIP, nothing clipped.
 
 OpenEXR buffers its last bytes and drops the error when they do not fit on the disk, so a written
 file is measured against its own chunk table before it takes its final name.
@@ -18,16 +18,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import OutputError
+from ..core.job import PIXEL_FORMATS
+from ..core.whole_file import whole_file
 
 HALF_MAX = 65504.0
 """Largest finite half float."""
-FORMATS = ("auto", "half", "float")
-COMPRESSIONS = ("zip", "dwaa")
 REQUEST_ATTRIBUTE = "skygenRequest"
 """String attribute with the digest of the request and the bundle that made a frame."""
 
 _REC709 = (0.64, 0.33, 0.30, 0.60, 0.15, 0.06, 0.3127, 0.3290)
-_LINES_PER_CHUNK = {"zip": 16, "dwaa": 32}
+_LINES_PER_CHUNK = 16  # of ZIP compression
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,6 @@ def write_exr(
     radiance: NDArray[np.float32],
     *,
     pixel_format: str = "auto",
-    compression: str = "zip",
     request_digest: str | None = None,
 ) -> bool:
     """Write one frame under a temporary name in the same folder, then rename it.
@@ -60,8 +59,6 @@ def write_exr(
         Linear Rec.709, finite, not negative.
     pixel_format : {"auto", "half", "float"}
         ``auto`` is half while the peak fits into 65504, else float.
-    compression : {"zip", "dwaa"}
-        ``zip`` is lossless; ``dwaa`` is smaller and lossy.
     request_digest : str, optional
         Stored as the attribute skygenRequest.
 
@@ -79,8 +76,8 @@ def write_exr(
         of the renderer, not of the user.
     """
     peak = _checked_peak(radiance)
-    if pixel_format not in FORMATS or compression not in COMPRESSIONS:
-        raise ValueError(f"Unknown pixel format {pixel_format!r} or compression {compression!r}.")
+    if pixel_format not in PIXEL_FORMATS:
+        raise ValueError(f"Unknown pixel format {pixel_format!r}.")
     if pixel_format == "half" and peak > HALF_MAX:
         raise OutputError(
             f"{path.name} has a peak of {peak:g}, beyond the largest half float ({HALF_MAX:g}).",
@@ -88,16 +85,10 @@ def write_exr(
         )
     half = pixel_format == "half" or (pixel_format == "auto" and peak <= HALF_MAX)
     pixels = np.ascontiguousarray(radiance, dtype=np.float16 if half else np.float32)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        _write(temporary, pixels, compression, request_digest)
-        if not _is_whole(temporary, radiance.shape[0], compression):
-            raise OSError(errno.ENOSPC, "No space left on device")
-        os.replace(temporary, path)
-    except (OSError, RuntimeError) as error:
-        raise _output_error(path, error) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_file(path) as temporary:
+        _write(temporary, pixels, request_digest)
+        if not _is_whole(temporary, radiance.shape[0]):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     return half
 
 
@@ -113,7 +104,7 @@ def read_exr(path: Path) -> Frame:
 
     try:
         with OpenEXR.File(str(path)) as file:
-            header = file.header()
+            header = dict(file.header())  # closing the file empties its own
             pixels = np.asarray(file.channels()["RGB"].pixels)
     except (OSError, RuntimeError, ValueError, KeyError, IndexError) as error:
         raise OutputError(f"{path} is not a readable RGB EXR: {error}.", "Bake the frame again.") from error
@@ -136,21 +127,26 @@ def _checked_peak(radiance: NDArray[np.float32]) -> float:
     return peak
 
 
-def _write(path: Path, pixels: NDArray[Any], compression: str, request_digest: str | None) -> None:
+def _write(path: Path, pixels: NDArray[Any], request_digest: str | None) -> None:
     import OpenEXR
 
     header: dict[str, Any] = {  # OpenEXR adds to the dictionary it is given: a new one each time
-        "compression": OpenEXR.ZIP_COMPRESSION if compression == "zip" else OpenEXR.DWAA_COMPRESSION,
+        "compression": OpenEXR.ZIP_COMPRESSION,
         "type": OpenEXR.scanlineimage,
         "chromaticities": _REC709,
     }
     if request_digest is not None:
         header[REQUEST_ATTRIBUTE] = request_digest
-    with OpenEXR.File(header, {"RGB": pixels}) as file:
-        file.write(str(path))
+    try:
+        with OpenEXR.File(header, {"RGB": pixels}) as file:
+            file.write(str(path))
+    except RuntimeError as error:  # carries the system's text, not its number
+        codes = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.ENOENT, errno.ENOTDIR)
+        code = next((c for c in codes if os.strerror(c) in str(error)), errno.EIO)
+        raise OSError(code, str(error).rstrip(".")) from error
 
 
-def _is_whole(path: Path, height: int, compression: str) -> bool:
+def _is_whole(path: Path, height: int) -> bool:
     """Whether the file ends where its last chunk ends (OpenEXR file layout, scan-line parts)."""
     with path.open("rb") as file:
         data = file.read(65536)
@@ -160,7 +156,7 @@ def _is_whole(path: Path, height: int, compression: str) -> bool:
             for _ in range(2):  # name, type
                 position = data.index(b"\0", position) + 1
             position += 4 + struct.unpack_from("<i", data, position)[0]
-        chunks = -(-height // _LINES_PER_CHUNK[compression])
+        chunks = -(-height // _LINES_PER_CHUNK)
         last = max(struct.unpack_from(f"<{chunks}Q", data, position + 1))
         with path.open("rb") as file:
             file.seek(last)
@@ -168,15 +164,3 @@ def _is_whole(path: Path, height: int, compression: str) -> bool:
     except (IndexError, ValueError, struct.error):
         return False
     return bool(path.stat().st_size == last + 8 + packed)
-
-
-def _output_error(path: Path, error: Exception) -> OutputError:
-    """The user's remedy for a failed write; OpenEXR gives only the system's text."""
-    text = str(error)
-    if "No space left" in text or getattr(error, "errno", None) == errno.ENOSPC:
-        return OutputError(
-            f"The disk is full: {path} was not written.", "Free some space and bake again with --skip-existing."
-        )
-    if not path.parent.is_dir():
-        return OutputError(f"The folder {path.parent} does not exist.", "Create it or choose another output folder.")
-    return OutputError(f"{path} cannot be written: {text.rstrip('.')}.", "Choose a folder that you may write to.")

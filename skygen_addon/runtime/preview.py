@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import struct
 import zlib
 from pathlib import Path
@@ -10,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.errors import OutputError
 from ..core.geometry import REC709_LUMINANCE
+from ..core.whole_file import whole_file
 
 _WHITE = 6.0
 
@@ -61,14 +60,5 @@ def write_png(path: Path, display: NDArray[np.uint8]) -> None:
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"sRGB", b"\0")
     data += chunk(b"IDAT", zlib.compress(rows.tobytes(), 6)) + chunk(b"IEND", b"")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with whole_file(path) as temporary:
         temporary.write_bytes(data)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise OutputError(
-            f"{path} cannot be written: {error.strerror}.",
-            "Choose a folder that you may write to, on a disk with space.",
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -1,0 +1,137 @@
+"""Sky jobs and frame lists: written, read back the same, and refused when they do not fit."""
+
+from __future__ import annotations
+
+import dataclasses
+import errno
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from skygen_addon.core.controls import SkyControls
+from skygen_addon.core.errors import JobError, OutputError, RequestError
+from skygen_addon.core.frames import parse_frames
+from skygen_addon.core.job import SkyJob, read_job, request_digest, write_job
+from skygen_addon.core.request import SkyRequest
+from skygen_addon.core.timeline import requests_for_frames
+
+
+def job_of(folder: Path, frames: tuple[int, ...] = (1, 2, 3)) -> SkyJob:
+    controls = SkyControls()
+    requests = requests_for_frames(lambda _: controls, frames, fps=30.0, seed=9, width=512)
+    return SkyJob("test", "ab" * 32, frames, tuple(requests), folder)
+
+
+def test_a_job_reads_back_the_same(tmp_path: Path) -> None:
+    job = job_of(tmp_path / "frames")
+    write_job(job, tmp_path / "sky.json")
+    assert read_job(tmp_path / "sky.json") == job
+    assert [p.name for p in tmp_path.iterdir()] == ["sky.json"]  # no temporary file stays
+
+
+def test_a_job_beside_its_frames_moves_with_them(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    write_job(job_of(tmp_path / "a"), tmp_path / "a" / "sky.json")
+    (tmp_path / "a").rename(tmp_path / "b")
+    assert read_job(tmp_path / "b" / "sky.json").path(7) == tmp_path / "b" / "sky_0007.exr"
+
+
+def test_select_keeps_requests_with_their_frames(tmp_path: Path) -> None:
+    job = job_of(tmp_path)
+    assert job.select((3, 1)).requests == (job.requests[2], job.requests[0])
+    with pytest.raises(JobError, match="no frame 4"):
+        job.select((4,))
+
+
+@pytest.mark.parametrize(
+    "path, value",
+    [
+        (("schema",), 2), (("schema",), "1"), (("bundle", "identity"), "ab"), (("bundle",), "test"), (("extra",), 1),
+        (("output", "format"), "png"), (("output", "folder"), 3), (("output", "pattern"), "sky.exr"),
+        (("output", "pattern"), "../{frame}.exr"), (("output", "pattern"), "{frame}"),
+        (("output", "pattern"), "{other}.exr"), (("output", "pattern"), "{frame!r}{frame.exr"),
+        (("output", "pattern"), "{frame:>9999999999}.exr"), (("frames",), []), (("frames",), None),
+        (("frames", 0, "frame"), -1), (("frames", 0, "frame"), 2), (("frames", 0, "frame"), True),
+        (("frames", 0, "request", "width"), 1024), (("frames", 0, "request", "width"), 513),
+        (("frames", 0, "request", "low", "cover"), 7), (("frames", 0, "request"), None),
+    ],
+)  # fmt: skip
+def test_damaged_jobs_are_refused(tmp_path: Path, path: tuple[Any, ...], value: Any) -> None:
+    write_job(job_of(tmp_path), tmp_path / "sky.json")
+    data = json.loads((tmp_path / "sky.json").read_text())
+    at = data
+    for key in path[:-1]:
+        at = at[key]
+    at[path[-1]] = value
+    (tmp_path / "sky.json").write_text(json.dumps(data))
+    with pytest.raises(JobError):
+        read_job(tmp_path / "sky.json")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "\x00"])
+def test_other_files_are_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "sky.json").write_text(text)
+    with pytest.raises(JobError):
+        read_job(tmp_path / "sky.json")
+    with pytest.raises(JobError):
+        read_job(tmp_path / "missing.json")
+
+
+def test_a_full_disk_leaves_the_old_job_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_job(job_of(tmp_path), tmp_path / "sky.json")
+    before = (tmp_path / "sky.json").read_bytes()
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OutputError, match="disk is full"):
+        write_job(job_of(tmp_path, (5, 6)), tmp_path / "sky.json")
+    assert [p.name for p in tmp_path.iterdir()] == ["sky.json"]
+    assert (tmp_path / "sky.json").read_bytes() == before
+
+
+def test_the_digest_tells_requests_and_bundles_apart() -> None:
+    request = SkyRequest()
+    digests = {
+        request_digest(request, "aa"),
+        request_digest(request, "bb"),
+        request_digest(dataclasses.replace(request, time_s=1e-300), "aa"),
+    }
+    assert len(digests) == 3
+    assert request_digest(SkyRequest(), "aa") in digests
+
+
+@pytest.mark.parametrize(
+    "text, frames",
+    [
+        ("1-4", (1, 2, 3, 4)), ("5", (5,)), ("1-10x3", (1, 4, 7, 10)), ("1,3,7", (1, 3, 7)),
+        ("7, 1-3, 2", (7, 1, 2, 3)), ("0", (0,)), ("3-3", (3,)), ("1-4x9", (1,)),
+    ],
+)  # fmt: skip
+def test_frame_lists(text: str, frames: tuple[int, ...]) -> None:
+    assert parse_frames(text) == frames
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", ",", "1-", "-1", "a", "1..4", "4-1", "1-4x0", "1-4x-1", "0-99999999", "99999999", "1-1000000", "1.5", "1x2"],
+)
+def test_absurd_frame_lists_are_refused(text: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        parse_frames(text)
+    assert caught.value.remedy
+
+
+@given(st.text(alphabet="0123456789-x, ", max_size=12))
+def test_any_text_gives_frames_or_a_request_error(text: str) -> None:
+    try:
+        frames = parse_frames(text)
+    except RequestError:
+        return
+    assert frames and len(set(frames)) == len(frames) and min(frames) >= 0

@@ -1,0 +1,123 @@
+"""Baking: resumable, cancellable, refusing, and the same frame whatever surrounds it."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from skygen_addon.core.bundle import load_bundle
+from skygen_addon.core.controls import SkyControls
+from skygen_addon.core.errors import BundleError, JobError, OutputError, SkyGenError
+from skygen_addon.core.job import SkyJob, read_job
+from skygen_addon.core.timeline import requests_for_frames
+from skygen_addon.runtime.bake import Progress, bake, load_renderer
+from skygen_addon.runtime.exr import read_exr
+
+
+@pytest.fixture
+def job(tmp_path: Path, bundle_folder: Path) -> SkyJob:
+    """Six frames of 64 px."""
+    return job_of(tmp_path / "out", bundle_folder, range(1, 7))
+
+
+def job_of(folder: Path, bundle_folder: Path, frames: Any, seed: int = 1) -> SkyJob:
+    controls = SkyControls()
+    requests = requests_for_frames(lambda _: controls, list(frames), fps=24.0, seed=seed, width=64)
+    bundle = load_bundle(bundle_folder)
+    return SkyJob(bundle.name, bundle.identity, tuple(frames), tuple(requests), folder)
+
+
+def test_a_bake_writes_frames_job_and_progress(job: SkyJob, bundle_folder: Path, load: Callable[..., Any]) -> None:
+    seen: list[Progress] = []
+    result = bake(job, bundle_folder, on_progress=seen.append, load=load)
+    assert result.written == job.frames and not result.skipped and not result.cancelled
+    assert sorted(p.name for p in job.folder.iterdir()) == ["sky.json", *(f"sky_{f:04d}.exr" for f in job.frames)]
+    assert read_job(job.folder / "sky.json") == job
+    assert [(p.frame, p.done, p.total) for p in seen] == [(f, f, 6) for f in job.frames]
+    assert seen[-1].seconds_left == 0 and seen[0].frames_per_second > 0
+
+
+def test_one_frame_equals_the_same_frame_of_the_sequence_bit_for_bit(
+    job: SkyJob, bundle_folder: Path, load: Callable[..., Any], tmp_path: Path
+) -> None:
+    bake(job, bundle_folder, load=load)
+    bake(job_of(tmp_path / "one", bundle_folder, [5]), bundle_folder, load=load)
+    assert (tmp_path / "one" / "sky_0005.exr").read_bytes() == job.path(5).read_bytes()
+
+
+def test_skip_existing_keeps_only_whole_frames_of_the_same_sky(
+    job: SkyJob, bundle_folder: Path, load: Callable[..., Any], renderer: Any
+) -> None:
+    bake(job, bundle_folder, load=load)
+    os.truncate(job.path(2), 500)  # damaged
+    job.path(3).unlink()  # missing
+    other = job_of(job.folder, bundle_folder, [4], seed=2)
+    bake(other, bundle_folder, load=load, record=False)  # of another sky
+    renderer.rendered.clear()
+    result = bake(job, bundle_folder, skip_existing=True, load=load)
+    assert result.written == (2, 3, 4) and result.skipped == (1, 5, 6)
+    assert [r for r in renderer.rendered] == [job.requests[i] for i in (1, 2, 3)]
+    floats = dataclasses.replace(job, pixel_format="float")
+    assert bake(floats, bundle_folder, skip_existing=True, load=load).written == job.frames
+    assert not read_exr(job.path(1)).half
+
+
+def test_nothing_is_loaded_when_nothing_is_to_do(job: SkyJob, bundle_folder: Path, load: Callable[..., Any]) -> None:
+    bake(job, bundle_folder, load=load)
+
+    def refuse(folder: Path, threads: int | None) -> Any:
+        raise AssertionError("loaded")
+
+    assert bake(job, bundle_folder, skip_existing=True, load=refuse).skipped == job.frames
+
+
+def test_cancelling_keeps_whole_frames(job: SkyJob, bundle_folder: Path, load: Callable[..., Any]) -> None:
+    seen: list[Progress] = []
+    result = bake(job, bundle_folder, on_progress=seen.append, should_cancel=lambda: len(seen) == 2, load=load)
+    assert result.cancelled and result.written == (1, 2)
+    assert sorted(p.name for p in job.folder.iterdir()) == ["sky.json", "sky_0001.exr", "sky_0002.exr"]
+
+
+def test_a_job_of_another_bundle_is_refused_before_anything_is_made(
+    job: SkyJob, bundle_folder: Path, load: Callable[..., Any]
+) -> None:
+    (bundle_folder / "shade.onnx").write_bytes(b"another")
+    with pytest.raises(JobError, match="written for the bundle test"):
+        bake(job, bundle_folder, load=load)
+    (bundle_folder / "shade.onnx").unlink()
+    with pytest.raises(BundleError, match=r"shade\.onnx"):
+        bake(job, bundle_folder, load=load)
+    assert not job.folder.exists()
+
+
+def test_an_output_folder_that_cannot_be(job: SkyJob, bundle_folder: Path, load: Callable[..., Any]) -> None:
+    job.folder.write_text("a file")
+    with pytest.raises(OutputError):
+        bake(job, bundle_folder, load=load)
+    assert job.folder.read_text() == "a file"
+
+
+def test_a_renderer_that_fails_leaves_the_frames_before(job: SkyJob, bundle_folder: Path, renderer: Any) -> None:
+    whole = renderer.render
+
+    def failing(request: Any) -> np.ndarray:
+        radiance = whole(request)
+        return radiance if len(renderer.rendered) < 3 else radiance * np.float32(np.nan)
+
+    renderer.render = failing
+    with pytest.raises(ValueError, match="not finite"):
+        bake(job, bundle_folder, load=lambda folder, threads: renderer)
+    assert sorted(p.name for p in job.folder.iterdir()) == ["sky.json", "sky_0001.exr", "sky_0002.exr"]
+
+
+def test_a_missing_onnx_runtime_is_told_with_its_remedy(bundle_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)  # importing it raises ImportError
+    with pytest.raises(SkyGenError, match="for this platform"):
+        load_renderer(bundle_folder)
