@@ -109,7 +109,10 @@ SUNLIGHT = GraphSignature(
         Tensor("plane_matrix", (2, 2), "plane to lattice, unitless"),
         Tensor("sun_direction", (3,), "unit vector at the clouds"),
     ),
-    (Tensor("atlas", ("k", len(ATLAS_CHANNELS), "LN", "N"), "ATLAS_CHANNELS"),),
+    (
+        Tensor("gap_extinction", ("g", 2, "LN", "N"), "1/km on the lower and the upper shell of each gap"),
+        Tensor("gap_depths", ("g", 4, "LN", "N"), "optical depth toward sun and zenith, lower then upper shell"),
+    ),
 )
 
 DOME = GraphSignature(
@@ -117,7 +120,8 @@ DOME = GraphSignature(
     (
         Tensor("direction", ("h", "w", 3), "unit vector"),
         Tensor("footprint_rad", (), "angle of one output pixel"),
-        Tensor("atlas", ("k", len(ATLAS_CHANNELS), "LN", "N"), "ATLAS_CHANNELS"),
+        Tensor("gap_extinction", ("g", 2, "LN", "N"), "the sunlight graph's output"),
+        Tensor("gap_depths", ("g", 4, "LN", "N"), "the sunlight graph's output"),
         Tensor("detail", (1, 2, "d", "d"), "tileable detail octaves, zero mean, unit variance"),
         Tensor("detail_strength", (), "0 turns detail off"),
         Tensor("shell_km", ("k",), "height above the camera"),
@@ -125,7 +129,8 @@ DOME = GraphSignature(
         Tensor("plane_matrix", (2, 2), "plane to lattice, unitless"),
         Tensor("plane_offset_km", (2,), "camera in the window, on the lattice, east and north"),
         Tensor("detail_offset_km", (2,), "camera on the detail tile, east and north"),
-        Tensor("substep", ("m",), "sample positions between two shells, 0 to 1"),
+        Tensor("substep", ("m",), "places of extinction samples between two shells, 0 to 1"),
+        Tensor("depth_substep", ("n",), "places of depth samples; m is a multiple of n"),
         Tensor("sun_direction", (3,), "unit vector"),
     ),
     (

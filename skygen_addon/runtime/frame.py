@@ -32,9 +32,11 @@ from .weather_graph import WeatherGraph
 
 TILE_PIXELS = 24576
 """Directions per tile; bounds memory, does not change results."""
-SUBSTEP_PLAN = ((40.0, 1, 2), (20.0, 1, 3), (10.0, 1, 4), (4.0, 2, 6), (-90.0, 4, 8))
-"""(lowest elevation in degrees, row super-samples, samples between shells) from zenith to horizon."""
-DISC_SUBSTEPS = 3
+SUBSTEP_PLAN = ((45.0, 1, 3, 1), (20.0, 1, 6, 2), (10.0, 1, 8, 2), (4.0, 2, 8, 2), (-90.0, 4, 12, 3))
+"""(lowest elevation in degrees, row super-samples, extinction samples and depth samples between
+two shells) from zenith to horizon."""
+DISC_SUBSTEPS = (6, 2)
+_RowJob = tuple[int, int, int, int, int]
 
 
 @dataclass(frozen=True)
@@ -179,7 +181,7 @@ class FrameRenderer:
         return replace(scene, exposure=2.0**request.exposure_ev)
 
     def _domes(
-        self, direction: FloatArray, footprint_rad: float, substeps: int, scene: _Scene
+        self, direction: FloatArray, footprint_rad: float, substeps: tuple[int, int], scene: _Scene
     ) -> tuple[FloatArray, FloatArray]:
         low, high = (
             layer_dome(
@@ -187,7 +189,7 @@ class FrameRenderer:
                 layer,
                 direction,
                 footprint_rad=footprint_rad,
-                substeps=substeps if index == 0 else max(2, substeps // 2),
+                substeps=substeps,
                 sun_direction=scene.sun_direction,
                 **({} if self._detail else {"detail_strength": 0.0}),
             )
@@ -216,13 +218,13 @@ class FrameRenderer:
         height = width // 2
         panorama = np.empty((height, width, 3), dtype=np.float32)
 
-        def render_rows(job: tuple[int, int, int, int]) -> None:
-            start, stop, supersamples, substeps = job
+        def render_rows(job: _RowJob) -> None:
+            start, stop, supersamples, *substeps = job
             direction = panorama_directions(width, start, stop, supersamples)
             if start >= height // 2:
                 low = high = np.zeros((6, *direction.shape[:2]), dtype=np.float32)
             else:
-                low, high = self._domes(direction, 2 * np.pi / width, substeps, scene)
+                low, high = self._domes(direction, 2 * np.pi / width, (substeps[0], substeps[1]), scene)
             radiance = self._compose_tile(direction, low, high, scene)
             panorama[start:stop] = radiance.reshape(stop - start, supersamples, width, 3).mean(1)
 
@@ -241,19 +243,19 @@ class FrameRenderer:
                 for a, e in zip(azimuth.ravel(), request.sun_elevation_rad + elevation.ravel(), strict=True)
             ]
         ).astype(np.float32)[None]
-        low, high = self._domes(direction, radius, 8, scene)
+        low, high = self._domes(direction, radius, DISC_SUBSTEPS, scene)
         transmittance = float(np.exp(-(low[0] + high[0])).mean())
         irradiance = sky.sun_irradiance * (transmittance * scene.exposure)
         patch = sun_disc(request.width, request.sun_azimuth_rad, request.sun_elevation_rad, irradiance)
         panorama[patch.row_start : patch.row_stop, patch.columns] += patch.radiance
 
 
-def _row_jobs(width: int) -> list[tuple[int, int, int, int]]:
-    """(start, stop, supersamples, substeps) of every tile; the plan follows elevation only."""
+def _row_jobs(width: int) -> list[_RowJob]:
+    """(start, stop, supersamples, extinction and depth substeps) of every tile; follows elevation only."""
     height = width // 2
-    jobs = []
+    jobs: list[_RowJob] = []
     start = 0
-    for lowest_deg, supersamples, substeps in SUBSTEP_PLAN:
+    for lowest_deg, supersamples, substeps, depth_substeps in SUBSTEP_PLAN:
         stop = height if lowest_deg <= -90 else round((90 - lowest_deg) / 180 * height)
         while start < stop:
             if start >= height // 2:
@@ -261,6 +263,6 @@ def _row_jobs(width: int) -> list[tuple[int, int, int, int]]:
             limit = height // 2 if start < height // 2 else height
             rows = max(1, TILE_PIXELS // (width * supersamples))
             end = min(start + rows, stop, limit)
-            jobs.append((start, end, supersamples, substeps))
+            jobs.append((start, end, supersamples, substeps, depth_substeps))
             start = end
     return jobs

@@ -25,8 +25,10 @@ LAYER_NAMES = ("low", "high")
 class LayerLight:
     """A layer ready to be seen from any direction."""
 
-    atlas: FloatArray
-    """(k, 3, L * N, N), signatures.ATLAS_CHANNELS."""
+    gap_extinction: FloatArray
+    """(k - 1, 2, L * N, N) in 1/km, see signatures.SUNLIGHT."""
+    gap_depths: FloatArray
+    """(k - 1, 4, L * N, N) toward sun and zenith."""
     shell_km: FloatArray
     """(k,) heights above the camera."""
     texel_km: float
@@ -40,8 +42,8 @@ class LayerLight:
 
     def sun_transmittance(self) -> float:
         """Mean transmittance of sunlight through the whole layer over the middle window."""
-        size = self.atlas.shape[3]
-        return float(np.exp(-self.atlas[0, 1, size : 2 * size]).mean())
+        size = self.gap_depths.shape[3]
+        return float(np.exp(-self.gap_depths[0, 0, size : 2 * size]).mean())
 
 
 def layer_light(
@@ -81,7 +83,7 @@ def layer_light(
     height = np.linspace(0.0, 1.0, shells)
     shell_km = (layer.base_km + layer.thickness_km * height).astype(np.float32)
     extinction = volume.extinction_per_thickness * np.float32(layer.density / layer.thickness_km)
-    (atlas,) = sunlight(
+    gap_extinction, gap_depths = sunlight(
         extinction=extinction,
         shell_km=shell_km,
         texel_km=volume.texel_km,
@@ -91,7 +93,8 @@ def layer_light(
     tile_km = TILE_TEXELS * volume.texel_km
     moved = -np.asarray(volume.plane_matrix, dtype=np.float64) @ np.asarray(layer.displacement_km, dtype=np.float64)
     return LayerLight(
-        atlas=atlas,
+        gap_extinction=gap_extinction,
+        gap_depths=gap_depths,
         shell_km=shell_km,
         texel_km=volume.texel_km,
         plane_matrix=np.asarray(volume.plane_matrix, dtype=np.float32),
@@ -106,17 +109,22 @@ def layer_dome(
     direction: FloatArray,
     *,
     footprint_rad: float,
-    substeps: int,
+    substeps: tuple[int, int],
     sun_direction: FloatArray,
     detail_strength: float = DETAIL_STRENGTH,
 ) -> FloatArray:
-    """The dome graph's six outputs for view directions (h, w, 3), stacked to (6, h, w)."""
+    """The dome graph's six outputs for view directions (h, w, 3), stacked to (6, h, w).
+
+    ``substeps`` is the number of samples between two shells of extinction and, a divisor of it,
+    of the depths toward sun and zenith.
+    """
     if layer is None:
         return np.zeros((6, *direction.shape[:2]), dtype=np.float32)
     outputs = dome(
         direction=direction,
         footprint_rad=footprint_rad,
-        atlas=layer.atlas,
+        gap_extinction=layer.gap_extinction,
+        gap_depths=layer.gap_depths,
         detail=detail_tile(),
         detail_strength=detail_strength,
         shell_km=layer.shell_km,
@@ -124,7 +132,8 @@ def layer_dome(
         plane_matrix=layer.plane_matrix,
         plane_offset_km=layer.plane_offset_km,
         detail_offset_km=layer.detail_offset_km,
-        substep=(np.arange(substeps) + 0.5) / substeps,
+        substep=(np.arange(substeps[0]) + 0.5) / substeps[0],
+        depth_substep=(np.arange(substeps[1]) + 0.5) / substeps[1],
         sun_direction=sun_direction,
     )
     return np.stack(outputs)

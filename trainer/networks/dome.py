@@ -5,12 +5,14 @@ reads the two shells at its own place on the plane and interpolates in height, s
 sides. What a sample scatters toward the camera is, per unit of light,
 
 - sun: single scattering ``P(angle) exp(-S)`` with a dual-lobe Henyey-Greenstein phase function,
-  plus octaves of multiple scattering (Wrenninge et al. 2013: each octave sees a thinner cloud,
-  a flatter phase function and less light), plus the two-stream diffuse field of a cloud layer;
-- sky and ground: two-stream diffuse transmission from above and from below.
+  light scattered forward only so far (the similarity relation's beam exp(-(1-g) S) less the
+  direct one, with a flatter phase function), and the diffuse field of a conservative cloud layer
+  after Eddington, lit at the slant U / S;
+- sky and ground: each scattered photon came from one of them; the share follows the two-stream
+  solution, so that a cloud under equal light from everywhere vanishes (white furnace).
 
-S is the optical depth toward the sun, U the optical depth straight up. Shading corrects this
-formula toward a path-traced reference.
+S is the optical depth toward the sun, U the optical depth straight up, B the one straight down.
+Constants are fitted to :mod:`trainer.simulate.reference`; Shading corrects what remains.
 """
 
 from __future__ import annotations
@@ -23,11 +25,16 @@ from torch import Tensor, nn
 from .atlas import lookup
 from .shells import shell_distance_km
 
-FORWARD_G, BACKWARD_G, FORWARD_WEIGHT = 0.8, -0.25, 0.85
-OCTAVES = 3
-OCTAVE_DEPTH, OCTAVE_LIGHT, OCTAVE_G = 0.4, 0.5, 0.5
-ASYMMETRY = 0.85
-"""Mean cosine of scattering in cloud droplets, for the two-stream terms."""
+FORWARD_G, BACKWARD_G, FORWARD_WEIGHT = 0.88, -0.3, 0.96
+"""Lobes whose mean cosine is near that of water droplets in daylight, 0.85 (Hu and Stamnes 1993)."""
+ASYMMETRY = FORWARD_WEIGHT * FORWARD_G + (1 - FORWARD_WEIGHT) * BACKWARD_G
+"""Mean cosine g of the phase function, for the two-stream terms."""
+BEAM_LIGHT, BEAM_FLATTENING = 1.46, 0.64
+"""Strength of light scattered forward only, and the factor on the lobes' g for it."""
+DIFFUSE_LIGHT, ABOVE_FACTOR, BELOW_FACTOR, FLUX_FACTOR, LEAST_SLANT = 0.67, 1.16, 2.36, 0.49, 0.10
+"""Strength of the diffuse field, effective U and B, share of its net flux, and least slant cosine."""
+SHARE_BELOW, SHARE_LIMIT = 0.5, 0.03
+"""Effective B for the share of the sky, and the least share of sky or ground."""
 DETAIL_TILE_TEXELS = 64.0
 """Side of the detail tile in texels of the finest window."""
 DETAIL_WAVELENGTH_TEXELS = (2.0, 1.0)
@@ -39,36 +46,49 @@ def henyey_greenstein(cos_angle: Tensor, g: float) -> Tensor:
     return (1 - g * g) / (4 * math.pi) * (1 + g * g - 2 * g * cos_angle).clamp(1e-4, 1e4) ** -1.5
 
 
-def dual_lobe(cos_angle: Tensor, octave: int = 0) -> Tensor:
-    """Forward and backward lobe, flattened by octave, 1/sr."""
-    shrink = OCTAVE_G**octave
-    forward = henyey_greenstein(cos_angle, FORWARD_G * shrink)
-    backward = henyey_greenstein(cos_angle, BACKWARD_G * shrink)
+def dual_lobe(cos_angle: Tensor, flattening: float = 1.0) -> Tensor:
+    """Forward and backward lobe, 1/sr; ``flattening`` scales both lobes' g."""
+    forward = henyey_greenstein(cos_angle, FORWARD_G * flattening)
+    backward = henyey_greenstein(cos_angle, BACKWARD_G * flattening)
     return FORWARD_WEIGHT * forward + (1 - FORWARD_WEIGHT) * backward
 
 
-def sun_source(cos_angle: Tensor, sun_depth: Tensor) -> Tensor:
+def sun_source(cos_angle: Tensor, sin_elevation: Tensor, sun_depth: Tensor, above: Tensor, below: Tensor) -> Tensor:
     """Scattered radiance per unit of sun irradiance and unit of scattering, 1/sr.
 
     Parameters
     ----------
-    cos_angle : Tensor
-        Cosine between view ray and sun, broadcast against ``sun_depth``.
-    sun_depth : Tensor
-        Optical depth toward the sun.
+    cos_angle, sin_elevation : Tensor
+        Of the view ray: cosine to the sun, and sine of its elevation; broadcast against the depths.
+    sun_depth, above, below : Tensor
+        Optical depths S toward the sun, U straight up and B straight down.
     """
-    source = dual_lobe(cos_angle) * torch.exp(-sun_depth)
-    for octave in range(1, OCTAVES):
-        light = OCTAVE_LIGHT**octave * torch.exp(-(OCTAVE_DEPTH**octave) * sun_depth)
-        source = source + light * dual_lobe(cos_angle, octave)
-    diffuse = 1 / (1 + 0.75 * (1 - ASYMMETRY) * sun_depth)
-    build_up = 1 - torch.exp(-0.25 * sun_depth)
-    return source + (2.4 / (4 * math.pi)) * build_up * diffuse
+    direct = torch.exp(-sun_depth)
+    beam = torch.exp(-(1 - ASYMMETRY) * sun_depth)
+    up = ABOVE_FACTOR * above
+    slant = ((up + 0.02) / (sun_depth + 0.02)).clamp(LEAST_SLANT, 1.0)
+    depth_above = (1 - ASYMMETRY) * up
+    depth_below = ((1 - ASYMMETRY) * BELOW_FACTOR) * below
+    beam_through = beam * torch.exp(-depth_below / slant)
+    entered = 2 + 3 * slant + (2 - 3 * slant) * beam_through
+    flux = slant * entered / (4 + 3 * (depth_above + depth_below))
+    mean = 2 * (slant - flux) - 3 * flux * depth_above + 3 * slant * slant * (1 - beam)
+    flow = (3 * FLUX_FACTOR * ASYMMETRY) * (flux - slant * beam) * sin_elevation
+    diffuse = (DIFFUSE_LIGHT / (4 * math.pi)) * (mean + flow).clamp(min=0.0)
+    forward = BEAM_LIGHT * dual_lobe(cos_angle, BEAM_FLATTENING) * (beam - direct)
+    return dual_lobe(cos_angle) * direct + forward + diffuse
 
 
-def diffuse_transmission(depth: Tensor) -> Tensor:
-    """Two-stream transmission of diffuse light through a conservative layer."""
-    return 1 / (1 + 0.75 * (1 - ASYMMETRY) * depth)
+def sky_share(sin_elevation: Tensor, above: Tensor, below: Tensor) -> Tensor:
+    """Share of the diffuse light scattered into a view ray that came from the sky; the rest came from the ground.
+
+    Two-stream solution of a conservative layer, brighter toward the sky for thin clouds, which
+    scatter forward; parameters as in :func:`sun_source`.
+    """
+    skin = (2 / 3) / (1 - ASYMMETRY)
+    down = SHARE_BELOW * below
+    share = (down + skin * (1 + torch.sqrt(sin_elevation))) / (above + down + 2 * skin)
+    return share.clamp(SHARE_LIMIT, 1 - SHARE_LIMIT)
 
 
 class Dome(nn.Module):
@@ -78,7 +98,8 @@ class Dome(nn.Module):
         self,
         direction: Tensor,
         footprint_rad: Tensor,
-        atlas: Tensor,
+        extinction: Tensor,
+        depths: Tensor,
         detail: Tensor,
         detail_strength: Tensor,
         shell_km: Tensor,
@@ -87,44 +108,46 @@ class Dome(nn.Module):
         plane_offset_km: Tensor,
         detail_offset_km: Tensor,
         substep: Tensor,
+        depth_substep: Tensor,
         sun_direction: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
         h, w = direction.shape[0], direction.shape[1]
-        gaps = shell_km.shape[0] - 1
-        steps = substep.shape[0]
+        gaps, steps, coarse = extinction.shape[0], substep.shape[0], depth_substep.shape[0]
         view = direction.reshape(1, h * w, 3)
         sin_elevation = view[..., 2].clamp(0.0, 1.0)  # 1 p
         cos_angle = (view * sun_direction).sum(-1)  # 1 p
+        lower_km, gap_km = shell_km[:-1, None], (shell_km[1:] - shell_km[:-1])[:, None]  # g 1
 
-        lower_km, gap_km = shell_km[:-1], shell_km[1:] - shell_km[:-1]  # g
-        height = (lower_km[:, None] + gap_km[:, None] * substep[None, :]).reshape(gaps * steps, 1)  # s 1
-        half = (gap_km[:, None] / (2.0 * steps)).expand(gaps, steps).reshape(gaps * steps, 1)
+        height = (lower_km + gap_km * substep).reshape(gaps * steps, 1)  # s 1
+        half = (gap_km / (2.0 * steps)).expand(gaps, steps).reshape(gaps * steps, 1)
         distance = shell_distance_km(sin_elevation, height)  # s p
         length = shell_distance_km(sin_elevation, height + half) - shell_distance_km(sin_elevation, height - half)
-
-        plane = distance[..., None] * view[..., :2]  # s p 2
-        lattice = plane @ plane_matrix.transpose(0, 1)  # s p 2
+        lattice = (distance[..., None] * view[..., :2]) @ plane_matrix.transpose(0, 1)  # s p 2
         position = (lattice + plane_offset_km).reshape(gaps, steps, h * w, 2)
-        lower = lookup(atlas[:-1], position, texel_km)  # g 3 m p
-        upper = lookup(atlas[1:], position, texel_km)
-        f = substep[None, None, :, None]
-        sample = lower + (upper - lower) * f  # g 3 m p
-        sample = sample.permute(1, 0, 2, 3).reshape(3, gaps * steps, h * w)  # 3 s p
-        extinction, sun_depth, zenith_depth = sample[0], sample[1], sample[2]
-
-        extinction = extinction * self.detail_factor(
+        pair = lookup(extinction, position, texel_km)  # g 2 m p
+        density = pair[:, 0] + (pair[:, 1] - pair[:, 0]) * substep[None, :, None]  # g m p
+        density = density.reshape(gaps * steps, h * w) * self.detail_factor(
             lattice + detail_offset_km, distance, sin_elevation, footprint_rad, detail, detail_strength, texel_km
         )
-        depth = extinction * length  # s p
+
+        # the depths toward sun and zenith are smooth: fewer samples, each used for its neighbours
+        height_coarse = (lower_km + gap_km * depth_substep).reshape(gaps * coarse, 1)
+        plane = shell_distance_km(sin_elevation, height_coarse)[..., None] * view[..., :2]
+        position = (plane @ plane_matrix.transpose(0, 1) + plane_offset_km).reshape(gaps, coarse, h * w, 2)
+        pairs = lookup(depths, position, texel_km)  # g 4 n p
+        mixed = pairs[:, :2] + (pairs[:, 2:] - pairs[:, :2]) * depth_substep[None, None, :, None]  # g 2 n p
+        mixed = mixed[:, :, :, None, :].expand(gaps, 2, coarse, steps // coarse, h * w)
+        mixed = mixed.permute(1, 0, 2, 3, 4).reshape(2, gaps * steps, h * w)  # 2 s p
+        sun_depth, zenith_depth = mixed[0], mixed[1]
+
+        depth = density * length  # s p
         total = torch.cumsum(depth, dim=0)
         weight = torch.exp(depth - total) * (1 - torch.exp(-depth))  # s p
-        cover = weight.sum(0)
-        safe = cover + 1e-6
-
-        below = extinction * (height - shell_km[0])  # s p, as if the cloud were uniform down to its base
-        sun = (weight * sun_source(cos_angle, sun_depth)).sum(0)
-        sky = (weight * 0.5 * diffuse_transmission(zenith_depth)).sum(0)
-        ground = (weight * 0.5 * diffuse_transmission(below)).sum(0)
+        safe = weight.sum(0) + 1e-6
+        below = density * (height - shell_km[0])  # s p, as if the cloud were uniform down to its base
+        sun = (weight * sun_source(cos_angle, sin_elevation, sun_depth, zenith_depth, below)).sum(0)
+        sky = (weight * sky_share(sin_elevation, zenith_depth, below)).sum(0)
+        ground = weight.sum(0) - sky
         shape = (h, w)
         return (
             total[-1].reshape(shape),

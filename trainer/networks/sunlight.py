@@ -28,7 +28,7 @@ def gap_path_km(gap_km: Tensor, sin_elevation: Tensor) -> Tensor:
 
 
 class Sunlight(nn.Module):
-    """Cloud volume to atlas; signature ``SUNLIGHT`` of :mod:`skygen_addon.core.signatures`."""
+    """Cloud volume (L, k, N, N) to atlas (k, 3, L * N, N): extinction, sun depth, zenith depth."""
 
     def forward(
         self, extinction: Tensor, shell_km: Tensor, texel_km: Tensor, plane_matrix: Tensor, sun_direction: Tensor
@@ -78,3 +78,30 @@ class Sunlight(nn.Module):
             windows, scale_factor=float(SUN_TABLE_STRIDE), mode="bilinear", align_corners=False
         ).reshape(shells, 1, levels * size, size)
         return torch.cat([atlas, sun_depth, zenith_depth], dim=1)  # k 3 LN N
+
+
+def gap_pairs(atlas: Tensor) -> tuple[Tensor, Tensor]:
+    """An atlas as the dome reads it: for every gap, its lower and upper shell side by side.
+
+    Returns
+    -------
+    extinction : Tensor, shape (k - 1, 2, L * N, N)
+        Lower and upper shell.
+    depths : Tensor, shape (k - 1, 4, L * N, N)
+        Sun depth and zenith depth of the lower, then of the upper shell.
+    """
+    extinction = torch.cat([atlas[:-1, :1], atlas[1:, :1]], dim=1)
+    return extinction, torch.cat([atlas[:-1, 1:], atlas[1:, 1:]], dim=1)
+
+
+class PairedSunlight(nn.Module):
+    """Signature ``SUNLIGHT`` of :mod:`skygen_addon.core.signatures`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sunlight = Sunlight()
+
+    def forward(
+        self, extinction: Tensor, shell_km: Tensor, texel_km: Tensor, plane_matrix: Tensor, sun_direction: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        return gap_pairs(self.sunlight(extinction, shell_km, texel_km, plane_matrix, sun_direction))
