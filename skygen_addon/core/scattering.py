@@ -2,8 +2,8 @@
 
 Method: Hillaire 2020, "A Scalable and Production Ready Sky and Atmosphere Rendering Technique".
 Light scattered more than once is taken as isotropic and summed as a geometric series from its
-second order. Added here: light that the ground throws back also feeds that series, so white
-ground brightens the sky; and everything is spectral.
+second order. Added here: the ground is lit by the sky as well as by the sun and by the light
+that air returns to it, so white ground brightens the sky as it should; and everything is spectral.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .air import TOP_KM, Air, Array, density, height_along, sun_transmittance
 from .geometry import EARTH_RADIUS_KM
 from .spectrum import spectral_albedo
 
-_HEIGHTS, _SUNS, _VIEWS, _AZIMUTHS, _STEPS = 28, 41, 16, 4, 20
+_HEIGHTS, _SUNS, _VIEWS, _AZIMUTHS, _STEPS = 22, 41, 14, 3, 20
 _SUN_SCALE = np.deg2rad(6.0)
 _SUN_LOW, _SUN_HIGH = np.arcsinh(np.deg2rad([-30.0, 90.0]) / _SUN_SCALE)
 _TINY = np.float32(1e-30)
@@ -90,7 +90,11 @@ def sun_elevation_along(
 
 @functools.lru_cache(maxsize=16)
 def _multiple_table(air: Air) -> Array:
-    """Log of the multiply scattered radiance per unit of solar irradiance, (heights * suns, 8)."""
+    """Log of the multiply scattered radiance per unit of solar irradiance, (heights * suns, 8).
+
+    First over black ground: the second order, and with it the geometric series. Its light on the
+    ground and what air returns of the ground's own light then settle how bright the ground is.
+    """
     heights = TOP_KM * np.linspace(0.0, 1.0, _HEIGHTS) ** 3
     suns = (_SUN_SCALE * np.sinh(np.linspace(_SUN_LOW, _SUN_HIGH, _SUNS))).astype(np.float32)
     node, weight = np.polynomial.legendre.leggauss(_VIEWS // 2)
@@ -98,13 +102,9 @@ def _multiple_table(air: Air) -> Array:
     elevation = np.arcsin(np.concatenate([-(node**2), node**2])).astype(np.float32)  # crowded at the horizontal
     share = np.tile(weight * node, 2).astype(np.float32)  # of the sphere
     azimuth = ((np.arange(_AZIMUTHS) + 0.5) * np.pi / _AZIMUTHS).astype(np.float32)
-    albedo = spectral_albedo(air.ground_albedo).astype(np.float32)
-    rows = []
-    for height in heights:
-        path = view_path(height, elevation, air, _STEPS)
-        scattered = path.weight.sum(axis=-2)  # (views, steps, 8)
-        thrown_back = path.through * albedo * path.hits_ground[:, None]  # (views, 8)
-        axes = (slice(None), None, None)
+    paths = [view_path(height, elevation, air, _STEPS) for height in heights]
+    once, series = [], []
+    for path in paths:
         local_sun = sun_elevation_along(  # (views, steps, suns, azimuths)
             path.height_km[..., None, None],
             elevation[:, None, None, None],
@@ -113,16 +113,53 @@ def _multiple_table(air: Air) -> Array:
             suns[:, None],
         )
         light = sun_transmittance(path.height_km[..., None, None], local_sun, air).mean(axis=-2)
-        second = np.einsum("v,vsw,vsuw->uw", share, scattered, light, optimize=True) / np.float32(4 * np.pi)
-        ground_sun = sun_elevation_along(  # (views, suns, azimuths)
-            0.0, elevation[axes], azimuth, path.length_km[axes], suns[:, None]
+        scattered = path.weight.sum(axis=-2)  # (views, steps, 8)
+        once.append(np.einsum("vsw,vsuw->vuw", scattered, light, optimize=True) / np.float32(4 * np.pi))
+        series.append(np.asarray(1 / (1 - share @ scattered.sum(axis=1))))  # (8,)
+    black = np.stack([np.einsum("v,vuw->uw", share, o) * s for o, s in zip(once, series, strict=True)])
+    lit = np.stack([(share[:, None] * p.through * p.hits_ground[:, None]).sum(0) for p in paths])  # (heights, 8)
+    ground = _ground_radiance(air, paths[0], share * np.sin(elevation), suns, once[0], black, lit * np.stack(series))
+    rows = []
+    for path, row, factor in zip(paths, black, series, strict=True):
+        hit_sun = sun_elevation_along(  # (views, suns, azimuths)
+            0.0, elevation[:, None, None], azimuth, path.length_km[:, None, None], suns[:, None]
         )
-        ground_light = sun_transmittance(np.zeros_like(ground_sun), ground_sun, air)
-        ground_light *= np.maximum(np.sin(ground_sun), 0.0)[..., None]
-        second += np.einsum("v,vw,vuw->uw", share, thrown_back, ground_light.mean(axis=-2)) / np.float32(np.pi)
-        again = share @ (scattered.sum(axis=1) + thrown_back)  # (8,)
-        rows.append(np.log(np.maximum(second / (1 - again), _TINY)))
-    return np.concatenate(rows).astype(np.float32)
+        seen = _between_suns(hit_sun, ground).mean(axis=-2)
+        thrown = share[:, None] * path.through * path.hits_ground[:, None]
+        rows.append(row + np.einsum("vw,vuw->uw", thrown, seen) * factor)
+    return np.asarray(np.log(np.maximum(np.concatenate(rows), _TINY)), dtype=np.float32)
+
+
+def _ground_radiance(
+    air: Air, path: Path, down: Array, suns: Array, once: Array, black: Array, from_ground: Array
+) -> Array:
+    """Radiance of the ground under each sun, (suns, 8), lit by sun, sky and the air's return of its own light.
+
+    ``path`` starts on the ground, ``down`` is share of the sphere x sine, ``once`` (views, suns, 8) the light
+    scattered once along it, ``black`` (heights, suns, 8) the light scattered more often over black ground,
+    ``from_ground`` (heights, 8) the radiance that ground of radiance 1 causes on average.
+    """
+    scattered = path.weight.sum(axis=-2) * np.maximum(down, 0.0)[:, None, None] * np.float32(4 * np.pi)
+    column = np.cbrt(path.height_km / TOP_KM) * (_HEIGHTS - 1)
+    i = np.minimum(column.astype(np.int32), _HEIGHTS - 2)
+    share = np.zeros((_HEIGHTS, 8), np.float32)  # of each height in the sky's light on the ground
+    np.add.at(share, i, scattered * (1 - (column - i))[..., None])
+    np.add.at(share, i + 1, scattered * (column - i)[..., None])
+    sky = np.einsum("v,vuw->uw", np.maximum(down, 0.0), once) * np.float32(4 * np.pi)
+    sky += np.einsum("hw,huw->uw", share, black)
+    direct = sun_transmittance(np.zeros_like(suns), suns, air) * np.maximum(np.sin(suns), 0.0)[:, None]
+    albedo = spectral_albedo(air.ground_albedo)
+    returned = (share * from_ground).sum(axis=0) / np.pi
+    return np.asarray(albedo / np.pi * (sky + direct) / (1 - albedo * returned), dtype=np.float32)
+
+
+def _between_suns(sun_elevation_rad: Array, table: Array) -> Array:
+    """Linear interpolation of a table (suns, 8) over local sun elevation, (..., 8)."""
+    column = (np.arcsinh(sun_elevation_rad / _SUN_SCALE) - _SUN_LOW) * ((_SUNS - 1) / (_SUN_HIGH - _SUN_LOW))
+    column = np.clip(column, 0.0, _SUNS - 1).astype(np.float32)
+    i = np.minimum(column.astype(np.int32), _SUNS - 2)
+    part = (column - i)[..., None]
+    return np.asarray(table[i] * (1 - part) + table[i + 1] * part)
 
 
 def multiple_scattering(height_km: Array, sun_elevation_rad: Array, air: Air) -> Array:
