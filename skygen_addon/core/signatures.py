@@ -130,7 +130,7 @@ DOME = GraphSignature(
         Tensor("plane_offset_km", (2,), "camera in the window, on the lattice, east and north"),
         Tensor("detail_offset_km", (2,), "camera on the detail tile, east and north"),
         Tensor("substep", ("m",), "places of extinction samples between two shells, 0 to 1"),
-        Tensor("depth_substep", ("n",), "places of depth samples; m is a multiple of n"),
+        Tensor("depth_node", ("n",), "evenly spaced places of depth samples, from 0 to 1"),
         Tensor("sun_direction", (3,), "unit vector"),
     ),
     (

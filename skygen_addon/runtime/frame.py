@@ -33,7 +33,7 @@ from .weather_graph import WeatherGraph
 TILE_PIXELS = 24576
 """Directions per tile; bounds memory, does not change results."""
 SUBSTEP_PLAN = ((45.0, 1, 3, 1), (20.0, 1, 6, 2), (10.0, 1, 8, 2), (4.0, 2, 8, 2), (-90.0, 4, 12, 3))
-"""(lowest elevation in degrees, row super-samples, extinction samples and depth samples between
+"""(lowest elevation in degrees, row super-samples, extinction samples and depth intervals between
 two shells) from zenith to horizon."""
 DISC_SUBSTEPS = (6, 2)
 _RowJob = tuple[int, int, int, int, int]

@@ -115,8 +115,8 @@ def layer_dome(
 ) -> FloatArray:
     """The dome graph's six outputs for view directions (h, w, 3), stacked to (6, h, w).
 
-    ``substeps`` is the number of samples between two shells of extinction and, a divisor of it,
-    of the depths toward sun and zenith.
+    ``substeps`` is the number of samples of extinction between two shells, and of intervals in
+    which the depths toward sun and zenith are linear.
     """
     if layer is None:
         return np.zeros((6, *direction.shape[:2]), dtype=np.float32)
@@ -133,7 +133,7 @@ def layer_dome(
         plane_offset_km=layer.plane_offset_km,
         detail_offset_km=layer.detail_offset_km,
         substep=(np.arange(substeps[0]) + 0.5) / substeps[0],
-        depth_substep=(np.arange(substeps[1]) + 0.5) / substeps[1],
+        depth_node=np.linspace(0, 1, substeps[1] + 1),
         sun_direction=sun_direction,
     )
     return np.stack(outputs)

@@ -108,11 +108,11 @@ class Dome(nn.Module):
         plane_offset_km: Tensor,
         detail_offset_km: Tensor,
         substep: Tensor,
-        depth_substep: Tensor,
+        depth_node: Tensor,
         sun_direction: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
         h, w = direction.shape[0], direction.shape[1]
-        gaps, steps, coarse = extinction.shape[0], substep.shape[0], depth_substep.shape[0]
+        gaps, steps = extinction.shape[0], substep.shape[0]
         view = direction.reshape(1, h * w, 3)
         sin_elevation = view[..., 2].clamp(0.0, 1.0)  # 1 p
         cos_angle = (view * sun_direction).sum(-1)  # 1 p
@@ -130,14 +130,16 @@ class Dome(nn.Module):
             lattice + detail_offset_km, distance, sin_elevation, footprint_rad, detail, detail_strength, texel_km
         )
 
-        # the depths toward sun and zenith are smooth: fewer samples, each used for its neighbours
-        height_coarse = (lower_km + gap_km * depth_substep).reshape(gaps * coarse, 1)
-        plane = shell_distance_km(sin_elevation, height_coarse)[..., None] * view[..., :2]
-        position = (plane @ plane_matrix.transpose(0, 1) + plane_offset_km).reshape(gaps, coarse, h * w, 2)
+        # the depths toward sun and zenith are smooth: fewer nodes per gap, linear between them
+        nodes = depth_node.shape[0]
+        height_node = (lower_km + gap_km * depth_node).reshape(gaps * nodes, 1)
+        plane = shell_distance_km(sin_elevation, height_node)[..., None] * view[..., :2]
+        position = (plane @ plane_matrix.transpose(0, 1) + plane_offset_km).reshape(gaps, nodes, h * w, 2)
         pairs = lookup(depths, position, texel_km)  # g 4 n p
-        mixed = pairs[:, :2] + (pairs[:, 2:] - pairs[:, :2]) * depth_substep[None, None, :, None]  # g 2 n p
-        mixed = mixed[:, :, :, None, :].expand(gaps, 2, coarse, steps // coarse, h * w)
-        mixed = mixed.permute(1, 0, 2, 3, 4).reshape(2, gaps * steps, h * w)  # 2 s p
+        at_node = pairs[:, :2] + (pairs[:, 2:] - pairs[:, :2]) * depth_node[None, None, :, None]  # g 2 n p
+        spacing = depth_node[1] - depth_node[0]
+        hat = (1 - (substep[:, None] - depth_node[None, :]).abs() / spacing).clamp(0.0, 1.0)  # m n
+        mixed = (hat @ at_node).permute(1, 0, 2, 3).reshape(2, gaps * steps, h * w)  # 2 s p
         sun_depth, zenith_depth = mixed[0], mixed[1]
 
         depth = density * length  # s p

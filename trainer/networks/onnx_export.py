@@ -90,7 +90,7 @@ def export_fixed_graphs(folder: Path) -> None:
             torch.zeros(2),
             torch.zeros(2),
             (torch.arange(6) + 0.5) / 6,
-            (torch.arange(3) + 0.5) / 3,
+            torch.linspace(0, 1, 3),
             sun,
         ),
         folder / "dome.onnx",
