@@ -35,7 +35,7 @@ DEMO = ROOT / "out" / "demo"
 PYTHON = "3.11"
 """Blender 4.2 to 5.0 exist as a module for this Python only."""
 PROGRESS_S = 3.0
-"""Shortest time between two progress lines of a bake."""
+"""Shortest time between two progress lines of pip or of a bake."""
 
 BLENDER_LIBRARIES = {
     "libX11.so.6": "libx11-6",
@@ -99,7 +99,7 @@ class Steps:
 
 
 def run_logged(command: Sequence[str | Path], log_name: str, remedy: str, **env: str) -> None:
-    """Run a command quietly into build/logs; lines that start with "  @ " and, now and then, "SkyGen: " are shown.
+    """Run a command quietly into build/logs; progress lines ("  @ ...") and now and then others are shown.
 
     Raises
     ------
@@ -123,9 +123,9 @@ def run_logged(command: Sequence[str | Path], log_name: str, remedy: str, **env:
         shown = 0.0
         for line in process.stdout:
             out.write(line)
-            rare = line.startswith("SkyGen: ") and time.monotonic() - shown > PROGRESS_S
+            rare = line.startswith(("SkyGen: ", "Collecting ", "Installing ")) and time.monotonic() - shown > PROGRESS_S
             if rare or line.startswith("  @ "):
-                print("     ", line.removeprefix("  @ ").rstrip(), flush=True)
+                print("     ", line.removeprefix("  @ ").rstrip()[:110], flush=True)
                 shown = time.monotonic()
         code = process.wait()
     if code:

@@ -97,3 +97,23 @@ print(onnxruntime.__file__, OpenEXR.__file__)
     result = subprocess.run([sys.executable, "-I", "-S", "-c", program], capture_output=True, text=True, timeout=120)
     assert result.returncode == 0, result.stderr
     assert result.stdout.count(str(site)) == 2
+
+
+def test_windows_wheels_run_with_the_runtime_of_older_blenders() -> None:
+    """Blender 4.2 to 5.0 ship the C++ runtime 14.29, whose mutexes must be initialised by a call.
+
+    A library that was compiled without that call crashes in them, unless it brings its own runtime.
+    """
+    wheels = sorted((ROOT / "build" / "wheels" / "windows-x64").glob("*.whl"))
+    wanted = {r.replace("==", "-").lower() for r in build.project()["project"]["dependencies"] if "numpy" not in r}
+    wheels = [wheel for wheel in wheels if "-".join(wheel.name.split("-")[:2]) in wanted]
+    if not wheels:
+        pytest.skip("no wheels for Windows: run python3 build.py build")
+    for wheel in wheels:
+        with zipfile.ZipFile(wheel) as contents:
+            libraries = {n: contents.read(n) for n in contents.namelist() if n.endswith((".pyd", ".dll"))}
+        own_runtime = any("/msvcp140" in f"/{name}" for name in libraries)
+        needing = [name for name, code in libraries.items() if b"_Mtx_lock" in code and "msvcp140" not in name]
+        assert needing
+        for name in needing:
+            assert own_runtime or b"_Mtx_init_in_situ" in libraries[name], f"{wheel.name}: {name}"
