@@ -39,7 +39,7 @@ class WeatherConfig:
 
     hidden: int = 24
     """Width of the LSTM."""
-    steps: int = 700
+    steps: int = 500
     """Optimiser steps."""
     learning_rate: float = 4e-3
     """Of Adam, falling to a tenth along a cosine."""
