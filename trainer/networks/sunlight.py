@@ -57,13 +57,12 @@ class Sunlight(nn.Module):
         small = size // SUN_TABLE_STRIDE
         position = texel_positions(levels, small, texel_km * float(SUN_TABLE_STRIDE))[None]  # 1 Ln n 2
         fraction = (torch.arange(SUBSTEPS, dtype=torch.float32, device=atlas.device) + 0.5) / SUBSTEPS
+        pairs = torch.cat([ordered[:-1], ordered[1:]], dim=1)  # k-1 2 LN N
         gap_depth = torch.zeros(1, device=atlas.device)
         for index in range(SUBSTEPS):
             f = fraction[index]
-            at = position + step[:, None, None, :] * f  # k-1 Ln n 2
-            lower = lookup(ordered[:-1], at, texel_km)
-            upper = lookup(ordered[1:], at, texel_km)
-            gap_depth = gap_depth + (1 - f) * lower + f * upper  # k-1 1 Ln n
+            pair = lookup(pairs, position + step[:, None, None, :] * f, texel_km)  # k-1 2 Ln n
+            gap_depth = gap_depth + (1 - f) * pair[:, :1] + f * pair[:, 1:]
         gap_depth = gap_depth * (path / SUBSTEPS)[:, None, None, None]
 
         small_texel = texel_km * float(SUN_TABLE_STRIDE)
