@@ -20,11 +20,11 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from trainer.networks.dome import dual_lobe
+from trainer.networks.dome import ASYMMETRY, dual_lobe
 from trainer.networks.shells import EARTH_RADIUS_KM, shell_distance_km
 
 from .cloud_volume import CloudVolume, VolumeSampler, height_km
-from .scattering_angles import MEAN_COSINE, deflect, isotropic_cosines, scattering_cosines
+from .scattering_angles import deflect, isotropic_cosines, scattering_cosines
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def _follow(
             order[hits] = orders + 1
 
         bound, reach = sampler.majorant(position)
-        thinning = torch.where(order >= options.sharp_orders, 1 - MEAN_COSINE, 1.0)
+        thinning = torch.where(order >= options.sharp_orders, 1 - ASYMMETRY, 1.0)
         bound = bound * thinning
         flight = -torch.log1p(-torch.rand(path.numel(), generator=generator)) / bound.clamp(min=1e-9)
         stopped = flight < reach
@@ -176,7 +176,7 @@ def _sun_light(
     sun = sampler.volume.sun_direction
     blurred = order >= options.sharp_orders
     # what arrives at the last sharp collision already comes through the thinned medium
-    thinning = torch.where(order + 1 >= options.sharp_orders, 1 - MEAN_COSINE, 1.0)
+    thinning = torch.where(order + 1 >= options.sharp_orders, 1 - ASYMMETRY, 1.0)
     if options.exact_sun:
         transmittance = ratio_tracked_transmittance(sampler, position, sun, thinning, generator)
     else:

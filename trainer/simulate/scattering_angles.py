@@ -9,9 +9,6 @@ from torch import Generator, Tensor
 
 from trainer.networks.dome import BACKWARD_G, FORWARD_G, FORWARD_WEIGHT
 
-MEAN_COSINE = FORWARD_WEIGHT * FORWARD_G + (1 - FORWARD_WEIGHT) * BACKWARD_G
-"""Asymmetry of the dual-lobe phase function."""
-
 
 def scattering_cosines(count: int, generator: Generator) -> Tensor:
     """Cosines (count,) of the scattering angle, distributed as ``dual_lobe`` (Henyey and Greenstein 1941)."""
