@@ -15,6 +15,7 @@ from ..core.frames import parse_frames
 from .bake_plan import BakePlan, job_of_plan, plan_of_settings
 from .engine import run_job
 from .operators.bake_sequence import print_progress
+from .properties import sky_settings
 from .sequence import frames_in_words, missing_frames
 from .sequence_state import settings_fingerprint
 from .sky_world import bind_frames
@@ -89,7 +90,8 @@ def _bake(options: argparse.Namespace) -> None:
     shown = _plan_to_show(world, plan)
     older = sorted(set(shown.frames) - set(plan.frames))
     fps = scene.render.fps / scene.render.fps_base
-    bind_frames(world, shown, "" if older else settings_fingerprint(world, fps))
+    known = not older and plan.width == int(sky_settings(world).width)
+    bind_frames(world, shown, settings_fingerprint(world, fps) if known else "")
     bpy.ops.wm.save_mainfile()
     print(f"SkyGen: {len(plan.frames)} frames are in {plan.folder}; {bpy.data.filepath} shows them", flush=True)
     if older:

@@ -55,7 +55,7 @@ def run_job(
 ) -> BakeResult:
     """Bake a job with the bundle that ships with the add-on; touches no Blender data, so any thread may run it.
 
-    ONNX Runtime and OpenEXR are loaded here and not before, so that a library that this machine
+    The runtime's libraries are loaded here and not before, so that a library that this machine
     cannot load costs the bake and not the add-on. Parameters as in :func:`runtime.bake.bake`.
 
     Raises

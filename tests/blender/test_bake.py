@@ -200,9 +200,9 @@ def test_refusals_write_nothing(ready: Any, renderer: Any, models: Path, tmp_pat
     refuses("empty.*Choose a folder")
     (tmp_path / "file").write_text("")
     settings.output_folder = str(tmp_path / "file" / "sky")
-    refuses("cannot be written to.*Choose a folder")
+    refuses("(cannot be written|not a folder).*Choose a")
     settings.output_folder = "/proc/skygen/"
-    refuses("cannot be written to.*Choose a folder")
+    refuses("(cannot be written|not a folder).*Choose a")
     settings.output_folder = str(folder)
     settings.high.base = 1.0
     refuses("lies inside the low layer.*Raise it")
