@@ -1,0 +1,83 @@
+"""Write a CloudField, procedural or learned, as ``field.onnx``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import onnx
+import torch
+from torch import Tensor, nn
+
+from skygen_addon.core.bundle import Lattice
+from skygen_addon.core.errors import BundleError
+from skygen_addon.core.signatures import CONDITION_CHANNELS, field_signature
+
+from .onnx_export import export_graph
+
+SIZE_LIMIT_BYTES = 6 * 1024 * 1024
+
+
+def example_inputs(lattice: Lattice, seed: int = 0, cover: float = 0.5, shells: int = 8) -> tuple[Tensor, ...]:
+    """Inputs of a field in signature order: noise, a condition of equal type weights, shell heights."""
+    generator = torch.Generator().manual_seed(seed)
+    noise = [torch.randn(1, n.channels, n.size, n.size, generator=generator) for n in lattice.noise]
+    condition = torch.full((1, len(CONDITION_CHANNELS), lattice.condition_size, lattice.condition_size), 1 / 6)
+    condition[:, 0], condition[:, -1] = cover, 0.0
+    return (*noise, condition, torch.linspace(0, 1, shells))
+
+
+def share_constants(path: Path) -> None:
+    """Rewrite a graph so that equal constant tensors are stored once, as initializers."""
+    model = onnx.load(str(path))
+    names: dict[tuple[bytes, tuple[int, ...], int], str] = {}
+    renamed: dict[str, str] = {}
+    kept = []
+    for node in model.graph.node:
+        if node.op_type == "Constant" and node.attribute[0].name == "value":
+            tensor = node.attribute[0].t
+            key = (tensor.SerializeToString(), tuple(tensor.dims), tensor.data_type)
+            if key not in names:
+                names[key] = f"constant_{len(names)}"
+                stored = model.graph.initializer.add()
+                stored.CopyFrom(tensor)
+                stored.name = names[key]
+            renamed[node.output[0]] = names[key]
+        else:
+            kept.append(node)
+    for node in kept:
+        for i, name in enumerate(node.input):
+            node.input[i] = renamed.get(name, name)
+    del model.graph.node[:]
+    model.graph.node.extend(kept)
+    onnx.checker.check_model(model)
+    temporary = path.with_suffix(".onnx.tmp")
+    onnx.save(model, str(temporary))
+    os.replace(temporary, path)
+
+
+def export_field(module: nn.Module, path: Path) -> None:
+    """Write ``module`` with the names of ``field_signature``; only the number of shells stays free.
+
+    Parameters
+    ----------
+    module : nn.Module
+        A field with a ``lattice``; takes noise coarse to fine, condition and shell heights.
+    path : Path
+        File to write; replaced only when the export has succeeded.
+
+    Raises
+    ------
+    BundleError
+        If the file is larger than 6 MB.
+    """
+    lattice = module.lattice
+    assert isinstance(lattice, Lattice)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    signature = field_signature(tuple(n.name for n in lattice.noise))
+    export_graph(module, signature, example_inputs(lattice), path, dynamic_axes=("k",))
+    share_constants(path)
+    if path.stat().st_size > SIZE_LIMIT_BYTES:
+        raise BundleError(
+            f"{path.name} takes {path.stat().st_size / 2**20:.1f} MB.", "Export a smaller network or look for folded constants."
+        )

@@ -1,0 +1,312 @@
+"""The procedural CloudField: octaves of splines, billows and fibres, thresholded by cover.
+
+A potential of zero mean and unit variance is summed from octaves whose amplitudes depend on the
+cloud type; where it exceeds the quantile that belongs to the asked cover there is cloud, and the
+excess sets the column's optical depth. *Cover* is the fraction of the plane whose vertical
+optical depth exceeds ``COVER_DEPTH`` (0.3; 0.06 for cirrus).
+
+Three levels (texels of 400, 100 and 25 m at texture scale 1) share one potential; a level uses
+the octaves that its texels resolve and takes the expectation over the finer ones, so that it
+shows the area mean of the level below. What remains of the difference is divided out.
+
+After Perlin-Worley cloud modelling (Schneider 2015) with the expected value of a ramp under
+normal noise, E relu(x + s n) = x Phi(x / s) + s phi(x / s).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from skygen_addon.core.bundle import Lattice, NoiseInput
+from skygen_addon.core.request import CLOUD_TYPES
+
+from .field_octaves import BILLOW_SKEWNESS, HALO, Billow, Fibre, Resample, cell_count, crop, gaussian_blur
+from .vertical_profile import VerticalProfile
+
+LEVELS, FACTOR, TEXEL_KM = 3, 4, 0.025
+_LEVEL_NAMES = ("near", "mid", "wide")
+_WIDE_REACH = 12
+"""Reach in 1.6 km cells of the widest blur."""
+
+
+def field_lattice(window: int) -> Lattice:
+    """Lattice of a field with windows of ``window`` texels; training uses small windows."""
+    size = window + 2 * HALO
+    noise = []
+    for level in reversed(range(LEVELS)):
+        name, texel = _LEVEL_NAMES[level], FACTOR**level
+        coarse = cell_count(size, 4) + (2 * _WIDE_REACH if level == 2 else 0)
+        noise += [
+            NoiseInput(f"noise_{name}_4", 8 if level == 2 else 4, coarse, 4 * texel),
+            NoiseInput(f"noise_{name}_2", 4, cell_count(size, 2), 2 * texel),
+            NoiseInput(f"noise_{name}_1", 2, size + 2 * Fibre.REACH, texel),
+        ]
+    return Lattice(window, LEVELS, FACTOR, TEXEL_KM, tuple(noise), cell_count(size, 4), 4 * FACTOR**2)
+
+
+FIELD_LATTICE = field_lattice(512)
+"""The lattice of every exported field: windows of 12.8, 51.2 and 204.8 km at texture scale 1."""
+
+OCTAVES = (
+    *("spline_12800", "spline_6400", "spline_3200", "spline_1600", "spline_800", "spline_400"),
+    *("spline_200", "spline_100", "spline_50", "spline_25"),
+    *("billow_1600", "billow_800", "billow_400", "billow_200", "billow_100", "billow_50"),
+    *("fibre_400", "fibre_100", "fibre_25"),
+)
+"""Octaves by their cell size in metres."""
+
+_RESOLVED = (  # share of each octave that a level's texels resolve: near, mid, wide
+    (1.0,) * 19,
+    (*(1.0,) * 8, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 1.0, 1.0, 0.0),
+    (*(1.0,) * 6, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0),
+)
+
+
+@dataclass(frozen=True)
+class CloudSpectrum:
+    """Amplitudes of one cloud type's octaves and how its excess becomes optical depth."""
+
+    spline: tuple[float, ...]
+    """12.8 km down to 25 m, ten octaves."""
+    billow: tuple[float, ...]
+    """1.6 km down to 50 m, six octaves."""
+    fibre: tuple[float, ...]
+    """400, 100 and 25 m."""
+    ramp: float
+    """Excess over which the edge rises, in deviations of the potential."""
+    edge_depth: float
+    """Optical depth gained over the ramp."""
+    core_depth: float
+    """Optical depth gained per deviation beyond the ramp."""
+    cover_depth: float
+    """Optical depth from which a column counts as cloud."""
+
+
+SPECTRA = (
+    CloudSpectrum(
+        (0.25, 0.30, 0.40, 0.25, 0.15, 0.08, 0.05, 0.04, 0.03, 0.02), (0.75, 0.60, 0.42, 0.28, 0.17, 0.10), (0.0, 0.0, 0.0),
+        0.25, 6.0, 20.0, 0.3,
+    ),
+    CloudSpectrum(
+        (0.20, 0.25, 0.30, 0.15, 0.12, 0.08, 0.05, 0.04, 0.03, 0.02), (0.95, 0.35, 0.30, 0.20, 0.12, 0.06), (0.0, 0.0, 0.0),
+        0.60, 4.0, 6.0, 0.3,
+    ),
+    CloudSpectrum(
+        (0.35, 0.40, 0.35, 0.20, 0.10, 0.15, 0.08, 0.05, 0.03, 0.02), (0.10, 0.20, 0.80, 0.40, 0.16, 0.08), (0.10, 0.05, 0.0),
+        0.70, 2.0, 2.2, 0.3,
+    ),
+    CloudSpectrum(
+        (0.60, 0.55, 0.45, 0.40, 0.30, 0.20, 0.12, 0.07, 0.04, 0.02), (0.15, 0.12, 0.10, 0.06, 0.03, 0.0), (0.05, 0.0, 0.0),
+        0.80, 8.0, 5.0, 0.3,
+    ),
+    CloudSpectrum(
+        (0.40, 0.50, 0.45, 0.25, 0.12, 0.08, 0.05, 0.04, 0.02, 0.0), (0.10, 0.05, 0.05, 0.0, 0.0, 0.0), (0.60, 0.35, 0.12),
+        1.20, 0.35, 0.35, 0.06,
+    ),
+    CloudSpectrum(
+        (0.30, 0.40, 0.60, 0.35, 0.15, 0.08, 0.05, 0.04, 0.03, 0.02), (0.85, 0.60, 0.42, 0.28, 0.17, 0.10), (0.0, 0.0, 0.0),
+        0.20, 8.0, 42.0, 0.3,
+    ),
+)
+"""Spectra in the order of CLOUD_TYPES."""
+
+_FINEST_DEVIATION = 0.04
+"""Deviation of the potential inside a 25 m texel."""
+_SATURATION = 2.5
+"""Excess from which optical depth no longer grows."""
+MATCH_RANGE = (0.4, 2.5)
+"""Bounds of the factor that matches a level's optical depth to the wider level."""
+
+
+def expected_ramp(excess: Tensor, deviation: Tensor) -> Tensor:
+    """Mean of relu(excess + deviation * n) over standard normal n."""
+    t = excess / deviation
+    return excess * (0.5 + 0.5 * torch.erf(t * math.sqrt(0.5))) + deviation * (
+        torch.exp(-0.5 * t * t) / math.sqrt(2 * math.pi)
+    )
+
+
+def normal_quantile(probability: Tensor) -> Tensor:
+    """Quantile of the normal distribution within 4.5e-4 (Abramowitz and Stegun 26.2.23)."""
+    low = torch.minimum(probability, 1 - probability).clamp(min=1e-6)
+    t = torch.sqrt(-2 * torch.log(low))
+    tail = t - (2.515517 + 0.802853 * t + 0.010328 * t * t) / (
+        1 + 1.432788 * t + 0.189269 * t * t + 0.001308 * t * t * t
+    )
+    return torch.where(probability < 0.5, -tail, tail)
+
+
+def column_depth(excess: Tensor, deviation: Tensor, ramp: Tensor, edge: Tensor, core: Tensor) -> Tensor:
+    """Expected optical depth of a column whose unresolved excess has a deviation; all maps alike."""
+    first, second = expected_ramp(excess, deviation), expected_ramp(excess - ramp, deviation)
+    return (first - second) * (edge / ramp) + core * (second - torch.relu(excess - _SATURATION))
+
+
+def _edge_shift(spectrum: CloudSpectrum) -> float:
+    """Excess at which the finest level reaches the depth that counts as cloud."""
+    excess = torch.linspace(-1, 2, 6001)
+    one = torch.ones_like(excess)
+    depth = column_depth(
+        excess, one * _FINEST_DEVIATION, one * spectrum.ramp, one * spectrum.edge_depth, one * spectrum.core_depth
+    )
+    return float(excess[int((depth > spectrum.cover_depth).nonzero()[0])])
+
+
+@dataclass
+class LevelMaps:
+    """What a level offers to its finer neighbour and to a learned generator; S = window + 2 HALO."""
+
+    potential: Tensor
+    """(B, 1, S, S) excess over the threshold, resolved part, in deviations."""
+    depth: Tensor
+    """(B, 1, S, S) expected column optical depth, before matching."""
+    erosion: Tensor
+    """(B, 2, S, S) noise for the tops."""
+    settings: Tensor
+    """(B, C, S, S) setting maps: shift, ramp, log edge, log core, gate, then the profile's parameters."""
+
+
+class ProceduralField(nn.Module):
+    """CloudField without learned weights; ``forward`` has the signature of ``field.onnx``.
+
+    Parameters
+    ----------
+    window : int
+        Texels N along each side of a window, even.
+    """
+
+    def __init__(self, window: int = FIELD_LATTICE.window) -> None:
+        super().__init__()
+        self.lattice = field_lattice(window)
+        self.window, self.size = window, window + 2 * HALO
+        self.profile = VerticalProfile()
+        self.fibre = Fibre()
+        self.spline_4 = Resample(self.size, 4, "cubic")
+        self.noise_2, self.noise_4 = Resample(self.size, 2, "noise"), Resample(self.size, 4, "noise")
+        self.linear = nn.ModuleList(Resample(self.size, 4 * FACTOR**step, "linear") for step in range(3))
+        self.match = Resample(window, FACTOR, "linear")
+        self.billow = nn.ModuleDict({str(r): Billow(self.size, r) for r in (2, 4, 8, 16)})
+        table = torch.tensor([[*s.spline, *s.billow, *s.fibre] for s in SPECTRA])
+        self.register_buffer("amplitudes", table.T.contiguous(), persistent=False)  # (19, types)
+        metres = torch.tensor([float(name.split("_")[1]) for name in OCTAVES])
+        self.register_buffer("fineness", 0.3 * torch.log(1600.0 / metres)[None, :, None, None], persistent=False)
+        self.register_buffer("unresolved", 1 - torch.tensor(_RESOLVED), persistent=False)
+        rows = [(_edge_shift(s), s.ramp, math.log(s.edge_depth), math.log(s.core_depth)) for s in SPECTRA]
+        self.register_buffer("edges", torch.tensor(rows).T.contiguous(), persistent=False)  # (4, types)
+
+    def settings(self, condition: Tensor) -> tuple[Tensor, Tensor]:
+        """Amplitudes (B, 19, c, c) and setting maps (B, 12 + 3, c, c) on the condition cells.
+
+        The last three setting maps are the unresolved deviations of near, mid and wide.
+        """
+        cover, grain = condition[:, :1], condition[:, -1:]
+        types = condition[:, 1 : 1 + len(CLOUD_TYPES)]
+        types = types / types.sum(1, keepdim=True).clamp(min=1e-6)
+        amplitude = functional.conv2d(types, self.amplitudes[:, :, None, None]) * torch.exp(grain * self.fineness)
+        power = amplitude.square()
+        amplitude = amplitude / power.sum(1, keepdim=True).sqrt()
+        power = amplitude.square()
+        deviation = (functional.conv2d(power, self.unresolved[:, :, None, None]) + _FINEST_DEVIATION**2).sqrt()
+        edges = functional.conv2d(types, self.edges[:, :, None, None])
+        billow = power[:, 10:16] * amplitude[:, 10:16]
+        skewness = BILLOW_SKEWNESS * billow.sum(1, keepdim=True)
+        z = normal_quantile(1 - cover)
+        quantile = z + skewness / 6 * (z.clamp(-2.5, 2.5).square() - 1)  # Cornish and Fisher 1938
+        shift = edges[:, :1] - quantile + 4.0 * torch.relu(cover - 0.97) / 0.03
+        gate = (cover * 100.0).clamp(0.0, 1.0)
+        return amplitude, torch.cat([shift, edges[:, 1:], gate, self.profile.parameters_of(types), deviation], 1)
+
+    def _level(
+        self, level: int, noise: tuple[Tensor, ...], condition: tuple[Tensor, Tensor], wider: tuple[Tensor, ...]
+    ) -> tuple[LevelMaps, tuple[Tensor, ...]]:
+        """Maps of one level, and the parts of its potential and erosion that the finer level continues."""
+        four, two, one = noise
+        spread: nn.Module = self.linear[2 - level]
+        amplitude, settings = condition
+        used = {2: (5, 10, 11, 16), 1: (6, 7, 12, 13, 10, 11, 17), 0: (8, 9, 14, 15, 12, 13, 18)}[level]
+        a = dict(zip(used, spread(torch.cat([amplitude[:, i : i + 1] for i in used], 1)).split(1, 1), strict=True))
+        maps = spread(settings)
+        smooth = gaussian_blur(crop(one[:, :1], self.size + 4), 0.8, 2)
+        octaves_2 = self.noise_2(two[:, (0, 1, 3)])
+        raw_4 = crop(four, self.spline_4.cells)
+        if level == 2:
+            low = amplitude[:, :4]
+            parts = [crop(gaussian_blur(crop(four[:, 4 + i : 5 + i], raw_4.shape[-1] + 2 * reach), sigma, reach), raw_4.shape[-1])
+                     for i, (sigma, reach) in enumerate(((4.6, 12), (2.3, 7), (1.15, 4)))]
+            gains = (1.03, 1.06, 1.25)
+            base = sum(low[:, i : i + 1] * p * g for i, (p, g) in enumerate(zip(parts, gains, strict=True)))
+            turned = gaussian_blur(crop(four[:, 7:8], raw_4.shape[-1] + 2 * _WIDE_REACH), 4.6, _WIDE_REACH)
+            direction = torch.cat([parts[0], turned], 1)
+            direction_weights = self.fibre.weights(direction)
+            eight_hundred = amplitude[:, 4:5]
+            octaves_4 = self.noise_4(raw_4[:, (0, 1, 3)])
+            eroded = 0.8 * octaves_4[:, :2] + 0.6 * octaves_2[:, :2]
+            kept = self.spline_4(base) + spread(low[:, 3:4]) * octaves_4[:, 2:] + spread(eight_hundred) * octaves_2[:, 2:] + a[5] * smooth
+            kept = kept + a[16] * self.fibre(one[:, 1:], spread(direction_weights))
+            potential = kept + a[10] * self.billow["4"](four) + a[11] * self.billow["2"](two)
+            carried: tuple[Tensor, ...] = (kept, eroded, direction_weights, four, two)
+        else:
+            kept_wider, eroded_wider, direction_weights, four_wider, two_wider = wider
+            up = self.spline_4(torch.cat([kept_wider, eroded_wider], 1))
+            fine_4 = self.noise_4(four[:, :2])
+            eroded = 0.75 * up[:, 1:] + 0.5 * fine_4 + 0.43 * octaves_2[:, :2]
+            spline_a, spline_b, billow_a, billow_b, billow_c, billow_d, fibre = used
+            kept = up[:, :1] + a[spline_a] * octaves_2[:, 2:] + a[spline_b] * smooth
+            kept = kept + a[fibre] * self.fibre(one[:, 1:], spread(direction_weights))
+            wide_billows = a[billow_c] * self.billow["16"](four_wider) + a[billow_d] * self.billow["8"](two_wider)
+            kept = kept + wide_billows
+            potential = kept + a[billow_a] * self.billow["4"](four) + a[billow_b] * self.billow["2"](two)
+            carried = (kept, eroded, direction_weights, four, two)
+        deviation = maps[:, 12 + level : 13 + level]
+        excess = potential + maps[:, :1]
+        depth = column_depth(excess, deviation, maps[:, 1:2], torch.exp(maps[:, 2:3]), torch.exp(maps[:, 3:4]))
+        depth = torch.relu(depth - 1e-3) * maps[:, 4:5]
+        return LevelMaps(excess, depth, eroded, maps[:, :12]), carried
+
+    def levels(self, noise: tuple[Tensor, ...], condition: Tensor) -> list[LevelMaps]:
+        """Maps of the levels, finest first, before they are matched to each other."""
+        ground = self.settings(condition)
+        wide, carried = self._level(2, noise[0:3], ground, ())
+        mid, carried = self._level(1, noise[3:6], ground, carried)
+        near, _ = self._level(0, noise[6:9], ground, carried)
+        return [near, mid, wide]
+
+    def matched(self, depths: list[Tensor]) -> list[Tensor]:
+        """Column depths (B, 1, N, N), finest first, each near the area mean of the finer one.
+
+        ``depths`` are (B, 1, T, T) with T at least N + 2 FACTOR.
+        """
+        wider = crop(depths[-1], self.window)
+        out = [wider]
+        cells = self.match.cells
+        for depth in reversed(depths[:-1]):
+            mean = functional.avg_pool2d(crop(depth, cells * FACTOR), FACTOR)
+            ratio = (self.match(crop(wider, cells)) + 0.02) / (self.match(mean) + 0.02)
+            wider = crop(depth, self.window) * ratio.clamp(*MATCH_RANGE)
+            out.insert(0, wider)
+        return out
+
+    def fill(self, depths: list[Tensor], maps: list[LevelMaps], shell_height: Tensor) -> Tensor:
+        """Extinction (B * L, k, N, N), finest level first, of matched column depths."""
+        n = self.window
+        parts = [
+            self.profile(depth, crop(m.settings[:, 5:12], n), crop(m.erosion, n), shell_height, level)
+            for level, (depth, m) in enumerate(zip(depths, maps, strict=True))
+        ]
+        return torch.cat(parts, 0)
+
+    def columns(self, noise: tuple[Tensor, ...], condition: Tensor) -> tuple[list[Tensor], list[LevelMaps]]:
+        """Matched column depths and maps, finest first."""
+        maps = self.levels(noise, condition)
+        return self.matched([m.depth for m in maps]), maps
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Noise lattices coarse to fine, condition, shell_height; see signatures.field_signature."""
+        *noise, condition, shell_height = inputs
+        depths, maps = self.columns(tuple(noise), condition)
+        return self.fill(depths, maps, shell_height)
