@@ -63,7 +63,7 @@ class CloudEstimate:
     s_clear: NDArray[np.float32]
     """Fitted colour ratio of the clear sky."""
     s_cloud: float
-    """Colour ratio of the greyest cloud."""
+    """Mean colour ratio of opaque cloud."""
 
 
 def colour_ratio(radiance: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -175,7 +175,11 @@ def estimate_clouds(
     s_clear = np.minimum(s_clear, float(np.percentile(s[high], 99.5)) + 0.03)
     structure = sky_structure(luminance, sky)
     low_sun = sun is None or sun[2] < np.sin(LOW_SUN_RAD)
-    gap, s_cloud = _colour_gap(s, s_clear, high, structure, low_sun)
+    away = np.ones((size, size), dtype=np.float32)
+    if sun is not None:
+        gamma = np.arccos(np.clip(directions @ sun.astype(np.float32), -1, 1))
+        away = np.clip((gamma - np.deg2rad(25.0)) / np.deg2rad(30.0), 0, 1).astype(np.float32)
+    gap, s_cloud = _colour_gap(s, s_clear, high, structure, away, low_sun)
     s_clear = np.maximum(s_clear, s_cloud + MIN_GAP)
     drop = np.clip(s_clear - s - 0.04 * gap, 0, None)  # the fit's own scatter is not cloud
     linear = np.clip(drop / (0.96 * gap), 0, 1)
@@ -195,7 +199,9 @@ def estimate_clouds(
         valid &= directions[..., 2] > np.sin(LOW_SUN_HORIZON_RAD)
     tau = -np.log(1 - 0.97 * alpha) * sin_elevation
     tau = tau + _thickness(luminance, alpha, sky, directions, sun)
-    return CloudEstimate(alpha, (np.clip(tau, 0, TAU_MAX) * sky).astype(np.float32), valid, False, s_clear, s_cloud)
+    return CloudEstimate(
+        alpha, (np.clip(tau, 0, TAU_MAX) * sky).astype(np.float32), valid, False, s_clear, float(s_cloud[high].mean())
+    )
 
 
 def sky_structure(luminance: NDArray[np.float32], sky: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -212,15 +218,21 @@ def _colour_gap(
     s_clear: NDArray[np.float32],
     high: NDArray[np.bool_],
     structure: NDArray[np.float32],
+    away: NDArray[np.float32],
     low_sun: bool,
-) -> tuple[NDArray[np.float32], float]:
-    """How much less blue opaque cloud is than clear sky in each direction, and the greyest cloud's ratio.
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """How much less blue opaque cloud is than clear sky, and its own ratio, in each direction (N, N).
 
-    By day cloud is grey. Near sunset cloud takes any colour, so that the gap is what the pixels
+    By day cloud is grey: whitest toward the sun, where thin cloud is white too, a little bluer ``away``
+    (0 toward the sun to 1) from it. Near sunset cloud takes any colour, so that the gap is what the pixels
     with structure show.
     """
-    greyest = float(np.percentile(s[high], 2))
-    s_cloud = float(np.clip(greyest, -0.08, 0.12))
+    whitest = float(np.percentile(s[high], 2))
+    s_cloud = np.full(s.shape, np.clip(whitest, -0.08, 0.12), dtype=np.float32)
+    grey = high & (s < whitest + 0.4 * np.maximum(s_clear - whitest, 0)) & (structure > 2 * SMOOTH) & (away > 0.5)
+    if grey.sum() > 0.01 * high.sum():
+        typical = np.clip(np.percentile(s[grey], 25), -0.08, 0.16)
+        s_cloud += away * np.float32(max(typical - s_cloud.flat[0], 0.0))
     gap = np.maximum(s_clear - s_cloud, MIN_GAP)
     if low_sun:
         cloudy = high & (structure > 0.01) & (s_clear - s > 0.05)

@@ -49,7 +49,10 @@ def find_captures(folder: Path) -> list[Path]:
 
 
 def _sun_entry(measured: Measurement) -> dict[str, float] | None:
-    if measured.sun is None:
+    """The sun's angles; none where what was found is a lamp, the moon or a gap between leaves."""
+    if measured.sun is None or measured.reason in ("night", "indoor"):
+        return None
+    if measured.reason == "obstructed" and measured.sun.clipped:
         return None
     return {
         "azimuth_deg": round(float(np.rad2deg(measured.sun.azimuth_rad)), 3),
@@ -95,10 +98,11 @@ def measure_file(path: Path, sha256: str, data: Path, keep: bool) -> dict[str, A
     height, width = panorama.radiance.shape[:2]
     measured = measure(panorama, force=keep)
     flags = list(panorama.flags)
-    if measured.sun is not None and measured.sun.clipped:
+    sun = _sun_entry(measured)
+    if sun is not None and measured.sun is not None and measured.sun.clipped:
         flags.append("sun_clipped")
     found.update(width=width, height=height, reason=measured.reason, flags=flags)
-    found.update(sun=_sun_entry(measured), state=_state_entry(measured), has_maps=measured.clouds is not None)
+    found.update(sun=sun, state=_state_entry(measured), has_maps=measured.clouds is not None)
     arrays: dict[str, Any] = {
         "fingerprint": fingerprint(panorama.radiance),
         "thumbnail": np.minimum(measured.disc[::2, ::2], 6e4).astype(np.float16),

@@ -14,7 +14,7 @@ import numpy as np
 
 from trainer.captures.manifest import write_text
 
-ALGORITHM = 3
+ALGORITHM = 4
 """Raised when a measurement changes, so that older results are made again."""
 
 

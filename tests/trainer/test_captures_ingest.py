@@ -1,0 +1,197 @@
+"""``trainer ingest`` and ``curate`` on made captures: every file gets its verdict, no work is done twice."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+from pathlib import Path
+
+import numpy as np
+import OpenEXR
+import pytest
+
+from skygen_addon.core.geometry import direction_from_angles, panorama_directions, panorama_pixel
+from trainer.__main__ import COMMANDS, available_commands, main
+from trainer.captures.calibration import model_radiance
+from trainer.captures.manifest import guess_site
+from trainer.captures.verdict import REASONS, SkyEvidence, judge
+
+SUN = direction_from_angles(np.deg2rad(120.0), np.deg2rad(40.0))
+FIELDS = "file sha256 site licence source width height verdict reason flags sun state".split()
+
+
+def write_exr(path: Path, radiance: np.ndarray) -> None:
+    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+    planes = {name: np.ascontiguousarray(radiance[..., i], dtype=np.float32) for i, name in enumerate("RGB")}
+    with OpenEXR.File(header, planes) as file:
+        file.write(str(path))
+
+
+def clear_panorama(width: int = 256) -> np.ndarray:
+    directions = panorama_directions(width)
+    sky = model_radiance(np.maximum(directions, [-1, -1, 0]), SUN, 1.0)
+    stripes = 0.04 + 0.03 * (np.sin(9 * directions[..., :1]) > 0)  # a ground that is not the same all around
+    radiance = np.where(directions[..., 2:] > 0, sky, stripes)
+    row, column = panorama_pixel(SUN, width)
+    radiance[int(row), int(column)] += 3e4
+    return radiance.astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Captures of every kind, ingested once."""
+    root = tmp_path_factory.mktemp("captures")
+    captures = root / "in"
+    (captures / "more").mkdir(parents=True)
+    sky = clear_panorama()
+    write_exr(captures / "meadow_1k.exr", sky)
+    write_exr(captures / "more" / "meadow_turned.exr", 0.25 * np.roll(sky, 64, axis=1)[:, ::-1])
+    stars = np.full((512, 1024, 3), 0.01)
+    rng = np.random.default_rng(7)
+    stars[rng.integers(2, 200, 900), rng.integers(0, 1024, 900)] = 0.03
+    write_exr(captures / "stars.exr", stars * [1.0, 1.0, 1.1])
+    write_exr(captures / "black_but_sun.exr", np.where(sky > 100, sky, 0))
+    write_exr(captures / "grey.exr", np.repeat(sky[..., 1:2], 3, axis=-1))
+    write_exr(captures / "tall.exr", np.ones((300, 300, 3)))
+    write_exr(captures / "tiny.exr", np.ones((1, 2, 3)))
+    (captures / "empty.hdr").write_bytes(b"")
+    (captures / "words.hdr").write_text("#?RADIANCE\n")
+    whole = (captures / "meadow_1k.exr").read_bytes()
+    (captures / "cut.exr").write_bytes(whole[: len(whole) // 3])
+    (captures / "notes.txt").write_text("not a capture")
+    rows = ["file,site,licence,origin", "meadow_1k.exr,the_meadow,CC0-1.0,made here"]
+    (captures / "CAPTURES.csv").write_text("\n".join(rows) + "\n")
+    assert main(["ingest", str(captures), "--out", str(root / "data")]) == 0
+    return root
+
+
+def manifest(data: Path) -> dict[str, dict]:
+    return {e["file"]: e for e in map(json.loads, (data / "manifest.jsonl").read_text().splitlines())}
+
+
+def test_every_file_gets_its_verdict(folder: Path) -> None:
+    entries = manifest(folder / "data")
+    assert {name: e["reason"] for name, e in entries.items()} == {
+        "meadow_1k.exr": None,
+        "more/meadow_turned.exr": "duplicate",
+        "stars.exr": "night",
+        "black_but_sun.exr": "sun_only",
+        "grey.exr": "graded",
+        "tall.exr": "not_panorama",
+        "tiny.exr": "low_resolution",
+        "empty.hdr": "unreadable",
+        "words.hdr": "unreadable",
+        "cut.exr": "unreadable",
+    }
+    for entry in entries.values():
+        assert list(entry) == FIELDS
+        assert entry["verdict"] == ("keep" if entry["reason"] is None else "reject")
+        assert entry["reason"] in (None, *REASONS)
+    kept = entries["meadow_1k.exr"]
+    assert (kept["site"], kept["licence"], kept["source"]) == ("the_meadow", "CC0-1.0", "made here")
+    assert abs(kept["sun"]["azimuth_deg"] - 120) < 1 and abs(kept["sun"]["elevation_deg"] - 40) < 1
+    assert entries["stars.exr"]["sun"] is None
+    assert kept["state"]["calibrated_by"] == "model" and abs(np.log(kept["state"]["scale"])) < 0.05
+
+
+def test_training_data_need_only_numpy(folder: Path) -> None:
+    with np.load(folder / "data" / "discs-000.npz", allow_pickle=False) as discs:
+        assert discs["radiance"].shape == (1, 512, 512, 3) and discs["radiance"].dtype == np.float32
+        assert discs["valid"].shape == (1, 512, 512) and list(discs["sites"]) == ["the_meadow"]
+        assert discs["radiance"].max() < 100  # the sun is taken out
+    with np.load(folder / "data" / "planes.npz", allow_pickle=False) as planes:
+        assert list(planes["channels"]) == ["depth", "valid", "log_luminance", "alpha"]
+        for texel, size in ((25, 144), (100, 128), (400, 80)):
+            maps = planes[f"maps_{texel}m"]
+            assert maps.shape == (1, 4, size, size) and np.isfinite(maps).all()
+            assert np.all((maps[:, 1] == 0) | (maps[:, 1] == 1)) and np.all(maps[:, 0] >= 0)
+            assert planes[f"cover_{texel}m"][0] < 0.05  # a clear sky
+
+
+def test_second_run_measures_nothing_and_one_more_file_measures_one(
+    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = tmp_path / "copy"
+    shutil.copytree(folder, root)
+    caplog.set_level(logging.INFO)
+    before = (root / "data" / "manifest.jsonl").read_bytes()
+    arguments = ["ingest", str(root / "in"), "--out", str(root / "data")]
+    assert main(arguments) == 0
+    assert " 0 measured now" in caplog.text
+    assert (root / "data" / "manifest.jsonl").read_bytes() == before
+    write_exr(root / "in" / "wide.exr", np.ones((200, 600, 3)))
+    caplog.clear()
+    assert main(arguments) == 0
+    assert " 1 measured now" in caplog.text
+    assert not list(root.rglob("*.tmp"))
+
+
+def test_a_persons_verdict_survives(folder: Path, tmp_path: Path) -> None:
+    root = tmp_path / "copy"
+    shutil.copytree(folder, root)
+    data = root / "data"
+    assert main(["curate", str(data), "--reject", "meadow_1k.exr=graded"]) == 0
+    assert manifest(data)["meadow_1k.exr"]["reason"] == "graded"
+    assert main(["ingest", str(root / "in"), "--out", str(data)]) == 0
+    rejected = manifest(data)["meadow_1k.exr"]
+    assert (rejected["verdict"], rejected["reason"]) == ("reject", "graded") and "override" in rejected["flags"]
+    assert main(["curate", str(data), "--undo", "meadow_1k.exr"]) == 0
+    assert manifest(data) == manifest(folder / "data")
+    from PIL import Image
+
+    with Image.open(data / "contact_sheet.png") as sheet:
+        assert sheet.width > 1000
+
+
+@pytest.mark.parametrize("wish", ["meadow_1k.exr=ugly", "nowhere.exr=night"])
+def test_an_impossible_wish_is_refused_and_changes_nothing(
+    folder: Path, tmp_path: Path, wish: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(folder / "data", data)
+    assert main(["curate", str(data), "--reject", wish]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert main(["curate", str(data)]) == 0
+    assert manifest(data) == manifest(folder / "data")
+
+
+def test_a_folder_without_captures_is_one_line_and_exit_code_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for place in (tmp_path, tmp_path / "missing"):
+        assert main(["ingest", str(place), "--out", str(tmp_path / "data")]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2 and "holds no panorama" in lines[0] and "is not a folder" in lines[1]
+
+
+def test_commands_without_a_module_are_not_offered(capsys: pytest.CaptureFixture[str]) -> None:
+    offered = available_commands()
+    assert {"ingest", "curate"} <= offered.keys() <= COMMANDS.keys()
+    with pytest.raises(SystemExit) as caught:
+        main(["paint"])
+    assert caught.value.code == 2
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({}, None),
+        ({"sky_share": 0.0, "overhead_share": 0.05, "foliage": 0.9}, "obstructed"),
+        ({"sky_share": 0.1, "overhead_share": 0.0, "foliage": 0.4}, "indoor"),
+        ({"stars": 2379, "patches": 65}, "night"),
+        ({"stars": 1100, "patches": 215}, None),  # broken cloud has both points and patches
+        ({"ground_ratio": 8.7, "blueness": 0.2}, "night"),
+        ({"ground_ratio": 8.7, "blueness": 0.6}, None),  # snow under a deep blue sky
+        ({"peak_share": 0.2}, "graded"),
+    ],
+)
+def test_judgement(change: dict[str, float], reason: str | None) -> None:
+    evidence = {"sky_share": 0.9, "overhead_share": 1.0, "foliage": 0.0, "stars": 0, "patches": 0}
+    evidence |= {"ground_ratio": 0.3, "blueness": 0.5, "black_share": 0.0, "peak_share": 0.0}
+    assert judge(SkyEvidence(**{**evidence, **change}), ()) == reason  # type: ignore[arg-type]
+
+
+def test_sites_are_guessed_across_resolutions() -> None:
+    assert guess_site("hdri/aristea_wreck_puresky_1k.hdr") == guess_site("aristea_wreck_4k.exr") == "aristea_wreck"
