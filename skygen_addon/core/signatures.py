@@ -35,7 +35,7 @@ SHADE_CHANNELS = (
 WEATHER_STATE = ("cover", "density", "grain", "haze")
 """Weather state: logit of cover, log2 of density, grain, log2 of haze, each in units of its training deviation."""
 
-LAYER_SHELLS = (10, 4)
+LAYER_SHELLS = (12, 4)
 """Number of shells of the low and of the high layer, evenly spaced from base to base + thickness."""
 
 ATLAS_CHANNELS = ("extinction", "sun_depth", "zenith_depth")
