@@ -69,7 +69,7 @@ class CloudEstimate:
 def colour_ratio(radiance: NDArray[np.float32]) -> NDArray[np.float32]:
     """s = (B - R) / (B + R), -1 to 1, shape (...)."""
     red, blue = radiance[..., 0], radiance[..., 2]
-    return (blue - red) / np.maximum(blue + red, 1e-12)
+    return np.asarray((blue - red) / np.maximum(blue + red, 1e-12), dtype=np.float32)
 
 
 def _basis(directions: NDArray[np.float32], sun: NDArray[np.float64] | None) -> NDArray[np.float64]:
@@ -270,4 +270,5 @@ def _thickness(
     ratio = np.exp(np.clip(relative - (mean + spread), -1.5, 0))
     saturation = np.clip((alpha - 0.6) / 0.35, 0, 1)
     interior = np.clip((_masked_blur(alpha, sky, size / 160) - 0.55) / 0.4, 0, 1)
-    return saturation * (trusted * (1 / ratio - 1) / TWO_STREAM + 8.0 * interior)
+    extra = saturation * (trusted * (1 / ratio - 1) / TWO_STREAM + 8.0 * interior)
+    return np.asarray(extra, dtype=np.float32)

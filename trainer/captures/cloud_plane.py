@@ -48,7 +48,7 @@ def plane_directions(size: int, texel_km: float, base_km: float = BASE_KM) -> ND
     up = (EARTH_RADIUS_KM + base_km) * np.cos(angle) - EARTH_RADIUS_KM
     far = np.maximum(distance, 1e-9)
     d = np.stack([east / far * across, north / far * across, up], axis=-1)
-    return d / np.linalg.norm(d, axis=-1, keepdims=True)
+    return np.asarray(d / np.linalg.norm(d, axis=-1, keepdims=True), dtype=np.float64)
 
 
 def unproject(

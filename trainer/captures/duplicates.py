@@ -19,7 +19,7 @@ def fingerprint(radiance: NDArray[np.float32]) -> NDArray[np.int8]:
     luminance = np.log(radiance.mean(axis=-1) + 1e-9)
     sums = np.add.reduceat(np.add.reduceat(luminance, rows[:-1], axis=0), columns[:-1], axis=1)
     mean = sums / (np.diff(rows)[:, None] * np.diff(columns)[None, :])
-    return np.clip(np.round((mean - np.median(mean)) * 32), -127, 127).astype(np.int8)
+    return np.asarray(np.clip(np.round((mean - np.median(mean)) * 32), -127, 127), dtype=np.int8)
 
 
 def mark_duplicates(data: Path, entries: dict[str, dict[str, Any]]) -> None:

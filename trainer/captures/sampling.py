@@ -20,7 +20,7 @@ def shrink_panorama(image: NDArray[np.float32], width: int) -> NDArray[np.float3
     if columns != factor * width:
         image = sample_panorama(image, panorama_directions(factor * width))
     blocks = image.reshape(width // 2, factor, width, factor, -1)  # (h, f, w, f, C)
-    return blocks.mean(axis=(1, 3), dtype=np.float64).astype(np.float32)
+    return np.asarray(blocks.mean(axis=(1, 3), dtype=np.float64), dtype=np.float32)
 
 
 def sample_panorama(image: NDArray[np.float32], directions: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -46,7 +46,7 @@ def sample_panorama(image: NDArray[np.float32], directions: NDArray[np.floating]
     g = (column - np.floor(column))[..., None].astype(np.float32)
     top = image[row0, column0] * (1 - g) + image[row0, column1] * g
     bottom = image[row0 + 1, column0] * (1 - g) + image[row0 + 1, column1] * g
-    return top * (1 - f) + bottom * f
+    return np.asarray(top * (1 - f) + bottom * f, dtype=np.float32)
 
 
 def sample_disc(
@@ -58,7 +58,7 @@ def sample_disc(
     """
     directions = turn_from_north(disc_directions(size * substeps), azimuth_rad)
     fine = sample_panorama(image, directions)
-    return fine.reshape(size, substeps, size, substeps, -1).mean(axis=(1, 3))
+    return np.asarray(fine.reshape(size, substeps, size, substeps, -1).mean(axis=(1, 3)), dtype=np.float32)
 
 
 def turn_from_north(directions: NDArray[np.floating], azimuth_rad: float) -> NDArray[np.float64]:

@@ -87,4 +87,4 @@ def find_sky(radiance: NDArray[np.float32], sun_direction: NDArray[np.float64] |
         cloud_edge = ~rooted & (hole_areas < 0.02 * above.sum())
         sky |= np.isin(hole_labels, np.flatnonzero((small | cloud_edge) & (green_share < 0.2)) + 1)
     obstacle = ndimage.binary_dilation(above & ~sky, iterations=2)
-    return (above & ~obstacle) | (near_sun & sky)
+    return np.asarray((above & ~obstacle) | (near_sun & sky), dtype=np.bool_)
