@@ -118,7 +118,8 @@ def fit_clear_ratio(
 
 def _masked_blur(values: NDArray[np.float32], mask: NDArray[np.bool_], sigma: float) -> NDArray[np.float32]:
     weight = ndimage.gaussian_filter(mask.astype(np.float32), sigma)
-    return ndimage.gaussian_filter(np.where(mask, values, 0).astype(np.float32), sigma) / np.maximum(weight, 1e-4)
+    total = ndimage.gaussian_filter(np.where(mask, values, 0).astype(np.float32), sigma)
+    return np.asarray(total / np.maximum(weight, 1e-4), dtype=np.float32)
 
 
 def _overcast_depth(luminance: NDArray[np.float32], sky: NDArray[np.bool_], size: int) -> NDArray[np.float32]:
