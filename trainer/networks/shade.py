@@ -52,11 +52,14 @@ class Shade(nn.Module):
         nn.init.zeros_(self.leave.weight)  # type: ignore[arg-type]
         nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
 
-    def cells(self, features: Tensor) -> Tensor:
-        """Log correction (b, 3, D / CELL, D / CELL) of features (b, 8, D, D)."""
+    def pooled(self, features: Tensor) -> Tensor:
+        """Scaled channels and the two view depths' mean squares on cells, (b, 10, D / CELL, D / CELL)."""
         centred = (features - self.centre) / self.spread
         view_depths = torch.cat([centred[:, 0:1], centred[:, 2:3]], dim=1)
-        pooled = functional.avg_pool2d(torch.cat([centred, view_depths * view_depths], dim=1), CELL)
+        return functional.avg_pool2d(torch.cat([centred, view_depths * view_depths], dim=1), CELL)
+
+    def cells(self, pooled: Tensor) -> Tensor:
+        """Log correction (b, 3, D / CELL, D / CELL) of :meth:`pooled` features."""
         fine = self.enter(pooled)  # b w D/4 D/4
         middle = self.down_1(functional.avg_pool2d(fine, 2))
         coarse = self.down_2(functional.avg_pool2d(middle, 2))
@@ -67,7 +70,7 @@ class Shade(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Log correction (b, 3, D, D)."""
         return functional.interpolate(
-            self.cells(features), scale_factor=float(CELL), mode="bilinear", align_corners=False
+            self.cells(self.pooled(features)), scale_factor=float(CELL), mode="bilinear", align_corners=False
         )
 
 

@@ -16,6 +16,8 @@ from .volume_states import VolumeMaker, draw_state
 
 log = logging.getLogger(__name__)
 
+FOLDER = "simulated"
+"""Where simulated skies lie inside a data folder."""
 DISC = 256
 """Width of the shading disc."""
 WINDOW = 512
@@ -25,7 +27,7 @@ WINDOW = 512
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     parser.add_argument("--frames", type=int, default=150, help="skies to have in the folder when done")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the shards; existing ones are kept")
+    parser.add_argument("--out", type=Path, required=True, help="data folder; skies go to OUT/simulated")
     parser.add_argument("--seed", type=int, default=1, help="series of states")
     parser.add_argument("--disc", type=int, default=DISC, help="width of the sky disc in pixels, a multiple of 16")
     parser.add_argument("--spp", type=int, default=64, help="paths per cell of 4 x 4 disc pixels")
@@ -35,8 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
+    folder = arguments.out / FOLDER
     done = simulate(
-        arguments.out,
+        folder,
         arguments.frames,
         seed=arguments.seed,
         disc=arguments.disc,
@@ -44,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
         window=arguments.window,
         max_minutes=arguments.max_minutes,
     )
-    print(f"{done} of {arguments.frames} skies in {arguments.out}")
+    print(f"{done} of {arguments.frames} skies in {folder}")
     return 0
 
 

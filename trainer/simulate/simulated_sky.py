@@ -77,8 +77,10 @@ def load_sky(path: Path) -> SimulatedSky:
         with np.load(path, allow_pickle=False) as data:
             if int(data["format"]) != FORMAT:
                 raise SkyGenError(f"{path} has format {int(data['format'])}, expected {FORMAT}.", remedy)
-            names = ("features", "formula", "reference", "opacity", "light")
-            return SimulatedSky(*(data[name] for name in names), state=json.loads(str(data["state"])))
+            state = json.loads(str(data["state"]))
+            return SimulatedSky(
+                data["features"], data["formula"], data["reference"], data["opacity"], data["light"], state
+            )
     except (OSError, KeyError, ValueError, EOFError) as error:
         raise SkyGenError(f"{path} cannot be read: {error}.", remedy) from error
 

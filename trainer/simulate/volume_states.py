@@ -68,6 +68,7 @@ def draw_state(seed: int, index: int) -> SkyState:
     top_km = low.base_km + low.thickness_km
     if high.base_km < top_km:
         high = _raised(high, top_km + 0.3)
+    red, green, blue = (float(a) for a in rng.uniform(0.05, 0.4) * rng.uniform(0.8, 1.2, 3))
     request = SkyRequest(
         seed=int(rng.integers(2**31)),
         sun_azimuth_rad=float(rng.uniform(0, 2 * math.pi)),
@@ -75,7 +76,7 @@ def draw_state(seed: int, index: int) -> SkyState:
         low=low,
         high=high,
         haze=float(np.exp(rng.uniform(math.log(0.3), math.log(5.0)))),
-        ground_albedo=tuple(float(a) for a in rng.uniform(0.05, 0.4) * rng.uniform(0.8, 1.2, 3)),
+        ground_albedo=(red, green, blue),
     )
     return SkyState(request, float(np.clip(0.5 * rng.standard_normal(), -1, 1)))
 

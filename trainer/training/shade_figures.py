@@ -1,0 +1,145 @@
+"""Figures and pictures of a shading network beside the bare formula, against the path tracer."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+import torch.nn.functional as functional
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from skygen_addon.core.geometry import REC709_LUMINANCE, disc_directions
+from skygen_addon.core.signatures import SHADE_CHANNELS
+from skygen_addon.core.whole_file import whole_file
+from trainer.networks.shade import CHANNEL_CENTRE, CHANNEL_SPREAD, Shade
+
+if TYPE_CHECKING:
+    from .shade import ShadeData
+
+POOL = 4
+"""Cells along the side of a patch over which radiances are averaged before they are compared, against path noise."""
+SUN_BINS_DEG = (-2.0, 5.0, 15.0, 30.0, 90.0)
+DEPTH_BINS = (0.0, 3.0, 10.0, 30.0, 1e6)
+_VIEW_DEPTH = SHADE_CHANNELS.index("view_depth_low")
+
+
+def measure_shade(network: Shade, data: ShadeData) -> dict[str, Any]:
+    """Errors of formula and corrected formula on skies.
+
+    Returns
+    -------
+    dict
+        ``log_rms_*``: root mean square of ln(radiance / reference) over patches of POOL x POOL
+        cells, weighted by opacity; ``irradiance_error_*``: mean relative error of the horizontal
+        irradiance by cloud light; ``bias_*``: ln(formula / reference) of total cloud light by sun
+        elevation and by view depth, negative where too dark.
+    """
+    with torch.no_grad():
+        correction = network.cells(data.pooled)
+    corrected = data.formula * torch.exp(correction)
+    figures: dict[str, Any] = {}
+    weight = functional.avg_pool2d(data.opacity, POOL)
+    weight = weight * (weight > 0.05)
+    want = _luminance(data.reference)
+    for name, radiance in (("formula", data.formula), ("corrected", corrected)):
+        have = _luminance(radiance)
+        pair = functional.avg_pool2d(have, POOL), functional.avg_pool2d(want, POOL)
+        floor = 0.02 * want.mean((1, 2, 3), keepdim=True) + 1e-9
+        log_ratio = torch.log((pair[0] + floor) / (pair[1] + floor))
+        figures[f"log_rms_{name}"] = float(((log_ratio**2 * weight).sum() / weight.sum()).sqrt())
+        cosine = _cosine_weight(have.shape[-1])
+        irradiance = (have * cosine).sum((1, 2, 3)), (want * cosine).sum((1, 2, 3))
+        relative = (irradiance[0] / irradiance[1].clamp(min=1e-9) - 1).abs()
+        figures[f"irradiance_error_{name}"] = float(relative.mean())
+        figures[f"bias_by_sun_{name}"] = _bias_by_sun(data, have, want)
+        figures[f"bias_by_depth_{name}"] = _bias_by_depth(data, have, want)
+    figures["correction_rms"] = float(
+        ((correction**2 * data.opacity).mean() / data.opacity.mean().clamp(min=1e-6)).sqrt()
+    )
+    return figures
+
+
+def _luminance(radiance: Tensor) -> Tensor:
+    """(s, 1, n, n) of (s, 3, n, n)."""
+    return (radiance * torch.from_numpy(REC709_LUMINANCE)[None, :, None, None]).sum(1, keepdim=True)
+
+
+def _cosine_weight(size: int) -> Tensor:
+    """Solid angle times sine of elevation of the disc's cells, (n, n)."""
+    up = torch.from_numpy(disc_directions(size)[..., 2])
+    return torch.where(up > 0, up * (1 + up) ** 2, 0.0)  # solid angle goes with (1 + z)^2 on this disc
+
+
+def _log_ratio(have: Tensor, want: Tensor) -> float | None:
+    total = float(want.sum())
+    return round(math.log(max(float(have.sum()), 1e-12) / total), 4) if total > 0 else None
+
+
+def _bias_by_sun(data: ShadeData, have: Tensor, want: Tensor) -> dict[str, float | None]:
+    elevation = torch.tensor([math.degrees(s["request"]["sun_elevation_rad"]) for s in data.states])
+    scale = 1 / want.mean((1, 2, 3), keepdim=True).clamp(min=1e-9)  # every sky counts alike
+    bins = zip(SUN_BINS_DEG[:-1], SUN_BINS_DEG[1:], strict=True)
+    return {
+        f"{low:g} to {high:g} deg": _log_ratio((have * scale)[chosen], (want * scale)[chosen])
+        for low, high in bins
+        if (chosen := (elevation >= low) & (elevation < high)).any()
+    }
+
+
+def _bias_by_depth(data: ShadeData, have: Tensor, want: Tensor) -> dict[str, float | None]:
+    scaled = data.pooled[:, _VIEW_DEPTH : _VIEW_DEPTH + 1]
+    depth = torch.expm1(scaled * CHANNEL_SPREAD[_VIEW_DEPTH] + CHANNEL_CENTRE[_VIEW_DEPTH])
+    scale = 1 / want.mean((1, 2, 3), keepdim=True).clamp(min=1e-9)
+    bins = zip(DEPTH_BINS[:-1], DEPTH_BINS[1:], strict=True)
+    return {
+        f"{low:g} to {high:g}": _log_ratio((have * scale)[chosen], (want * scale)[chosen])
+        for low, high in bins
+        if (chosen := (depth >= low) & (depth < high) & (data.opacity > 0.05)).any()
+    }
+
+
+def plot_losses(metrics: Path, formula_deviance: float, path: Path) -> None:
+    """Training and held-out deviance over steps, with the bare formula's as a line."""
+    from matplotlib.figure import Figure
+
+    records = [json.loads(line) for line in metrics.read_text(encoding="utf-8").splitlines()]
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.subplots()
+    for name in ("training", "held_out"):
+        axes.plot([r["step"] for r in records], [r[name] for r in records], label=name)
+    axes.axhline(formula_deviance, color="grey", linestyle="--", label="formula, held out")
+    axes.set(xlabel="step", ylabel="gamma deviance", yscale="log")
+    axes.legend()
+    with whole_file(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=100)
+
+
+def draw_sheet(network: Shade, data: ShadeData, path: Path, skies: int = 8, scale: int = 3) -> None:
+    """Tone-mapped cloud light of some skies: formula, corrected, reference, and the correction (grey is none)."""
+    rows = []
+    with torch.no_grad():
+        correction = network.cells(data.pooled)
+    corrected = data.formula * torch.exp(correction)
+    for index in np.linspace(0, len(data.states) - 1, min(skies, len(data.states))).astype(int):
+        reference = data.reference[index]
+        bright = reference[:, data.opacity[index, 0] > 0.2]
+        exposure = 0.5 / max(float(bright.mean()) if bright.numel() else 1.0, 1e-9)
+        pictures = [_display(maps[index], exposure) for maps in (data.formula, corrected, data.reference)]
+        log_part = ((correction[index] * data.opacity[index]).clamp(-1, 1) * 0.5 + 0.5).permute(1, 2, 0).numpy()
+        pictures.append((log_part * 255).astype(np.uint8))
+        rows.append(np.concatenate(pictures, axis=1))
+    sheet = Image.fromarray(np.concatenate(rows, axis=0))
+    with whole_file(path) as temporary:
+        sheet.resize((sheet.width * scale, sheet.height * scale), Image.Resampling.NEAREST).save(temporary, "PNG")
+
+
+def _display(radiance: Tensor, exposure: float) -> NDArray[np.uint8]:
+    """Radiance (3, n, n) as 8-bit (n, n, 3)."""
+    linear = (radiance * exposure).permute(1, 2, 0).numpy()
+    return (np.clip(linear / (1 + 0.35 * linear), 0, 1) ** (1 / 2.2) * 255).astype(np.uint8)
