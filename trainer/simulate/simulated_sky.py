@@ -99,7 +99,7 @@ def simulate_sky(maker: VolumeMaker, state: SkyState, disc: int, options: TraceO
             domes.append(empty)
             traced.append(empty[:3])
             continue
-        domes.append(_dome(volume, torch.from_numpy(direction)))
+        domes.append(disc_dome(volume, torch.from_numpy(direction)))
         seed = 2 * request.seed + index
         rays = trace_reference(volume, torch.from_numpy(direction[above]), options, seed)
         maps = torch.zeros(3, disc, disc)
@@ -132,8 +132,8 @@ def _cells(maps: torch.Tensor) -> FloatArray:
     return pooled
 
 
-def _dome(volume: CloudVolume, direction: torch.Tensor) -> torch.Tensor:
-    """The dome's six outputs (6, D, D) without detail."""
+def disc_dome(volume: CloudVolume, direction: torch.Tensor) -> torch.Tensor:
+    """The dome's six outputs (6, h, w), without detail, of directions (h, w, 3)."""
     substep, depth_substep = ((torch.arange(n) + 0.5) / n for n in DISC_SUBSTEPS)
     rows = []
     with torch.no_grad():
