@@ -147,6 +147,12 @@ def column_depth(excess: Tensor, deviation: Tensor, ramp: Tensor, edge: Tensor, 
     return (first - second) * (edge / ramp) + core * (second - torch.relu(excess - _SATURATION))
 
 
+def depth_of(excess: Tensor, deviation: Tensor, settings: Tensor) -> Tensor:
+    """Column depth of an excess under a level's setting maps; 0 where there is no cover."""
+    ramp, edge, core, gate = settings[:, 1:2], torch.exp(settings[:, 2:3]), torch.exp(settings[:, 3:4]), settings[:, 4:5]
+    return torch.relu(column_depth(excess, deviation, ramp, edge, core) - 1e-3) * gate
+
+
 def _edge_shift(spectrum: CloudSpectrum) -> float:
     """Excess at which the finest level reaches the depth that counts as cloud."""
     excess = torch.linspace(-1, 2, 6001)
@@ -165,6 +171,8 @@ class LevelMaps:
     """(B, 1, S, S) excess over the threshold, resolved part, in deviations."""
     depth: Tensor
     """(B, 1, S, S) expected column optical depth, before matching."""
+    deviation: Tensor
+    """(B, 1, S, S) deviation of the unresolved part."""
     erosion: Tensor
     """(B, 2, S, S) noise for the tops."""
     settings: Tensor
@@ -264,9 +272,8 @@ class ProceduralField(nn.Module):
             carried = (kept, eroded, direction_weights, four, two)
         deviation = maps[:, 12 + level : 13 + level]
         excess = potential + maps[:, :1]
-        depth = column_depth(excess, deviation, maps[:, 1:2], torch.exp(maps[:, 2:3]), torch.exp(maps[:, 3:4]))
-        depth = torch.relu(depth - 1e-3) * maps[:, 4:5]
-        return LevelMaps(excess, depth, eroded, maps[:, :12]), carried
+        depth = depth_of(excess, deviation, maps)
+        return LevelMaps(excess, depth, deviation, eroded, maps[:, :12]), carried
 
     def levels(self, noise: tuple[Tensor, ...], condition: Tensor) -> list[LevelMaps]:
         """Maps of the levels, finest first, before they are matched to each other."""

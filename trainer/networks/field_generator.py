@@ -1,0 +1,126 @@
+"""The learned CloudField: the procedural field's 100 m and 25 m levels, refined by convolutions.
+
+The 400 m level stays procedural: captures show the plane only within a few kilometres, where
+no 400 m structure can be seen. Each stage looks at the excess of the procedural potential, the
+noise and the conditions, and returns a correction of the excess, which moves cloud edges, and a
+gain of optical depth. The wider level's correction is handed down. Corrections fade out for
+cirrus, of which the captures hold too few.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from skygen_addon.core.request import CLOUD_TYPES
+
+from .field_octaves import HALO, crop
+from .procedural_field import FACTOR, FIELD_LATTICE, LevelMaps, ProceduralField, depth_of
+
+EXCESS_LIMIT = 1.2
+"""Largest correction of the excess, in deviations of the potential."""
+GAIN_LIMIT = 0.9
+"""Largest correction of log optical depth."""
+STAGE_HALO = 8
+"""Texels that a stage's convolutions take from each side."""
+_FEATURES = 12
+_CIRRUS = CLOUD_TYPES.index("cirrus")
+
+
+class RefineStage(nn.Module):
+    """Padding-free network of one level: most width at a quarter of the resolution."""
+
+    def __init__(self, width: int = 48, fine: int = 12) -> None:
+        super().__init__()
+        self.reduce = nn.Conv2d(_FEATURES * 16, width, 3)
+        self.mix = nn.Conv2d(width, width, 1)
+        self.expand = nn.Conv2d(width, fine * 16, 1)
+        self.fine = nn.ModuleList([nn.Conv2d(fine + _FEATURES, fine, 3), nn.Conv2d(fine, fine, 3)])
+        self.head = nn.Conv2d(fine, 2, 3)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Features (B, 12, S, S) with S divisible by 4 to raw corrections (B, 2, S - 16, S - 16)."""
+        wide = functional.leaky_relu(self.reduce(functional.pixel_unshuffle(features, 4)), 0.2)
+        wide = functional.leaky_relu(wide + self.mix(wide), 0.2)
+        maps = functional.pixel_shuffle(self.expand(wide), 4)  # (B, fine, S - 8, S - 8)
+        maps = torch.cat([maps, crop(features, maps.shape[-1])], 1)
+        for layer in self.fine:
+            maps = functional.leaky_relu(layer(maps), 0.2)
+        return crop(self.head(maps), features.shape[-1] - 2 * STAGE_HALO)
+
+
+class FieldGenerator(nn.Module):
+    """CloudField with learned stages; the signature and the lattice are the procedural field's.
+
+    Parameters
+    ----------
+    window : int
+        Texels N along each side of a window, divisible by 4.
+    """
+
+    def __init__(self, window: int = FIELD_LATTICE.window) -> None:
+        super().__init__()
+        self.procedural = ProceduralField(window)
+        self.lattice = self.procedural.lattice
+        self.window = window
+        self.embed = nn.Conv2d(len(CLOUD_TYPES) + 1, 4, 1)
+        self.stages = nn.ModuleList([RefineStage(), RefineStage()])  # near, mid
+
+    def at_window(self, window: int) -> FieldGenerator:
+        """A copy with the same weights and another window size."""
+        other = FieldGenerator(window)
+        other.load_state_dict(copy.deepcopy(self.state_dict()))
+        return other
+
+    def refined(
+        self, level: int, noise: Tensor, condition: Tensor, maps: LevelMaps, handed_down: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Column depth (B, 1, S - 16, S - 16) and corrections (B, 2, same), of excess and log depth."""
+        size = self.procedural.size
+        spread: nn.Module = self.procedural.linear[2 - level]
+        cells = torch.cat([self.embed(condition[:, 1:]), condition[:, 1 + _CIRRUS : 2 + _CIRRUS]], 1)
+        context = spread(cells)
+        base = maps.potential
+        if handed_down is not None:
+            base = base + handed_down
+        depth = depth_of(base, maps.deviation, maps.settings)
+        shown = torch.cat([(0.5 * base).clamp(-2.0, 2.0), 1 - torch.exp(-depth), 1 - torch.exp(-0.2 * depth)], 1)
+        features = torch.cat([shown, crop(noise, size), maps.erosion, context], 1)
+        raw = self.stages[level](features)
+        inner = raw.shape[-1]
+        strength = 1 - crop(context[:, 4:5], inner)
+        correction = torch.tanh(raw) * strength
+        excess = crop(base, inner) + EXCESS_LIMIT * correction[:, :1]
+        depth = depth_of(excess, crop(maps.deviation, inner), crop(maps.settings, inner))
+        depth = depth * torch.exp(GAIN_LIMIT * correction[:, 1:])
+        return depth, correction
+
+    def columns(self, noise: tuple[Tensor, ...], condition: Tensor) -> tuple[list[Tensor], list[LevelMaps]]:
+        """Matched column depths (B, 1, N, N) and the procedural maps, finest first."""
+        depths, maps, _ = self.columns_and_corrections(noise, condition)
+        return depths, maps
+
+    def columns_and_corrections(
+        self, noise: tuple[Tensor, ...], condition: Tensor
+    ) -> tuple[list[Tensor], list[LevelMaps], list[Tensor]]:
+        """As :meth:`columns`, with the corrections of near and mid."""
+        maps = self.procedural.levels(noise, condition)
+        mid, mid_correction = self.refined(1, noise[5], condition, maps[1], None)
+        handed_down = self.procedural.spline_4(EXCESS_LIMIT * mid_correction[:, :1])
+        near, near_correction = self.refined(0, noise[8], condition, maps[0], handed_down)
+        depths = self.procedural.matched([near, mid, maps[2].depth])
+        return depths, maps, [near_correction, mid_correction]
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Noise lattices coarse to fine, condition, shell_height; see signatures.field_signature."""
+        *noise, condition, shell_height = inputs
+        depths, maps = self.columns(tuple(noise), condition)
+        return self.procedural.fill(depths, maps, shell_height)
+
+
+assert 2 * STAGE_HALO + FACTOR * 2 * 2 <= 2 * HALO  # what is left suffices to match levels
