@@ -38,6 +38,20 @@ WEATHER_STATE = ("cover", "density", "grain", "haze")
 LAYER_SHELLS = (12, 4)
 """Number of shells of the low and of the high layer, evenly spaced from base to base + thickness."""
 
+THICK_LAYER_KM, THICK_LAYER_SHELLS = 2.0, 24
+"""A low layer thicker than this has more shells, so that towers do not show them as steps."""
+
+SHELL_COUNTS = (LAYER_SHELLS[1], LAYER_SHELLS[0], THICK_LAYER_SHELLS)
+"""Every number of shells for which there is a sunlight graph."""
+
+
+def layer_shells(layer_index: int, thickness_km: float) -> int:
+    """Number of shells of the low (0) or high (1) layer."""
+    if layer_index == 0 and thickness_km > THICK_LAYER_KM:
+        return THICK_LAYER_SHELLS
+    return LAYER_SHELLS[layer_index]
+
+
 ATLAS_CHANNELS = ("extinction", "sun_depth", "zenith_depth")
 """Channels of a layer's atlas: extinction in 1/km, optical depth toward the sun, optical depth straight up."""
 

@@ -22,12 +22,12 @@ from ..core.geometry import (
 )
 from ..core.request import SkyRequest
 from ..core.shade_features import shade_features
-from ..core.signatures import COMPOSE, DOME, SHADE, SUNLIGHT, field_signature
+from ..core.signatures import COMPOSE, DOME, SHADE, SHELL_COUNTS, SUNLIGHT, field_signature
 from ..core.sun import sun_disc
 from ..core.weather import apply_weather, weather_state
 from .cloud_field import CloudField
 from .graphs import GRAPH_FOLDER, Graph
-from .layers import LAYER_NAMES, LayerLight, layer_dome, layer_light
+from .layers import LayerLight, layer_dome, layer_light
 from .weather_graph import WeatherGraph
 
 TILE_PIXELS = 24576
@@ -84,9 +84,9 @@ class FrameRenderer:
         )
         self._shade = Graph(bundle_folder / "shade.onnx", SHADE, self.threads)
         self._weather = WeatherGraph(bundle_folder / "weather.onnx")
-        self._sunlight = tuple(
-            Graph(GRAPH_FOLDER / f"sunlight_{name}.onnx", SUNLIGHT, self.threads) for name in LAYER_NAMES
-        )
+        self._sunlight = {
+            shells: Graph(GRAPH_FOLDER / f"sunlight_{shells}.onnx", SUNLIGHT, self.threads) for shells in SHELL_COUNTS
+        }
         self._dome = Graph(GRAPH_FOLDER / "dome.onnx", DOME)
         self._compose = Graph(GRAPH_FOLDER / "compose.onnx", COMPOSE)
 
@@ -122,7 +122,7 @@ class FrameRenderer:
         layers = tuple(
             layer_light(
                 self._field,
-                self._sunlight[index],
+                self._sunlight,
                 layer,
                 index=index,
                 seed=request.seed,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,15 +11,14 @@ import numpy as np
 from ..core.detail import TILE_TEXELS, detail_tile
 from ..core.geometry import FloatArray
 from ..core.request import LayerRequest
-from ..core.signatures import LAYER_SHELLS
+from ..core.signatures import layer_shells
 from .graphs import Graph
 
 if TYPE_CHECKING:
     from .cloud_field import CloudField
 
-DETAIL_STRENGTH = 0.45
+DETAIL_STRENGTH = 0.6
 """Deviation of log extinction in each detail octave."""
-LAYER_NAMES = ("low", "high")
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class LayerLight:
 
 def layer_light(
     field: CloudField,
-    sunlight: Graph,
+    sunlight: Mapping[int, Graph],
     layer: LayerRequest,
     *,
     index: int,
@@ -61,8 +61,10 @@ def layer_light(
 
     Parameters
     ----------
-    field, sunlight : CloudField, Graph
-        The bundle's field and the engine's sunlight graph of this layer.
+    field : CloudField
+        The bundle's field.
+    sunlight : mapping of int to Graph
+        The engine's sunlight graphs by number of shells.
     layer : LayerRequest
         What to generate.
     index : int
@@ -78,12 +80,12 @@ def layer_light(
     """
     if layer.cover <= 0:
         return None
-    shells = LAYER_SHELLS[index]
+    shells = layer_shells(index, layer.thickness_km)
     volume = field.volume(layer, seed, index, grain, shells, loop_angle_rad=loop_angle_rad)
     height = np.linspace(0.0, 1.0, shells)
     shell_km = (layer.base_km + layer.thickness_km * height).astype(np.float32)
     extinction = volume.extinction_per_thickness * np.float32(layer.density / layer.thickness_km)
-    gap_extinction, gap_depths = sunlight(
+    gap_extinction, gap_depths = sunlight[shells](
         extinction=extinction,
         shell_km=shell_km,
         texel_km=volume.texel_km,

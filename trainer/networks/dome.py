@@ -39,6 +39,8 @@ DETAIL_TILE_TEXELS = 64.0
 """Side of the detail tile in texels of the finest window."""
 DETAIL_WAVELENGTH_TEXELS = (2.0, 1.0)
 """Wavelength of the two detail channels in texels of the finest window."""
+DETAIL_SHEAR = (1.3, 0.8)
+"""Sideways shift of the detail per unit of height, so that it does not stand as vertical streaks."""
 
 
 def henyey_greenstein(cos_angle: Tensor, g: float) -> Tensor:
@@ -126,8 +128,9 @@ class Dome(nn.Module):
         position = (lattice + plane_offset_km).reshape(gaps, steps, h * w, 2)
         pair = lookup(extinction, position, texel_km)  # g 2 m p
         density = pair[:, 0] + (pair[:, 1] - pair[:, 0]) * substep[None, :, None]  # g m p
+        sheared = lattice + detail_offset_km + height[:, :, None] * lattice.new_tensor(DETAIL_SHEAR)
         density = density.reshape(gaps * steps, h * w) * self.detail_factor(
-            lattice + detail_offset_km, distance, sin_elevation, footprint_rad, detail, detail_strength, texel_km
+            sheared, distance, length, sin_elevation, footprint_rad, detail, detail_strength, texel_km
         )
 
         # the depths toward sun and zenith are smooth: fewer nodes per gap, linear between them
@@ -164,6 +167,7 @@ class Dome(nn.Module):
         self,
         lattice_km: Tensor,
         distance_km: Tensor,
+        length_km: Tensor,
         sin_elevation: Tensor,
         footprint_rad: Tensor,
         detail: Tensor,
@@ -178,7 +182,9 @@ class Dome(nn.Module):
         footprint_km = distance_km * footprint_rad / (sin_elevation + 0.05)
         exponent = torch.zeros_like(distance_km)
         for channel, texels in enumerate(DETAIL_WAVELENGTH_TEXELS):
-            resolved = (texels * texel_km / (2 * footprint_km) - 0.5).clamp(0.0, 1.0)
+            wavelength = texels * texel_km
+            resolved = (wavelength / (2 * footprint_km) - 0.5).clamp(0.0, 1.0)
+            resolved = resolved * (wavelength / length_km).clamp(0.0, 1.0)  # a long step averages over it
             strength = detail_strength * resolved
             exponent = exponent + strength * noise[channel] - 0.5 * strength * strength
         return torch.exp(exponent)

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from skygen_addon.core.signatures import COMPOSE, DOME, LAYER_SHELLS, SUNLIGHT, GraphSignature
+from skygen_addon.core.signatures import COMPOSE, DOME, SHELL_COUNTS, SUNLIGHT, GraphSignature
 
 from .compose import Compose
 from .dome import Dome
@@ -60,19 +60,19 @@ def export_graph(
 
 
 def export_fixed_graphs(folder: Path) -> None:
-    """Write sunlight_low.onnx, sunlight_high.onnx, dome.onnx and compose.onnx, which belong to the engine.
+    """Write sunlight_K.onnx, dome.onnx and compose.onnx, which belong to the engine.
 
-    The sunlight recursion over shells is unrolled, hence one graph per layer.
+    The sunlight recursion over shells is unrolled, hence one graph for every number K of shells.
     """
     folder.mkdir(parents=True, exist_ok=True)
     window, levels, disc = 64, 3, 16
     sun = torch.tensor([0.6, 0.3, 0.74])
     texel, matrix = torch.tensor(0.025), torch.eye(2)
-    for name, shells in zip(("low", "high"), LAYER_SHELLS, strict=True):
+    for shells in SHELL_COUNTS:
         shell_km = torch.linspace(1.5, 2.5, shells)
         extinction = torch.rand(levels, shells, window, window)
         example = (extinction, shell_km, texel, matrix, sun)
-        export_graph(PairedSunlight(), SUNLIGHT, example, folder / f"sunlight_{name}.onnx", ("N", "LN"))
+        export_graph(PairedSunlight(), SUNLIGHT, example, folder / f"sunlight_{shells}.onnx", ("N", "LN"))
     atlas = torch.rand(shells, 3, levels * window, window)
     direction = nn.functional.normalize(torch.rand(6, 8, 3) + 0.1, dim=-1)
     export_graph(

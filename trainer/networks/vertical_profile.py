@@ -44,7 +44,7 @@ PROFILES = (
 """Shapes in the order of CLOUD_TYPES."""
 
 PARAMETERS = 7
-_TURNS = 1.3
+_TURNS = 2.2
 """Half turns of the erosion noise between base and top."""
 GREATEST_PACKING = 90.0
 """Greatest extinction per thickness of a filled shell; thin clouds hold no more."""
@@ -103,7 +103,8 @@ class VerticalProfile(nn.Module):
         Returns
         -------
         Tensor, shape (B, k, S, S)
-            0 or more; its mean over k equals ``depth`` where that needs at most GREATEST_PACKING.
+            0 or more; over a few texels its mean over k is that of ``depth`` where that needs at most
+            GREATEST_PACKING.
         """
         height = shell_height[None, :, None, None]
         half = torch.exp(shape[:, 2:3])
@@ -117,4 +118,7 @@ class VerticalProfile(nn.Module):
         base = ((height + 0.01) * shape[:, 6:7]).clamp(0.02, 1.0)
         floor = 1e-3 * (1.0 - height) ** 4
         weight = filled * base * (1.0 + shape[:, 5:6] * height) + floor
-        return weight * (depth / weight.mean(1, keepdim=True)).clamp(max=GREATEST_PACKING)
+        packing = (depth / weight.mean(1, keepdim=True)).clamp(max=GREATEST_PACKING)
+        # Fine structure of the column belongs to its base; higher up it would stand as vertical streaks.
+        smooth = _soften(_soften(packing))
+        return weight * (packing + (smooth - packing) * height)
