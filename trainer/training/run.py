@@ -1,0 +1,89 @@
+"""``python -m trainer train RECIPE``: weather, shading and field, one after another, resumable."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import platform
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from skygen_addon.core.errors import CaptureError
+
+from ..recipes import RECIPES, Recipe, recipe
+from .field import train_field
+from .shade import train_shade
+from .weather import train_weather
+
+STAGES = ("weather", "shade", "field")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Command-line options of ``train``."""
+    parser.add_argument("recipe", choices=sorted(RECIPES), help="named settings of the training")
+    parser.add_argument("--data", type=Path, default=Path("data/captures"), help="folder written by ingest and simulate")
+    parser.add_argument("--out", type=Path, help="run directory (default: runs/RECIPE)")
+    parser.add_argument("--max-minutes", type=float, help="minutes for all stages together")
+    parser.add_argument("--resume", action="store_true", help="go on from the checkpoints in the run directory")
+    parser.add_argument("--only", choices=STAGES, action="append", help="train only this stage; may be repeated")
+    parser.add_argument("--threads", type=int, default=1, help="processor threads of one stage")
+
+
+def _git_hash() -> str:
+    done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
+
+
+def _describe(out: Path, chosen: Recipe, minutes: float) -> None:
+    description = {
+        "recipe": dataclasses.asdict(chosen),
+        "minutes": minutes,
+        "commit": _git_hash(),
+        "hardware": f"{platform.machine()}, {torch.get_num_threads()} thread(s), torch {torch.__version__}",
+    }
+    (out / "run.json").write_text(json.dumps(description, indent=2), encoding="utf-8")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Train the stages of a recipe.
+
+    Raises
+    ------
+    CaptureError
+        If the data folder lacks what a stage reads.
+    """
+    chosen = recipe(arguments.recipe)
+    minutes = arguments.max_minutes or chosen.minutes
+    data: Path = arguments.data
+    stages = arguments.only or list(STAGES)
+    needed = {"weather": data / "timelapse.npz", "shade": data / "simulated", "field": data / "planes.npz"}
+    for stage in stages:
+        if not needed[stage].exists():
+            raise CaptureError(
+                f"{needed[stage]} is missing.",
+                f"Run 'python -m trainer ingest CAPTURES --out {data}' and 'python -m trainer simulate --out {data}'.",
+            )
+    torch.set_num_threads(arguments.threads)
+    out: Path = arguments.out or Path("runs") / chosen.name
+    out.mkdir(parents=True, exist_ok=True)
+    _describe(out, chosen, minutes)
+    share = {"weather": chosen.weather_share, "shade": chosen.shade_share, "field": chosen.field_share}
+    whole = sum(share[stage] for stage in stages)
+    for stage in stages:
+        start = time.monotonic()
+        budget = minutes * share[stage] / whole
+        print(f"{stage}: up to {budget:.1f} minutes", flush=True)
+        if stage == "weather":
+            train_weather(needed[stage], out / stage, budget)
+        elif stage == "shade":
+            train_shade(needed[stage], out / stage, budget, resume=arguments.resume)
+        else:
+            train_field(needed[stage], out / stage, budget, resume=arguments.resume)
+        print(f"{stage}: done in {(time.monotonic() - start) / 60:.1f} minutes", flush=True)
+    print(f"Run directory: {out}. Next: python -m trainer export {out} --data {data}", file=sys.stdout)
+    return 0
