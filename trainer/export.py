@@ -1,0 +1,116 @@
+"""``python -m trainer export RUN``: trained networks to a model bundle, checked before it replaces another."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from skygen_addon.core.bundle import CARD_FILE, DESCRIPTION_FILE, Bundle, load_bundle
+from skygen_addon.core.errors import BundleError, OutputError
+from skygen_addon.core.signatures import ENGINE_SCHEMA
+
+from .model_card import model_card
+from .networks.procedural_field import FIELD_LATTICE, ProceduralField
+from .training.field import export_field, load_field
+from .training.shade import SHADE_DISC, export_shade, load_shade
+from .training.weather import export_weather
+
+LICENCE = "GPL-3.0-or-later; weights learned from CC0 and CC BY 4.0 captures, attribution in MODEL_CARD.md"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Command-line options of ``export``."""
+    parser.add_argument("run", type=Path, help="run directory written by train")
+    parser.add_argument("--data", type=Path, default=Path("data/captures"), help="data folder that the run used")
+    parser.add_argument("--out", type=Path, help="bundle folder (default: skygen_addon/models/NAME)")
+    parser.add_argument("--name", default="skygen_quick", help="name of the bundle")
+    parser.add_argument(
+        "--field", choices=("learned", "procedural"), default="learned", help="which field the bundle carries"
+    )
+
+
+def _figures(run: Path) -> dict[str, Any]:
+    """Metrics of every stage, as the trainings wrote them."""
+    figures: dict[str, Any] = {}
+    for path in sorted(run.glob("*/metrics.json")):
+        figures[path.parent.name] = json.loads(path.read_text(encoding="utf-8"))
+    return figures
+
+
+def _manifest_hash(data: Path) -> str:
+    manifest = data / "manifest.jsonl"
+    if not manifest.is_file():
+        raise BundleError(f"{manifest} is missing.", "Name the data folder of the training with --data.")
+    return hashlib.sha256(manifest.read_bytes()).hexdigest()
+
+
+def write_bundle(run: Path, data: Path, out: Path, name: str, field: str = "learned") -> Bundle:
+    """Export every network of a run and write the bundle as a whole or not at all.
+
+    Parameters
+    ----------
+    run, data : Path
+        Run directory and data folder.
+    out : Path
+        Bundle folder; an older bundle there is replaced when the new one has passed its checks.
+    name : str
+        Name in the description.
+    field : str
+        "learned" or "procedural".
+
+    Raises
+    ------
+    BundleError
+        If a checkpoint is missing or the result does not fit the contracts.
+    OutputError
+        If the folder cannot be written.
+    """
+    figures = _figures(run)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    except OSError as error:
+        raise OutputError(f"{out.parent} cannot be written: {error}.", "Choose another folder with --out.") from error
+    try:
+        module = load_field(run / "field") if field == "learned" else ProceduralField()
+        export_field(module, staging / "field.onnx")
+        export_shade(load_shade(run / "shade"), staging / "shade.onnx")
+        scale = export_weather(run / "weather" / "weather.pt", staging / "weather.onnx")
+        described = {
+            "schema": ENGINE_SCHEMA,
+            "name": name,
+            "lattice": dataclasses.asdict(FIELD_LATTICE),
+            "weather": dataclasses.asdict(scale),
+            "disc_size": SHADE_DISC,
+            "training_manifest_sha256": _manifest_hash(data),
+            "licence": LICENCE,
+            "figures": figures,
+        }
+        (staging / DESCRIPTION_FILE).write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")
+        settings = json.loads((run / "run.json").read_text(encoding="utf-8"))
+        card = model_card(name, field, settings, figures, data / "manifest.jsonl")
+        (staging / CARD_FILE).write_text(card, encoding="utf-8")
+        staging.chmod(0o755)
+        load_bundle(staging)
+        if out.exists():
+            shutil.rmtree(out)
+        os.replace(staging, out)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return load_bundle(out)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the bundle and say where it is."""
+    out = arguments.out or Path("skygen_addon/models") / arguments.name
+    bundle = write_bundle(arguments.run, arguments.data, out, arguments.name, arguments.field)
+    size = sum(path.stat().st_size for path in out.iterdir())
+    print(f"{out}: {bundle.name}, {size / 1e6:.1f} MB, identity {bundle.identity[:12]}")
+    return 0

@@ -1,0 +1,92 @@
+"""The model card: what a bundle has learned, from what, with which figures, and what it has not."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+SKIPPD = (
+    "SKIPP'D, Stanford University, CC BY 4.0: Nie, Li, Scott, Sun, Venugopal, Brandt, \"SKIPP'D: A SKy Images and "
+    'Photovoltaic Power Generation Dataset for Short-term Solar Forecasting"'
+)
+
+LEARNED_FIELD = (
+    "**CloudField** (`field.onnx`) is the generator of a GAN. Its input is the procedural potential of the asked "
+    "cloud type and cover and lattice noise; its networks change the column optical depth at 400, 100 and 25 m so "
+    "that patch critics cannot tell it from columns measured in the captures. Large-scale organisation, cloud types "
+    "and the vertical profile are still procedural."
+)
+PROCEDURAL_FIELD = "**CloudField** (`field.onnx`) is the procedural noise field; nothing in it is learned."
+
+
+def _lines(figures: Any, indent: int = 0) -> list[str]:
+    rows = []
+    for key, value in figures.items():
+        if isinstance(value, dict):
+            rows.append(f"{'  ' * indent}- {key}")
+            rows += _lines(value, indent + 1)
+        elif isinstance(value, list):
+            rows.append(f"{'  ' * indent}- {key}: " + ", ".join(_number(item) for item in value))
+        else:
+            rows.append(f"{'  ' * indent}- {key}: {_number(value)}")
+    return rows
+
+
+def _number(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def model_card(name: str, field: str, settings: dict[str, Any], figures: dict[str, Any], manifest: Path) -> str:
+    """Markdown text of a bundle's card.
+
+    Parameters
+    ----------
+    name, field : str
+        Bundle name; "learned" or "procedural".
+    settings : dict
+        run.json of the training: recipe, minutes, commit, hardware.
+    figures : dict
+        Measured figures by stage.
+    manifest : Path
+        manifest.jsonl of the captures.
+    """
+    rows = [json.loads(line) for line in manifest.read_text(encoding="utf-8").splitlines() if line]
+    kept = [row for row in rows if row["verdict"] == "keep"]
+    licences = Counter(f"{row['source']}, {row['licence']}" for row in kept)
+    sources = "\n".join(f"- {count} panoramas: {what}" for what, count in sorted(licences.items()))
+    lines = [
+        f"# {name}",
+        "",
+        "## What is learned",
+        "",
+        LEARNED_FIELD if field == "learned" else PROCEDURAL_FIELD,
+        "",
+        "**Shading** (`shade.onnx`) corrects the analytic scattering formula toward a volumetric path tracer that ran "
+        "through simulated volumes of the procedural field.",
+        "",
+        "**Weather** (`weather.onnx`) is an LSTM fitted to cover, brightness and texture measured in time-lapse days.",
+        "",
+        "Clear sky, sun, geometry, optical depth and transmittance are physics; nothing in them is learned.",
+        "",
+        "## From what",
+        "",
+        sources,
+        f"- Weather: {SKIPPD}",
+        "- Shading: skies simulated by `python -m trainer simulate`",
+        "",
+        "Panoramas: " + ", ".join(sorted({row["site"] for row in kept})) + ".",
+        "",
+        "## How",
+        "",
+        f"- recipe: {settings['recipe']['name']}, {settings['minutes']:g} minutes for all stages",
+        f"- hardware: {settings['hardware']}",
+        f"- commit: {settings['commit']}",
+        "",
+        "## Figures, as the trainings measured them",
+        "",
+        *_lines(figures),
+        "",
+    ]
+    return "\n".join(lines)
