@@ -16,7 +16,8 @@ import bpy
 from ..core.controls import LayerControls, SkyControls
 from ..core.errors import RequestError
 from ..core.timeline import ControlsAt
-from .properties import SkyGenLayer, SkyGenSettings, sky_settings
+from .layer_properties import SkyGenLayer
+from .properties import SkyGenSettings, sky_settings
 from .world_animation import is_animated
 
 

@@ -7,7 +7,8 @@ from typing import Any, cast
 import bpy
 
 from .choices import preset_items
-from .properties import SkyGenLayer, SkyGenSettings, sky_settings
+from .layer_properties import SkyGenLayer
+from .properties import SkyGenSettings, sky_settings
 from .sequence_state import is_baking, sky_states
 from .world_nodes import environment_node
 
