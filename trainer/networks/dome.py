@@ -184,7 +184,7 @@ class Dome(nn.Module):
         for channel, texels in enumerate(DETAIL_WAVELENGTH_TEXELS):
             wavelength = texels * texel_km
             resolved = (wavelength / (2 * footprint_km) - 0.5).clamp(0.0, 1.0)
-            resolved = resolved * (wavelength / length_km).clamp(0.0, 1.0)  # a long step averages over it
+            resolved = resolved * (wavelength / length_km - 0.5).clamp(0.0, 1.0)  # a long step would alias it
             strength = detail_strength * resolved
             exponent = exponent + strength * noise[channel] - 0.5 * strength * strength
         return torch.exp(exponent)

@@ -34,7 +34,7 @@ class ProfileShape:
 
 
 PROFILES = (
-    ProfileShape(0.14, 1.00, 12.0, 0.20, 0.16, 0.6, 0.02),  # cumulus
+    ProfileShape(0.12, 1.00, 12.0, 0.16, 0.08, 0.6, 0.02),  # cumulus
     ProfileShape(0.35, 0.85, 7.0, 0.12, 0.25, 0.5, 0.02),  # stratocumulus
     ProfileShape(0.40, 0.90, 3.0, 0.10, 0.40, 0.0, 0.20),  # altocumulus
     ProfileShape(0.70, 0.95, 8.0, 0.05, 0.30, 0.2, 0.02),  # stratus
@@ -60,9 +60,9 @@ def _soften(maps: Tensor) -> Tensor:
 def surrounding_depth(depth: Tensor, level: int) -> Tensor:
     """Column depth (B, 1, S, S) averaged over about 200 m, S a multiple of 4 on the finest level."""
     if level == 0:
-        coarse = _soften(_soften(nn.functional.avg_pool2d(depth, 4)))
+        coarse = _soften(_soften(_soften(nn.functional.avg_pool2d(depth, 4))))
         return nn.functional.interpolate(coarse, scale_factor=4.0, mode="bilinear", align_corners=False)
-    return _soften(_soften(depth)) if level == 1 else _soften(depth)
+    return _soften(_soften(_soften(depth))) if level == 1 else _soften(depth)
 
 
 class VerticalProfile(nn.Module):
@@ -109,7 +109,8 @@ class VerticalProfile(nn.Module):
         height = shell_height[None, :, None, None]
         half = torch.exp(shape[:, 2:3])
         broad = surrounding_depth(depth, level)
-        top = shape[:, 0:1] + shape[:, 1:2] * (broad / (broad + half))
+        ratio = (broad / half).square()
+        top = shape[:, 0:1] + shape[:, 1:2] * (ratio / (ratio + 1))
         amount = shape[:, 3:4]
         turn = height * (_TURNS * math.pi)
         # Erosion grows from the base, so bases stay flat; the thinnest columns keep their lowest shell.
