@@ -348,7 +348,8 @@ def test_command(every_blender: bool) -> int:
     with steps.step("Extension for linux-x64"):
         extension = build_extension("linux-x64")
     pytest = [python, "-m", "pytest", "-q", "tests", "--ignore=tests/blender"]
-    steps.check("Tests", pytest, SKYGEN_ZIP=str(extension))
+    # The tests' networks are tiny: a second thread makes them slower, on a busy machine ten times slower.
+    steps.check("Tests", pytest, SKYGEN_ZIP=str(extension), OMP_NUM_THREADS="1")
     blender_tests(steps, "bpy", extension)
     for key, wanted in others.items():
         with steps.step(f"Environment of {key}"):
