@@ -28,6 +28,7 @@ from skygen_addon.core.signatures import CONDITION_CHANNELS
 from ..networks.field_critic import PatchCritic, critic_view
 from ..networks.field_generator import FieldGenerator
 from ..networks.field_octaves import crop
+from ..networks.procedural_field import FIELD_LATTICE
 from .field_patches import PATCH, PatchBank, load_patches
 from .field_sheets import save_sheet
 
@@ -62,7 +63,7 @@ class FieldConfig:
     """Decay of the exponential moving average of the weights."""
     seed: int = 0
     """Of weights, patches and noise."""
-    held_out: tuple[str, ...] = ("wasteland_clouds", "immenstadter_horn", "hilly_terrain_01")
+    held_out: tuple[str, ...] = ("wasteland_clouds", "immenstadter_horn", "aristea_wreck")
     """Sites kept for evaluation."""
     sheet_every: int = 100
     """Steps between sample sheets."""
@@ -311,7 +312,7 @@ def _save(trainer: FieldTrainer, path: Path) -> None:
     os.replace(temporary, path)
 
 
-def load_field(out_dir: Path, window: int) -> FieldGenerator:
+def load_field(out_dir: Path, window: int = FIELD_LATTICE.window) -> FieldGenerator:
     """Averaged weights of a run, on windows of ``window`` texels."""
     saved = torch.load(out_dir / CHECKPOINT, weights_only=True)
     field = FieldGenerator(window)

@@ -23,8 +23,11 @@ PATCH = {"near": 64, "mid": 32}
 _CLOUD_DEPTH = 0.3
 _STRIDE = 8
 _MIN_VALID = 0.9
+_MIN_BODY = 1.0
+"""Depth that a twentieth of a patch must exceed: veils alone teach no shape."""
 _COVER_RANGE = (0.04, 0.96)
-_SUN_CLEARANCE_KM = 0.9
+_SUN_CLEARANCE_KM = 0.6
+"""Distance of a patch's edge from the sun's place on the plane; nearer, its glare reads as cloud."""
 _TRUSTED_KM = {"25": 2.0, "100": 2.2}
 """Half width of the trusted middle of a map."""
 
@@ -42,7 +45,7 @@ class PatchBank:
     site: tuple[str, ...]
     """Site of each patch."""
     weight: Tensor
-    """(P,) sampling weights; every site weighs the same."""
+    """(P,) sampling weights; a site weighs by the root of its patches."""
 
     def draw(self, count: int, generator: torch.Generator) -> Tensor:
         """Indices of random patches."""
@@ -110,7 +113,7 @@ def load_patches(path: Path, held_out: tuple[str, ...], held: bool = False) -> d
         depth, valid = (torch.stack([p[j] for p in parts]) for j in (0, 1))
         names = tuple(p[2] for p in parts)
         cover = ((depth > _CLOUD_DEPTH) * valid).sum((1, 2, 3)) / valid.sum((1, 2, 3))
-        weight = torch.tensor([1.0 / names.count(n) for n in names])
+        weight = torch.tensor([names.count(n) ** -0.5 for n in names])  # between sites alike and patches alike
         banks[scale] = PatchBank(depth, valid, cover, names, weight / weight.sum())
     return banks
 
@@ -132,11 +135,13 @@ def _cut(planes: dict[str, NDArray[np.float32]], i: int, texel: str, factor: int
             half = size * texel_km / 2
             if max(abs(east), abs(north)) + half > max(reach, half + 1e-6) + texel_km:
                 continue
-            if max(abs(sun[0] - east), abs(sun[1] - north)) < half + _SUN_CLEARANCE_KM / 3:
+            if max(abs(sun[0] - east), abs(sun[1] - north)) < half + _SUN_CLEARANCE_KM:
                 continue
             d = depth[:, row : row + size, column : column + size]
             v = valid[:, row : row + size, column : column + size]
             cover = float(((d > _CLOUD_DEPTH) * v).sum() / v.sum().clamp(min=1))
+            if float((d * v).flatten().quantile(0.95)) < _MIN_BODY:
+                continue
             if float(v.mean()) >= _MIN_VALID and _COVER_RANGE[0] <= cover <= _COVER_RANGE[1]:
                 parts.append((d.float(), v, str(planes["site"][i])))
     return parts

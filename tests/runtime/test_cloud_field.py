@@ -1,0 +1,128 @@
+"""CloudField: window arithmetic, wind as a shift, loops, cover, evolution."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from skygen_addon.core.bundle import Bundle, Lattice, NoiseInput, WeatherScale
+from skygen_addon.core.errors import RequestError
+from skygen_addon.core.geometry import FloatArray, plane_matrix
+from skygen_addon.core.request import LayerRequest
+from skygen_addon.runtime.cloud_field import CloudField, modulated_cover
+
+LATTICE = Lattice(
+    window=64,
+    levels=3,
+    factor=4,
+    texel_km=0.025,
+    noise=(NoiseInput("noise_a", 2, 12, 64), NoiseInput("noise_b", 1, 80, 1)),
+    condition_size=24,
+    condition_cell_texels=64,
+)
+SNAP_KM = 64 * 0.025
+
+
+class RecordingGraph:
+    """Stands for field.onnx: keeps its inputs and returns ones."""
+
+    def __init__(self) -> None:
+        self.inputs: dict[str, Any] = {}
+
+    def __call__(self, **inputs: Any) -> list[FloatArray]:
+        self.inputs = inputs
+        return [np.ones((3, len(inputs["shell_height"]), 64, 64), dtype=np.float32)]
+
+
+@pytest.fixture
+def graph() -> RecordingGraph:
+    return RecordingGraph()
+
+
+@pytest.fixture
+def field(graph: RecordingGraph) -> CloudField:
+    weather = WeatherScale(1.0, 1, (1.0, 1.0, 1.0, 1.0), 1)
+    return CloudField(Bundle(Path(), "test", "", LATTICE, weather, 16, "", "", {}), graph)
+
+
+def test_camera_stays_within_half_a_step_and_matrix_is_the_stretch(field: CloudField) -> None:
+    layer = LayerRequest(displacement_km=(10.3, -77.7), stretch=3.0, stretch_azimuth_rad=0.7, texture_scale=2.0)
+    volume = field.volume(layer, 1, 0, 0.0, 4)
+    np.testing.assert_allclose(volume.plane_matrix, plane_matrix(3.0, 0.7))
+    assert volume.texel_km == pytest.approx(0.05)
+    assert np.abs(volume.plane_offset_km).max() <= SNAP_KM * 2 / 2 + 1e-9
+    steps = (plane_matrix(3.0, 0.7) @ [-10.3, 77.7] - volume.plane_offset_km) / (2 * SNAP_KM)
+    np.testing.assert_allclose(steps, np.round(steps), atol=1e-9)
+
+
+def test_wind_shifts_noise_bit_for_bit(field: CloudField, graph: RecordingGraph) -> None:
+    still = LayerRequest(evolution_phase=0.37)
+    field.volume(still, 1, 0)
+    before = dict(graph.inputs)
+    # Clouds that moved east by a step show, at the window's centre, what lay a step farther west.
+    field.volume(replace(still, displacement_km=(SNAP_KM, 0.0)), 1, 0)
+    np.testing.assert_array_equal(graph.inputs["noise_b"][..., :, 64:], before["noise_b"][..., :, :-64])
+    np.testing.assert_array_equal(graph.inputs["condition"][..., :, 1:], before["condition"][..., :, :-1])
+    field.volume(replace(still, displacement_km=(0.0, SNAP_KM)), 1, 0)
+    # North is up: what moved north lies in lower rows, so the new window's rows start a step later.
+    np.testing.assert_array_equal(graph.inputs["noise_a"][..., :-1, :], before["noise_a"][..., 1:, :])
+
+
+def test_noise_keeps_unit_variance_and_evolves_continuously(field: CloudField, graph: RecordingGraph) -> None:
+    def noise(phase: float) -> FloatArray:
+        field.volume(LayerRequest(evolution_phase=phase), 3, 1)
+        return np.array(graph.inputs["noise_b"])
+
+    for phase in (0.0, 0.1, 0.125, 100.6):
+        assert noise(phase).std() == pytest.approx(1, abs=0.03)  # 6400 values: 3.4 sigma
+    np.testing.assert_allclose(noise(0.25 - 1e-7), noise(0.25 + 1e-7), atol=1e-4)  # fine noise steps at 1/4
+    assert abs(np.corrcoef(noise(0.0).ravel(), noise(2.0).ravel())[0, 1]) < 0.05
+
+
+def test_loop_begins_and_ends_on_the_same_noise(field: CloudField, graph: RecordingGraph) -> None:
+    first = LayerRequest(
+        displacement_km=(0.4, 0.2), evolution_phase=0.3, loop_displacement_km=(0.4 - 5 * SNAP_KM, 0.2), loop_evolution_phase=-1.7
+    )
+    last = replace(
+        first,
+        displacement_km=(0.4 + 5 * SNAP_KM, 0.2),
+        evolution_phase=2.3,
+        loop_displacement_km=first.displacement_km,
+        loop_evolution_phase=0.3,
+    )
+    field.volume(first, 1, 0, loop_angle_rad=0.0)
+    start = {k: np.array(v) for k, v in graph.inputs.items()}
+    field.volume(last, 1, 0, loop_angle_rad=np.pi / 2)
+    for name, value in start.items():
+        np.testing.assert_allclose(graph.inputs[name], value, atol=1e-6)
+
+
+def test_loop_off_the_lattice_is_refused(field: CloudField) -> None:
+    layer = LayerRequest(loop_displacement_km=(-0.5, 0.0))
+    with pytest.raises(RequestError, match="whole steps of 1.6 km"):
+        field.volume(layer, 1, 0, loop_angle_rad=0.3)
+
+
+def test_seeds_layers_and_cache(field: CloudField, graph: RecordingGraph) -> None:
+    seen = []
+    for seed, layer_index in ((1, 0), (2, 0), (1, 1), (1, 0)):
+        field.volume(LayerRequest(), seed, layer_index)
+        seen.append(np.array(graph.inputs["noise_a"]))
+    assert not np.array_equal(seen[0], seen[1]) and not np.array_equal(seen[0], seen[2])
+    np.testing.assert_array_equal(seen[0], seen[3])
+
+
+@pytest.mark.parametrize("cover", [0.02, 0.3, 0.5, 0.9])
+def test_modulated_cover_keeps_its_mean(cover: float) -> None:
+    noise = np.random.default_rng(0).standard_normal(200_000).astype(np.float32)
+    assert modulated_cover(cover, 0.65, noise).mean() == pytest.approx(cover, abs=0.01)
+
+
+def test_no_cover_is_exactly_clear_and_full_cover_is_uniform(field: CloudField, graph: RecordingGraph) -> None:
+    assert not field.volume(LayerRequest(cover=0.0), 1, 0).extinction_per_thickness.any()
+    field.volume(LayerRequest(cover=1.0), 1, 0)
+    assert (graph.inputs["condition"][0, 0] == 1).all()

@@ -1,0 +1,216 @@
+"""The field's networks: cover, level agreement, columns, shift, export, training."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from skygen_addon.core.errors import CaptureError
+from skygen_addon.core.request import CLOUD_TYPES
+from skygen_addon.core.signatures import CONDITION_CHANNELS, field_signature
+from trainer.networks.field_critic import PatchCritic, critic_view
+from trainer.networks.field_export import example_inputs, export_field
+from trainer.networks.field_generator import FieldGenerator
+from trainer.networks.field_octaves import Billow, Resample
+from trainer.networks.procedural_field import (
+    FIELD_LATTICE,
+    SPECTRA,
+    ProceduralField,
+    expected_ramp,
+    field_lattice,
+    normal_quantile,
+)
+from trainer.networks.vertical_profile import VerticalProfile
+from trainer.training.field import FieldConfig, load_field, train_field
+
+WINDOW = 64
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def noise_of(window: int, count: int, seed: int = 0) -> tuple[torch.Tensor, ...]:
+    generator = torch.Generator().manual_seed(seed)
+    lattice = field_lattice(window)
+    return tuple(torch.randn(count, n.channels, n.size, n.size, generator=generator) for n in lattice.noise)
+
+
+def condition_of(window: int, count: int, cover: float, cloud_type: str) -> torch.Tensor:
+    size = field_lattice(window).condition_size
+    condition = torch.zeros(count, len(CONDITION_CHANNELS), size, size)
+    condition[:, 0], condition[:, 1 + CLOUD_TYPES.index(cloud_type)] = cover, 1
+    return condition
+
+
+def test_lattice_steps_are_whole_and_sizes_even() -> None:
+    assert FIELD_LATTICE.snap_texels == 64
+    for noise in FIELD_LATTICE.noise:
+        assert noise.size % 2 == 0 and FIELD_LATTICE.snap_texels % noise.cell_texels == 0
+    assert FIELD_LATTICE.condition_size % 2 == 0
+
+
+def test_expected_ramp_and_quantile_against_sampling_and_tables() -> None:
+    samples = torch.randn(400_000, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    for excess, deviation in ((-0.5, 0.4), (0.0, 1.0), (0.7, 0.3)):
+        sampled = torch.relu(excess + deviation * samples).mean()
+        exact = expected_ramp(torch.tensor(excess), torch.tensor(deviation))
+        assert float(exact) == pytest.approx(float(sampled), abs=4e-3)
+    found = normal_quantile(torch.tensor([0.5, 0.8413447, 0.0227501]))
+    np.testing.assert_allclose(found, [0, 1, -2], atol=1e-3)
+
+
+def test_octaves_have_unit_variance_at_every_place_of_the_lattice() -> None:
+    white = torch.randn(4, 3, 132, 132, generator=torch.Generator().manual_seed(1))
+    for maps in (Billow(512, 4)(white), Resample(512, 4, "noise")(white)[:, :1]):
+        places = maps.reshape(4, 128, 4, 128, 4).permute(2, 4, 0, 1, 3).reshape(16, -1)
+        np.testing.assert_allclose(places.mean(1), 0, atol=0.03)  # 6 sigma of correlated samples
+        np.testing.assert_allclose(places.std(1), 1, atol=0.03)
+
+
+@pytest.mark.parametrize("cloud_type", CLOUD_TYPES)
+def test_asked_cover_is_measured_cover(cloud_type: str) -> None:
+    field = ProceduralField(WINDOW)
+    threshold = SPECTRA[CLOUD_TYPES.index(cloud_type)].cover_depth
+    noise = noise_of(WINDOW, 100, seed=7)
+    with torch.no_grad():
+        for cover in (0.2, 0.6):
+            depths, _ = field.columns(noise, condition_of(WINDOW, 100, cover, cloud_type))
+            measured = float((depths[0] > threshold).float().mean())
+            assert measured == pytest.approx(cover, abs=0.07)  # 0.05 of contract, 0.02 of sampling
+
+
+def test_clear_and_overcast_are_exact() -> None:
+    field = ProceduralField(WINDOW)
+    with torch.no_grad():
+        clear, _ = field.columns(noise_of(WINDOW, 4), condition_of(WINDOW, 4, 0.0, "cumulus"))
+        overcast, _ = field.columns(noise_of(WINDOW, 4), condition_of(WINDOW, 4, 1.0, "stratus"))
+    assert all(float(d.abs().max()) == 0 for d in clear)
+    assert all(float(d.min()) > 2 for d in overcast)
+
+
+@pytest.mark.parametrize("kind", [ProceduralField, FieldGenerator])
+def test_levels_agree_where_both_exist(kind: type[torch.nn.Module]) -> None:
+    field = kind(128)
+    with torch.no_grad():
+        depths, _ = field.columns(noise_of(128, 8), condition_of(128, 8, 0.5, "cumulus"))  # type: ignore[operator]
+    for fine, wide in zip(depths, depths[1:], strict=False):
+        mean = torch.nn.functional.avg_pool2d(fine, 4)
+        middle = wide[..., 48:80, 48:80]
+        assert float(mean.mean()) == pytest.approx(float(middle.mean()), rel=0.03)
+        rms = float((mean - middle).square().mean().sqrt() / middle.mean())
+        assert rms < 0.25  # the matching interpolates between wide texels
+
+
+def test_window_moves_with_the_lattice() -> None:
+    field = FieldGenerator(128)
+    torch.nn.init.normal_(field.stages[0].head.weight, std=0.05)  # type: ignore[union-attr, arg-type]
+    wide = noise_of(256, 1)  # a larger lattice from which two windows one step apart are cut
+    lattice, step = field.lattice, 64
+
+    def cut(shift: int) -> tuple[torch.Tensor, ...]:
+        parts = []
+        for noise, source in zip(lattice.noise, wide, strict=True):
+            start = (source.shape[-1] - noise.size) // 2 + shift // noise.cell_texels
+            parts.append(source[..., start : start + noise.size, start : start + noise.size])
+        return tuple(parts)
+
+    condition = condition_of(128, 1, 0.5, "cumulus")
+    with torch.no_grad():
+        here, _ = field.columns(cut(0), condition)
+        there, _ = field.columns(cut(step), condition)
+    # A step is 64, 16 and 4 texels of the three windows.
+    for level, (a, b) in enumerate(zip(here, there, strict=True)):
+        s = step // 4**level
+        np.testing.assert_allclose(a[..., s:, s:], b[..., :-s, :-s], rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("level", [0, 1, 2])
+def test_profile_keeps_the_column_and_bases_are_flat(level: int) -> None:
+    profile = VerticalProfile()
+    types = torch.zeros(1, 6, 16, 16)
+    types[:, 0] = 1
+    noise = torch.randn(1, 2, 1, 1, generator=torch.Generator().manual_seed(0)).expand(-1, -1, 16, 16)
+    filled = []
+    for depth in (0.0, 0.5, 5.0, 30.0):
+        maps = torch.full((1, 1, 16, 16), depth)
+        for shells in (4, 8, 16):
+            extinction = profile(maps, profile.parameters_of(types), noise, torch.linspace(0, 1, shells), level)
+            assert (extinction >= 0).all()
+            np.testing.assert_allclose(extinction.mean(1), maps[:, 0], rtol=1e-4)
+        assert depth == 0 or extinction[0, 0].min() > 0  # every cloudy column begins at the base
+        filled.append(int((extinction[0, :, 8, 8] > 0.05 * extinction.max()).sum()))
+    assert filled[3] > filled[1]  # thick columns are taller
+
+
+def test_export_matches_torch_and_keeps_shells_free(tmp_path: Path) -> None:
+    field = FieldGenerator(WINDOW).eval()
+    for stage in field.stages:
+        torch.nn.init.normal_(stage.head.weight, std=0.05)  # type: ignore[union-attr, arg-type]
+    path = tmp_path / "field.onnx"
+    export_field(field, path)
+    session = onnxruntime.InferenceSession(str(path))
+    signature = field_signature(tuple(n.name for n in field.lattice.noise))
+    assert [i.name for i in session.get_inputs()] == [t.name for t in signature.inputs]
+    for shells in (3, 8):
+        inputs = example_inputs(field.lattice, seed=2, shells=shells)
+        (found,) = session.run(None, {i.name: v.numpy() for i, v in zip(session.get_inputs(), inputs, strict=True)})
+        with torch.no_grad():
+            expected = field(*inputs).numpy()
+        assert found.shape == (3, shells, WINDOW, WINDOW)
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4 * expected.max())
+
+
+def test_critic_ignores_what_the_mask_hides() -> None:
+    critic = PatchCritic(width=4)
+    depth = torch.rand(2, 1, 32, 32)
+    valid = (torch.rand(2, 1, 32, 32) > 0.3).float()
+    hidden = depth + (1 - valid) * 5
+    torch.testing.assert_close(critic(critic_view(depth, valid)), critic(critic_view(hidden, valid)))
+
+
+def planes(path: Path) -> Path:
+    """A small table of captured planes: broken cloud at three sites."""
+    rng = np.random.default_rng(0)
+    arrays: dict[str, np.ndarray] = {
+        "site": np.array(["a", "b", "c"]),
+        "base_km": np.float32(1.5),
+        "sun_elevation_deg": np.full(3, 10, np.float32),
+        "sun_azimuth_deg": np.zeros(3, np.float32),
+    }
+    for texel, size in ((25, 144), (100, 128), (400, 80)):
+        maps = np.zeros((3, 3, size, size), np.float32)
+        blocks = rng.random((3, size // 16 + 1, size // 16 + 1)) > 0.5
+        maps[:, 0] = 4 * np.kron(blocks, np.ones((16, 16)))[:, :size, :size]
+        maps[:, 1] = 1
+        arrays[f"maps_{texel}m"] = maps
+    np.savez(path, **arrays)  # type: ignore[arg-type]
+    return path
+
+
+def test_training_resumes_where_it_stopped(tmp_path: Path) -> None:
+    data = planes(tmp_path / "planes.npz")
+    config = FieldConfig(steps=4, batch=2, held_out=("c",))
+    whole = train_field(data, tmp_path / "whole", 5, config=config)
+    train_field(data, tmp_path / "parts", 5, config=replace(config, steps=2))
+    parts = train_field(data, tmp_path / "parts", 5, config=config)
+    for a, b in zip(whole.parameters(), parts.parameters(), strict=True):
+        torch.testing.assert_close(a, b)
+    assert (tmp_path / "parts" / "sheet.png").is_file()
+    assert json.loads((tmp_path / "parts" / "config.json").read_text())["steps"] == 4
+    field = load_field(tmp_path / "parts", 128)
+    torch.testing.assert_close(field.embed.weight, parts.embed.weight)
+
+
+def test_missing_or_empty_captures_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(CaptureError, match="missing"):
+        train_field(tmp_path / "none.npz", tmp_path / "run")
+    with pytest.raises(CaptureError, match="nowhere"):
+        train_field(planes(tmp_path / "planes.npz"), tmp_path / "run", config=FieldConfig(held_out=("nowhere",)))
