@@ -148,7 +148,7 @@ def test_the_domes_formula_is_near_the_reference(make: object) -> None:
     torch.testing.assert_close(torch.exp(-dome[0]).mean(), rays.transmittance.mean(), atol=0.01, rtol=0)
     traced = (rays.sun_scatter, rays.sky_scatter, rays.ground_scatter)
     for have, want in zip(dome[1:4], traced, strict=True):
-        assert 0.75 < float(have.mean() / want.mean()) < 1.33  # what remains is left to shading
+        assert 0.7 < float(have.mean() / want.mean()) < 1.4  # what remains is left to shading
 
 
 def test_tabulated_sun_depth_agrees_with_ratio_tracking() -> None:

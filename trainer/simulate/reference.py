@@ -5,8 +5,9 @@ view ray is forced and weighted by the ray's opacity; further flights use delta 
 (Woodcock et al. 1965) with local majorants. At each collision the sun is connected by marching a
 few gaps between shells and reading the tabulated sun depth for the rest (the table alone blurs
 lit edges and dims dense heaps by up to a fifth), or, for checks, by ratio tracking (Novak et al.
-2014). Paths that leave upward count for the sky, paths that leave downward for the ground. One run gives the scattered
-radiance per unit of each light, the dome's ``sun_scatter``, ``sky_scatter`` and ``ground_scatter``.
+2014). Paths that leave upward count for the sky, paths that leave downward for the ground. One
+run gives the scattered radiance per unit of each light, the dome's ``sun_scatter``,
+``sky_scatter`` and ``ground_scatter``.
 
 Approximation: from collision ``sharp_orders`` on, scattering is isotropic in a medium thinned by
 one minus the phase function's mean cosine (similarity relation, van de Hulst 1980), which leaves

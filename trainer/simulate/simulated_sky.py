@@ -17,6 +17,7 @@ from skygen_addon.core.errors import SkyGenError
 from skygen_addon.core.geometry import REC709_LUMINANCE, FloatArray, direction_from_angles, disc_directions
 from skygen_addon.core.shade_features import shade_features
 from skygen_addon.core.whole_file import whole_file
+from skygen_addon.runtime.frame import DISC_SUBSTEPS
 from trainer.networks.dome import Dome
 from trainer.networks.shade import CELL
 from trainer.networks.sunlight import gap_pairs
@@ -27,8 +28,6 @@ from .volume_states import SkyState, VolumeMaker
 
 FORMAT = 1
 """Version of the shard format."""
-DISC_SUBSTEPS = (6, 2)
-"""Samples of extinction and of depths between two shells, as the runtime takes them on the disc."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +133,8 @@ def _cells(maps: torch.Tensor) -> FloatArray:
 
 def disc_dome(volume: CloudVolume, direction: torch.Tensor) -> torch.Tensor:
     """The dome's six outputs (6, h, w), without detail, of directions (h, w, 3)."""
-    substep, depth_substep = ((torch.arange(n) + 0.5) / n for n in DISC_SUBSTEPS)
+    substep = (torch.arange(DISC_SUBSTEPS[0]) + 0.5) / DISC_SUBSTEPS[0]
+    depth_node = torch.linspace(0.0, 1.0, DISC_SUBSTEPS[1] + 1)
     rows = []
     with torch.no_grad():
         for part in direction.split(32):
@@ -150,7 +150,7 @@ def disc_dome(volume: CloudVolume, direction: torch.Tensor) -> torch.Tensor:
                 volume.plane_offset_km,
                 torch.zeros(2),
                 substep,
-                depth_substep,
+                depth_node,
                 volume.sun_direction,
             )
             rows.append(torch.stack(outputs))

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from skygen_addon.core.geometry import direction_from_angles, plane_matrix
 from skygen_addon.core.request import CLOUD_TYPES, LayerRequest, SkyRequest
-from skygen_addon.core.signatures import LAYER_SHELLS
+from skygen_addon.core.signatures import layer_shells
 from trainer.networks.procedural_field import TEXEL_KM, ProceduralField
 
 from .cloud_volume import CloudVolume, make_volume
@@ -127,9 +127,10 @@ class VolumeMaker:
         if layer.cover <= 0:
             return None
         sun = direction_from_angles(request.sun_azimuth_rad, request.sun_elevation_rad)
-        depth = self._field_volume(layer, 2 * request.seed + index, LAYER_SHELLS[index], state.grain)
+        shells = layer_shells(index, layer.thickness_km)
+        depth = self._field_volume(layer, 2 * request.seed + index, shells, state.grain)
         extinction = depth * (layer.density / layer.thickness_km)
-        height = torch.linspace(0.0, 1.0, LAYER_SHELLS[index])
+        height = torch.linspace(0.0, 1.0, shells)
         matrix = torch.tensor(plane_matrix(layer.stretch, layer.stretch_azimuth_rad), dtype=torch.float32)
         return make_volume(
             extinction,
