@@ -22,16 +22,15 @@ from ..core.job import JOB_FILE, PIXEL_FORMATS, SkyJob, read_job, request_digest
 from ..core.presets import load_preset, preset_names
 from ..core.request import SkyRequest
 from ..core.whole_file import whole_file
-from .bake import LoadRenderer, Progress, bake, load_renderer, prepare_folder
+from .bake import LoadRenderer, bake, load_renderer, prepare_folder
 from .bench import measure, report, table
 from .exr import write_exr
 from .preview import tone_map, write_png
+from .progress import INTERRUPTED, PROGRESS_FORMS, error_line, json_line, stop_at_end_of_input, text_line
 from .sky_options import DEFAULT_PRESET, SkyOptions, add_sky_options, given_sky_options, sky_options
 
 DEFAULT_FRAMES = "1-48"
 DEFAULT_WIDTHS = "512,1024,2048,4096,8192"
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -57,10 +56,13 @@ def main(argv: Sequence[str], load: LoadRenderer = load_renderer) -> int:
         Exit code 0, 2 or 130 (interrupted); a defect rises as its exception.
     """
     runs = {"bake": _bake, "frame": _frame, "bench": _bench, "presets": _presets}
+    arguments = None
     try:
         arguments = _parser().parse_args(argv)
         runs[arguments.command](arguments, load)
     except SkyGenError as error:
+        if getattr(arguments, "progress", None) == "json":
+            print(error_line(error), flush=True)
         print(f"skygen: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -79,6 +81,8 @@ def _parser() -> argparse.ArgumentParser:
     bake_parser.add_argument("--format", help="auto (default: half while the peak fits), half or float")
     bake_parser.add_argument("--skip-existing", action="store_true", help="keep finished frames of this very sky")
     bake_parser.add_argument("--job", type=Path, metavar="FILE", help=f"run a {JOB_FILE} instead of a preset")
+    bake_parser.add_argument("--progress", choices=PROGRESS_FORMS, default="text", help="json: an object a line")
+    bake_parser.add_argument("--stop-at-end-of-input", action="store_true", help="end when standard input is closed")
 
     frame = commands.add_parser("frame", help="write one EXR frame", allow_abbrev=False)
     frame.add_argument("--frame", type=int, default=1, metavar="N", help="frame number (default 1)")
@@ -102,21 +106,26 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _bake(arguments: argparse.Namespace, load: LoadRenderer) -> None:
+    if arguments.stop_at_end_of_input:
+        stop_at_end_of_input()
     threads, folder = _threads(arguments), _bundle_folder(arguments)
     job, record = _job_of_options(arguments, folder) if arguments.job is None else _job_of_file(arguments)
-    print(f"{len(job.frames)} frames of {job.requests[0].width} px into {job.folder}", flush=True)
+    text = arguments.progress == "text"
+    if text:
+        print(f"{len(job.frames)} frames of {job.requests[0].width} px into {job.folder}", flush=True)
     started = time.perf_counter()
     result = bake(
         job,
         folder,
-        on_progress=_print_progress,
+        on_progress=lambda progress: print(text_line(progress) if text else json_line(progress), flush=True),
         skip_existing=arguments.skip_existing,
         record=record,
         threads=threads,
         load=load,
     )
     seconds = time.perf_counter() - started
-    print(f"done in {seconds:.1f} s: {len(result.written)} written, {len(result.skipped)} kept, in {job.folder}")
+    if text:
+        print(f"done in {seconds:.1f} s: {len(result.written)} written, {len(result.skipped)} kept, in {job.folder}")
 
 
 def _job_of_options(arguments: argparse.Namespace, bundle_folder: Path) -> tuple[SkyJob, bool]:
@@ -140,7 +149,8 @@ def _job_of_options(arguments: argparse.Namespace, bundle_folder: Path) -> tuple
         folder=arguments.out,
         pixel_format=pixel_format,
     )
-    _tell_bent_winds(sky, bundle)
+    if arguments.progress == "text":
+        _tell_bent_winds(sky, bundle)
     return job, True
 
 
@@ -231,12 +241,3 @@ def _tell_bent_winds(sky: SkyOptions, bundle: Bundle) -> None:
     """Say how a loop changes the wind, so that nobody looks for the fault elsewhere."""
     for motion in sky.bent_winds(bundle):
         print(f"loop: {motion.in_words()}", flush=True)
-
-
-def _print_progress(progress: Progress) -> None:
-    """One line per frame."""
-    line = f"frame {progress.frame:4d}  {progress.done}/{progress.total}" + ("  kept" if progress.skipped else "")
-    if progress.seconds_left is not None:
-        minutes, seconds = divmod(round(progress.seconds_left), 60)
-        line += f"  {progress.frames_per_second:.2f} frames/s  {minutes}:{seconds:02d} left"
-    print(line, flush=True)
