@@ -13,8 +13,8 @@ import bpy
 from ..core.errors import RequestError, SkyGenError
 from ..core.frames import parse_frames
 from .bake_plan import BakePlan, job_of_plan, plan_of_settings
-from .engine import run_job
-from .operators.bake_sequence import print_progress
+from .bake_process import run_job
+from .operators.bake_sequence import progress_printer
 from .properties import sky_settings
 from .sequence import frames_in_words, missing_frames
 from .sequence_state import settings_fingerprint
@@ -83,7 +83,8 @@ def _bake(options: argparse.Namespace) -> None:
     if save:
         _check_playable(plan)
     job = job_of_plan(context, world, plan)
-    run_job(job, on_progress=print_progress, skip_existing=options.skip_existing)
+    if run_job(job, on_progress=progress_printer(job), skip_existing=options.skip_existing).cancelled:
+        raise SkyGenError("The bake was interrupted.", "Run it again with --skip-existing to keep finished frames.")
     if not save:
         print(f"SkyGen: {len(plan.frames)} frames are in {plan.folder}", flush=True)
         return

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import bpy
 
+from ..runtime.progress import minutes
 from .choices import preset_items
 from .layer_properties import SkyGenLayer
 from .properties import SkyGenSettings, sky_settings
@@ -69,9 +70,10 @@ def _draw_bake(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
         row.alert = state.alert
         row.label(text=state.text, icon=cast(Any, state.icon))
     if is_baking(context):
+        left = f", {minutes(settings.bake_seconds_left)} left" if settings.bake_seconds_left >= 0 else ""
         cast(Any, layout).progress(
             factor=settings.bake_done / max(1, settings.bake_total),
-            text=f"{settings.bake_done} / {settings.bake_total}",
+            text=f"{settings.bake_done} / {settings.bake_total}{left}",
         )
     row = layout.row()
     row.scale_y = 1.4

@@ -212,6 +212,14 @@ class SkyGenSettings(bpy.types.PropertyGroup):
         default=0,
         options={"HIDDEN"},
     )
+    bake_seconds_left: IntProperty(
+        name="Time Left",
+        description="Seconds that the running bake still takes; below 0 while that is not known",
+        default=-1,
+        min=-1,
+        max=10**9,
+        options={"HIDDEN"},
+    )
     baked_start: IntProperty(
         name="Baked From",
         description="First frame of the bound sequence",

@@ -20,7 +20,7 @@ from .world_nodes import environment_node
 
 _WITHOUT_EFFECT = {
     "rna_type", "name", "preset", "frame_end", "output_folder", "format",
-    "bake_done", "bake_total", "baked_start", "baked_end", "baked_settings",
+    "bake_done", "bake_total", "bake_seconds_left", "baked_start", "baked_end", "baked_settings",
 }  # fmt: skip
 
 

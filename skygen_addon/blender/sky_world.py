@@ -11,15 +11,15 @@ import bpy
 from ..core.errors import RequestError
 from ..core.presets import load_preset
 from .bake_plan import BakePlan, job_of_plan
+from .bake_process import run_job
 from .controls_from_settings import write_controls
-from .engine import run_job
 from .properties import sky_settings
 from .sequence import check_complete, load_panorama, load_sequence
 from .sequence_state import forget_bake, note_bake
 from .world_nodes import SequenceSpan, show_image
 
-PREVIEW_WIDTH = 1024
-"""Width of the one-frame sky that is shown before anything is baked."""
+PREVIEW_WIDTH = 512
+"""Width of the one-frame sky that is shown before anything is baked: the first click must not be a wait."""
 
 
 def use_preset(world: bpy.types.World, name: str) -> None:
@@ -51,7 +51,7 @@ def show_preview(context: bpy.types.Context, world: bpy.types.World) -> None:
     with tempfile.TemporaryDirectory(prefix="skygen_", dir=bpy.app.tempdir or None) as folder:
         plan = BakePlan(frames=(frame,), folder=Path(folder), width=PREVIEW_WIDTH, cyclic=False)
         job = dataclasses.replace(job_of_plan(context, world, plan), pixel_format="auto")
-        run_job(job, record=False)
+        run_job(job)
         image = load_panorama(job.path(frame), f"SkyGen Preview {world.name}")
         image.pack()
     show_image(world, image, None)

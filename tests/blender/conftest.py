@@ -11,7 +11,7 @@ import json
 import os
 import tempfile
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -79,20 +79,25 @@ def world() -> Any:
 
 
 class LobeRenderer:
-    """Test double of the frame renderer: a lobe at the sun, over a sky whose red is the time in minutes."""
+    """The known renderer of ``lobe_bake.py``, which runs in the process of the bake."""
 
-    def __init__(self, package: ModuleType, folder: Path) -> None:
-        self.bundle = importlib.import_module(f"{PACKAGE}.core.bundle").load_bundle(folder)
-        self.requests: list[Any] = []
-        self._geometry = importlib.import_module(f"{PACKAGE}.core.geometry")
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
 
-    def render(self, request: Any) -> np.ndarray:
-        self.requests.append(request)
-        directions = self._geometry.panorama_directions(request.width)
-        sun = self._geometry.direction_from_angles(request.sun_azimuth_rad, request.sun_elevation_rad)
-        lobe = np.maximum(directions @ sun.astype(np.float32), 0) ** 256
-        background = np.array([0.1 + max(0.0, request.time_s) / 60, 0.2, 0.3], dtype=np.float32)
-        return (background + 20 * lobe[..., None]).astype(np.float32)
+    @property
+    def requests(self) -> list[SimpleNamespace]:
+        """What was rendered so far."""
+        notes = self._folder / "requests.jsonl"
+        lines = notes.read_text(encoding="utf-8").splitlines() if notes.is_file() else []
+        return [SimpleNamespace(**json.loads(line)) for line in lines]
+
+    def forget(self) -> None:
+        """Forget what was rendered."""
+        (self._folder / "requests.jsonl").unlink(missing_ok=True)
+
+    def behave(self, how: str) -> None:
+        """``defect``, ``slow``, ``crash``, ``chatter`` or nothing special."""
+        (self._folder / "behaviour").write_text(how)
 
 
 @pytest.fixture
@@ -109,12 +114,17 @@ def models(package: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.fixture
-def renderer(package: ModuleType, models: Path, monkeypatch: pytest.MonkeyPatch) -> LobeRenderer:
-    """The lobe renderer in place of the neural one."""
-    made = LobeRenderer(package, models / "test")
-    bake = importlib.import_module(f"{PACKAGE}.runtime.bake")
-    monkeypatch.setattr(bake, "load_renderer", lambda folder, threads=None: made)
-    return made
+def renderer(package: ModuleType, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LobeRenderer:
+    """The lobe renderer in place of the neural one, in the process of the bake."""
+    folder = tmp_path / "lobe"
+    folder.mkdir()
+    monkeypatch.setenv("LOBE_FOLDER", str(folder))
+    process = importlib.import_module(f"{PACKAGE}.blender.bake_process")
+    command = process.bake_command()
+    assert command[-2:] == ["-m", "skygen"]
+    script = str(Path(__file__).with_name("lobe_bake.py"))
+    monkeypatch.setattr(process, "bake_command", lambda: [*command[:-2], script, "skygen"])
+    return LobeRenderer(folder)
 
 
 def linked(world: Any) -> set[tuple[str, str, str, str]]:

@@ -71,9 +71,13 @@ def test_help_exits_with_0(package: Any, capsys: pytest.CaptureFixture[str]) -> 
     assert "--frames" in capsys.readouterr().out
 
 
-def test_a_defect_exits_with_1(file: Path, renderer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(request: Any) -> None:
-        raise ZeroDivisionError
-
-    monkeypatch.setattr(renderer, "render", broken)
+def test_a_defect_exits_with_1(file: Path, renderer: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    renderer.behave("defect")
     assert run("bake", "--frames", "1") == 1
+    assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_a_crash_of_the_bake_is_told(file: Path, renderer: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    renderer.behave("crash")
+    assert run("bake", "--frames", "1") == 2
+    assert "ended from outside or crashed" in capsys.readouterr().err

@@ -97,7 +97,7 @@ def test_scene_without_world_gets_one(renderer: Any) -> None:
     node = world.node_tree.nodes["SkyGen Sky"]
     assert node.projection == "EQUIRECTANGULAR"
     assert node.image.packed_file is not None
-    assert tuple(node.image.size) == (1024, 512)
+    assert tuple(node.image.size) == (512, 256)
     assert node.image.colorspace_settings.name == "Linear Rec.709"
 
 

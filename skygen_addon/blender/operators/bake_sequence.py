@@ -1,24 +1,23 @@
-"""Bake: write the sequence and show it. With a window in the background, from scripts at once."""
+"""Bake: write the sequence and show it. With a window beside the interface, from scripts at once."""
 
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import bpy
 from bpy.props import BoolProperty
 
 from ...core.errors import SkyGenError
 from ...core.job import SkyJob
+from ...runtime.progress import FrameDone, minutes
 from ..bake_plan import BakePlan, job_of_plan, plan_of_settings
-from ..engine import run_job
+from ..bake_process import BakeProcess, run_job
 from ..properties import sky_settings
 from ..sequence_state import is_baking, settings_fingerprint
 from ..sky_world import bind_frames
 from .outcome import CANCELLED, FINISHED, active_world, cancelled_by, poll_editable_world
-
-if TYPE_CHECKING:
-    from ...runtime.bake import Progress
 
 PASS_THROUGH: set[Any] = {"PASS_THROUGH"}
 RUNNING_MODAL: set[Any] = {"RUNNING_MODAL"}
@@ -26,35 +25,29 @@ TIMER_S = 0.25
 
 
 class BakeThread(threading.Thread):
-    """Runs one job beside the interface; never touches Blender's data."""
+    """Reads what a baking process says, beside the interface; never touches Blender's data."""
 
-    def __init__(self, job: SkyJob, skip_existing: bool) -> None:
+    def __init__(self, process: BakeProcess) -> None:
         super().__init__(name="SkyGen bake", daemon=True)
-        self.job = job
-        self.skip_existing = skip_existing
-        self.stop = threading.Event()
-        self.done = 0
+        self.process = process
         self.cancelled = False
         self.error: BaseException | None = None
 
+    @property
+    def done(self) -> int:
+        """Frames finished so far."""
+        latest = self.process.latest
+        return latest.done if latest is not None else 0
+
     def run(self) -> None:
         try:
-            result = run_job(
-                self.job,
-                on_progress=self._count,
-                skip_existing=self.skip_existing,
-                should_cancel=self.stop.is_set,
-            )
-            self.cancelled = result.cancelled
+            self.cancelled = self.process.follow().cancelled
         except BaseException as error:  # raised again by whoever waits for the thread
             self.error = error
 
-    def _count(self, progress: Progress) -> None:
-        self.done = progress.done
-
 
 class SKYGEN_OT_bake_sequence(bpy.types.Operator):
-    """Bake the sky of every frame into the output folder and show it in this world (Esc cancels)"""
+    """Bake every frame's sky and show it in this world; Esc or closing Blender stops it, finished frames stay"""
 
     bl_idname = "skygen.bake_sequence"
     bl_label = "Bake Sky"
@@ -79,7 +72,9 @@ class SKYGEN_OT_bake_sequence(bpy.types.Operator):
         world = active_world(context)
         try:
             plan, job, fingerprint = self._prepare(context, world)
-            run_job(job, on_progress=print_progress, skip_existing=self.skip_existing)
+            if run_job(job, on_progress=progress_printer(job), skip_existing=self.skip_existing).cancelled:
+                self.report({"WARNING"}, "Bake cancelled: finished frames are kept.")
+                return CANCELLED
             bind_frames(world, plan, fingerprint)
         except SkyGenError as error:
             return cancelled_by(self, error)
@@ -92,12 +87,12 @@ class SKYGEN_OT_bake_sequence(bpy.types.Operator):
             return self.execute(context)
         try:
             self._plan, job, self._fingerprint = self._prepare(context, world)
+            self._thread = BakeThread(BakeProcess(job, skip_existing=self.skip_existing))
         except SkyGenError as error:
             return cancelled_by(self, error)
         settings = sky_settings(world)
-        settings.bake_done, settings.bake_total = 0, len(job.frames)
+        settings.bake_done, settings.bake_total, settings.bake_seconds_left = 0, len(job.frames), -1
         self._world_name = world.name
-        self._thread = BakeThread(job, self.skip_existing)
         self._timer = manager.event_timer_add(TIMER_S, window=context.window)
         manager.modal_handler_add(self)
         self._thread.start()
@@ -106,7 +101,7 @@ class SKYGEN_OT_bake_sequence(bpy.types.Operator):
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[Any]:
         """Follow the thread; finish when it has ended."""
         if event.type == "ESC" and event.value == "PRESS":
-            self._thread.stop.set()
+            self._thread.process.stop()
             return RUNNING_MODAL
         if event.type != "TIMER":
             return PASS_THROUGH
@@ -120,7 +115,7 @@ class SKYGEN_OT_bake_sequence(bpy.types.Operator):
 
     def cancel(self, context: bpy.types.Context) -> None:
         """Blender ends the operator, because another file is loaded or the window closes."""
-        self._thread.stop.set()
+        self._thread.process.stop()
         self._end(context)
 
     def _prepare(self, context: bpy.types.Context, world: bpy.types.World) -> tuple[BakePlan, SkyJob, str]:
@@ -136,7 +131,9 @@ class SKYGEN_OT_bake_sequence(bpy.types.Operator):
         if thread.error is not None:
             raise thread.error
         if thread.cancelled:
-            self.report({"WARNING"}, f"Bake cancelled: {thread.done} of {len(thread.job.frames)} frames are kept.")
+            self.report(
+                {"WARNING"}, f"Bake cancelled: {thread.done} of {len(thread.process.job.frames)} frames are kept."
+            )
             return CANCELLED
         if world is None:
             self.report({"WARNING"}, f"{self._plan.folder} is baked, but the world {self._world_name} is gone.")
@@ -150,15 +147,27 @@ class SKYGEN_OT_bake_sequence(bpy.types.Operator):
         return FINISHED
 
     def _show_progress(self, context: bpy.types.Context, world: bpy.types.World) -> None:
-        settings, done, total = sky_settings(world), self._thread.done, len(self._thread.job.frames)
+        settings, process, done = sky_settings(world), self._thread.process, self._thread.done
         if settings.bake_done != done:
-            settings.bake_done = done
+            left = process.latest.seconds_left if process.latest is not None else None
+            settings.bake_done, settings.bake_seconds_left = done, -1 if left is None else round(left)
             for area in context.window.screen.areas if context.window is not None else ():
                 if area.type in {"PROPERTIES", "VIEW_3D"}:
                     area.tag_redraw()
-        ending = "stopping after this frame" if self._thread.stop.is_set() else "Esc cancels"
         if context.workspace is not None:
-            context.workspace.status_text_set(f"SkyGen: baked {done} of {total} frames ({ending})")
+            context.workspace.status_text_set(f"SkyGen: {self._words(process)}")
+
+    @staticmethod
+    def _words(process: BakeProcess) -> str:
+        latest, total = process.latest, len(process.job.frames)
+        if process.stopping:
+            return "stopping"
+        if latest is None:
+            return f"starting to bake {total} frames (Esc cancels)"
+        text = f"baked {latest.done} of {total} frames"
+        if latest.seconds_left is not None:
+            text += f", {latest.frames_per_second:.2f} frames/s, {minutes(latest.seconds_left)} left"
+        return f"{text} (Esc cancels)"
 
     def _end(self, context: bpy.types.Context) -> None:
         if context.workspace is not None:
@@ -167,9 +176,12 @@ class SKYGEN_OT_bake_sequence(bpy.types.Operator):
             context.window_manager.event_timer_remove(self._timer)
 
 
-def print_progress(progress: Progress) -> None:
-    """One line per frame for whoever watches a bake without a window."""
-    verb = "kept" if progress.skipped else "baked"
-    left = progress.seconds_left
-    remaining = f", {left:.0f} s left" if left else ""
-    print(f"SkyGen: {verb} {progress.path.name} ({progress.done}/{progress.total}{remaining})", flush=True)
+def progress_printer(job: SkyJob) -> Callable[[FrameDone], None]:
+    """Prints one line per frame for whoever watches a bake without a window."""
+
+    def print_progress(progress: FrameDone) -> None:
+        verb = "kept" if progress.skipped else "baked"
+        left = f", {minutes(progress.seconds_left)} left" if progress.seconds_left else ""
+        print(f"SkyGen: {verb} {job.path(progress.frame).name} ({progress.done}/{progress.total}{left})", flush=True)
+
+    return print_progress
