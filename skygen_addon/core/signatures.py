@@ -35,10 +35,10 @@ SHADE_CHANNELS = (
 WEATHER_STATE = ("cover", "density", "grain", "haze")
 """Weather state: logit of cover, log2 of density, grain, log2 of haze, each in units of its training deviation."""
 
-LAYER_SHELLS = (12, 4)
+LAYER_SHELLS = (16, 4)
 """Number of shells of the low and of the high layer, evenly spaced from base to base + thickness."""
 
-THICK_LAYER_KM, THICK_LAYER_SHELLS = 2.0, 24
+THICK_LAYER_KM, THICK_LAYER_SHELLS = 2.0, 28
 """A low layer thicker than this has more shells, so that towers do not show them as steps."""
 
 SHELL_COUNTS = (LAYER_SHELLS[1], LAYER_SHELLS[0], THICK_LAYER_SHELLS)
@@ -52,8 +52,12 @@ def layer_shells(layer_index: int, thickness_km: float) -> int:
     return LAYER_SHELLS[layer_index]
 
 
-ATLAS_CHANNELS = ("extinction", "sun_depth", "zenith_depth")
-"""Channels of a layer's atlas: extinction in 1/km, optical depth toward the sun, optical depth straight up."""
+GAP_CHANNELS = (
+    *("lower_fill", "upper_fill", "greatest_extinction"),
+    *("lower_sun_depth", "upper_sun_depth", "lower_zenith_depth", "upper_zenith_depth"),
+)
+"""What the dome reads of a gap: shares of the column's greatest extinction (1/km) on the lower and the upper
+shell, and optical depths toward the sun and straight up on both."""
 
 
 @dataclass(frozen=True)
@@ -124,8 +128,7 @@ SUNLIGHT = GraphSignature(
         Tensor("sun_direction", (3,), "unit vector at the clouds"),
     ),
     (
-        Tensor("gap_extinction", ("g", 2, "LN", "N"), "1/km on the lower and the upper shell of each gap"),
-        Tensor("gap_depths", ("g", 4, "LN", "N"), "optical depth toward sun and zenith, lower then upper shell"),
+        Tensor("gap_volume", ("g", len(GAP_CHANNELS), "LN", "N"), "GAP_CHANNELS of each gap between two shells"),
     ),
 )
 
@@ -134,8 +137,7 @@ DOME = GraphSignature(
     (
         Tensor("direction", ("h", "w", 3), "unit vector"),
         Tensor("footprint_rad", (), "angle of one output pixel"),
-        Tensor("gap_extinction", ("g", 2, "LN", "N"), "the sunlight graph's output"),
-        Tensor("gap_depths", ("g", 4, "LN", "N"), "the sunlight graph's output"),
+        Tensor("gap_volume", ("g", len(GAP_CHANNELS), "LN", "N"), "the sunlight graph's output"),
         Tensor("detail", (1, 2, "d", "d"), "tileable detail octaves, zero mean, unit variance"),
         Tensor("detail_strength", (), "0 turns detail off"),
         Tensor("shell_km", ("k",), "height above the camera"),
@@ -143,8 +145,7 @@ DOME = GraphSignature(
         Tensor("plane_matrix", (2, 2), "plane to lattice, unitless"),
         Tensor("plane_offset_km", (2,), "camera in the window, on the lattice, east and north"),
         Tensor("detail_offset_km", (2,), "camera on the detail tile, east and north"),
-        Tensor("substep", ("m",), "places of extinction samples between two shells, 0 to 1"),
-        Tensor("depth_node", ("n",), "evenly spaced places of depth samples, from 0 to 1"),
+        Tensor("substep", ("m",), "places of samples between two shells, 0 to 1"),
         Tensor("sun_direction", (3,), "unit vector"),
     ),
     (

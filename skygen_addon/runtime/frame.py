@@ -32,11 +32,10 @@ from .weather_graph import WeatherGraph
 
 TILE_PIXELS = 24576
 """Directions per tile; bounds memory, does not change results."""
-SUBSTEP_PLAN = ((45.0, 1, 3, 1), (20.0, 1, 6, 2), (10.0, 1, 8, 2), (4.0, 2, 8, 2), (-90.0, 4, 12, 3))
-"""(lowest elevation in degrees, row super-samples, extinction samples and depth intervals between
-two shells) from zenith to horizon."""
-DISC_SUBSTEPS = (6, 2)
-_RowJob = tuple[int, int, int, int, int]
+SUBSTEP_PLAN = ((45.0, 1, 3), (20.0, 1, 6), (10.0, 1, 9), (4.0, 2, 8), (-90.0, 4, 8))
+"""(lowest elevation in degrees, row super-samples, samples between two shells) from zenith to horizon."""
+DISC_SUBSTEPS = 4
+_RowJob = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
@@ -181,7 +180,7 @@ class FrameRenderer:
         return replace(scene, exposure=2.0**request.exposure_ev)
 
     def _domes(
-        self, direction: FloatArray, footprint_rad: float, substeps: tuple[int, int], scene: _Scene
+        self, direction: FloatArray, footprint_rad: float, substeps: int, scene: _Scene
     ) -> tuple[FloatArray, FloatArray]:
         low, high = (
             layer_dome(
@@ -219,12 +218,12 @@ class FrameRenderer:
         panorama = np.empty((height, width, 3), dtype=np.float32)
 
         def render_rows(job: _RowJob) -> None:
-            start, stop, supersamples, *substeps = job
+            start, stop, supersamples, substeps = job
             direction = panorama_directions(width, start, stop, supersamples)
             if start >= height // 2:
                 low = high = np.zeros((6, *direction.shape[:2]), dtype=np.float32)
             else:
-                low, high = self._domes(direction, 2 * np.pi / width, (substeps[0], substeps[1]), scene)
+                low, high = self._domes(direction, 2 * np.pi / width, substeps, scene)
             radiance = self._compose_tile(direction, low, high, scene)
             panorama[start:stop] = radiance.reshape(stop - start, supersamples, width, 3).mean(1)
 
@@ -251,11 +250,11 @@ class FrameRenderer:
 
 
 def _row_jobs(width: int) -> list[_RowJob]:
-    """(start, stop, supersamples, extinction and depth substeps) of every tile; follows elevation only."""
+    """(start, stop, supersamples, substeps) of every tile; follows elevation only."""
     height = width // 2
     jobs: list[_RowJob] = []
     start = 0
-    for lowest_deg, supersamples, substeps, depth_substeps in SUBSTEP_PLAN:
+    for lowest_deg, supersamples, substeps in SUBSTEP_PLAN:
         stop = height if lowest_deg <= -90 else round((90 - lowest_deg) / 180 * height)
         while start < stop:
             if start >= height // 2:
@@ -263,6 +262,6 @@ def _row_jobs(width: int) -> list[_RowJob]:
             limit = height // 2 if start < height // 2 else height
             rows = max(1, TILE_PIXELS // (width * supersamples))
             end = min(start + rows, stop, limit)
-            jobs.append((start, end, supersamples, substeps, depth_substeps))
+            jobs.append((start, end, supersamples, substeps))
             start = end
     return jobs

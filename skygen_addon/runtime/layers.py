@@ -17,7 +17,7 @@ from .graphs import Graph
 if TYPE_CHECKING:
     from .cloud_field import CloudField
 
-DETAIL_STRENGTH = 0.6
+DETAIL_STRENGTH = 0.4
 """Deviation of log extinction in each detail octave."""
 
 
@@ -25,10 +25,8 @@ DETAIL_STRENGTH = 0.6
 class LayerLight:
     """A layer ready to be seen from any direction."""
 
-    gap_extinction: FloatArray
-    """(k - 1, 2, L * N, N) in 1/km, see signatures.SUNLIGHT."""
-    gap_depths: FloatArray
-    """(k - 1, 4, L * N, N) toward sun and zenith."""
+    gap_volume: FloatArray
+    """(k - 1, 7, L * N, N), signatures.GAP_CHANNELS."""
     shell_km: FloatArray
     """(k,) heights above the camera."""
     texel_km: float
@@ -42,8 +40,8 @@ class LayerLight:
 
     def sun_transmittance(self) -> float:
         """Mean transmittance of sunlight through the whole layer over the middle window."""
-        size = self.gap_depths.shape[3]
-        return float(np.exp(-self.gap_depths[0, 0, size : 2 * size]).mean())
+        size = self.gap_volume.shape[3]
+        return float(np.exp(-self.gap_volume[0, 3, size : 2 * size]).mean())
 
 
 def layer_light(
@@ -85,7 +83,7 @@ def layer_light(
     height = np.linspace(0.0, 1.0, shells)
     shell_km = (layer.base_km + layer.thickness_km * height).astype(np.float32)
     extinction = volume.extinction_per_thickness * np.float32(layer.density / layer.thickness_km)
-    gap_extinction, gap_depths = sunlight[shells](
+    (gap_volume,) = sunlight[shells](
         extinction=extinction,
         shell_km=shell_km,
         texel_km=volume.texel_km,
@@ -95,8 +93,7 @@ def layer_light(
     tile_km = TILE_TEXELS * volume.texel_km
     moved = -np.asarray(volume.plane_matrix, dtype=np.float64) @ np.asarray(layer.displacement_km, dtype=np.float64)
     return LayerLight(
-        gap_extinction=gap_extinction,
-        gap_depths=gap_depths,
+        gap_volume=gap_volume,
         shell_km=shell_km,
         texel_km=volume.texel_km,
         plane_matrix=np.asarray(volume.plane_matrix, dtype=np.float32),
@@ -111,22 +108,20 @@ def layer_dome(
     direction: FloatArray,
     *,
     footprint_rad: float,
-    substeps: tuple[int, int],
+    substeps: int,
     sun_direction: FloatArray,
     detail_strength: float = DETAIL_STRENGTH,
 ) -> FloatArray:
     """The dome graph's six outputs for view directions (h, w, 3), stacked to (6, h, w).
 
-    ``substeps`` is the number of samples of extinction between two shells, and of intervals in
-    which the depths toward sun and zenith are linear.
+    ``substeps`` is the number of samples between two shells.
     """
     if layer is None:
         return np.zeros((6, *direction.shape[:2]), dtype=np.float32)
     outputs = dome(
         direction=direction,
         footprint_rad=footprint_rad,
-        gap_extinction=layer.gap_extinction,
-        gap_depths=layer.gap_depths,
+        gap_volume=layer.gap_volume,
         detail=detail_tile(),
         detail_strength=detail_strength,
         shell_km=layer.shell_km,
@@ -134,8 +129,7 @@ def layer_dome(
         plane_matrix=layer.plane_matrix,
         plane_offset_km=layer.plane_offset_km,
         detail_offset_km=layer.detail_offset_km,
-        substep=(np.arange(substeps[0]) + 0.5) / substeps[0],
-        depth_node=np.linspace(0, 1, substeps[1] + 1),
+        substep=(np.arange(substeps) + 0.5) / substeps,
         sun_direction=sun_direction,
     )
     return np.stack(outputs)

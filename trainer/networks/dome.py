@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 from .atlas import lookup
 from .shells import shell_distance_km
+from .sunlight import sharpened
 
 FORWARD_G, BACKWARD_G, FORWARD_WEIGHT = 0.88, -0.3, 0.96
 """Lobes whose mean cosine is near that of water droplets in daylight, 0.85 (Hu and Stamnes 1993)."""
@@ -39,7 +40,9 @@ DETAIL_TILE_TEXELS = 64.0
 """Side of the detail tile in texels of the finest window."""
 DETAIL_WAVELENGTH_TEXELS = (2.0, 1.0)
 """Wavelength of the two detail channels in texels of the finest window."""
-DETAIL_SHEAR = (1.3, 0.8)
+SKIN_DEPTH = 0.4
+"""Optical depth toward the sun below which a cloud's surface counts as fully lit."""
+DETAIL_SHEAR = (0.5, 0.35)
 """Sideways shift of the detail per unit of height, so that it does not stand as vertical streaks."""
 
 
@@ -93,6 +96,17 @@ def sky_share(sin_elevation: Tensor, above: Tensor, below: Tensor) -> Tensor:
     return share.clamp(SHARE_LIMIT, 1 - SHARE_LIMIT)
 
 
+def between(lower: Tensor, upper: Tensor, fraction: Tensor) -> Tensor:
+    """Optical depth between two shells: harmonic, for between a shell inside a cloud and one outside
+    its lit surface has the outer one's depth."""
+    return 1 / ((1 - fraction) / (lower + SKIN_DEPTH) + fraction / (upper + SKIN_DEPTH)) - SKIN_DEPTH
+
+
+def before(samples: Tensor) -> Tensor:
+    """The sample before each one along the ray; the first stands for itself."""
+    return torch.cat([samples[:1], samples[:-1]])
+
+
 class Dome(nn.Module):
     """Rays through one layer; signature ``DOME`` of :mod:`skygen_addon.core.signatures`."""
 
@@ -100,8 +114,7 @@ class Dome(nn.Module):
         self,
         direction: Tensor,
         footprint_rad: Tensor,
-        extinction: Tensor,
-        depths: Tensor,
+        volume: Tensor,
         detail: Tensor,
         detail_strength: Tensor,
         shell_km: Tensor,
@@ -110,11 +123,10 @@ class Dome(nn.Module):
         plane_offset_km: Tensor,
         detail_offset_km: Tensor,
         substep: Tensor,
-        depth_node: Tensor,
         sun_direction: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
         h, w = direction.shape[0], direction.shape[1]
-        gaps, steps = extinction.shape[0], substep.shape[0]
+        gaps, steps = volume.shape[0], substep.shape[0]
         view = direction.reshape(1, h * w, 3)
         sin_elevation = view[..., 2].clamp(0.0, 1.0)  # 1 p
         cos_angle = (view * sun_direction).sum(-1)  # 1 p
@@ -126,29 +138,25 @@ class Dome(nn.Module):
         length = shell_distance_km(sin_elevation, height + half) - shell_distance_km(sin_elevation, height - half)
         lattice = (distance[..., None] * view[..., :2]) @ plane_matrix.transpose(0, 1)  # s p 2
         position = (lattice + plane_offset_km).reshape(gaps, steps, h * w, 2)
-        pair = lookup(extinction, position, texel_km)  # g 2 m p
-        density = pair[:, 0] + (pair[:, 1] - pair[:, 0]) * substep[None, :, None]  # g m p
+        gap = lookup(volume, position, texel_km)  # g 7 m p
+        f = substep[None, :, None]
+        density = gap[:, 2] * sharpened(gap[:, 0] + (gap[:, 1] - gap[:, 0]) * f)  # g m p
+        sun_depth = between(gap[:, 3], gap[:, 4], f).reshape(gaps * steps, h * w)  # s p
+        zenith_depth = between(gap[:, 5], gap[:, 6], f).reshape(gaps * steps, h * w)
         sheared = lattice + detail_offset_km + height[:, :, None] * lattice.new_tensor(DETAIL_SHEAR)
         density = density.reshape(gaps * steps, h * w) * self.detail_factor(
             sheared, distance, length, sin_elevation, footprint_rad, detail, detail_strength, texel_km
         )
 
-        # the depths toward sun and zenith are smooth: fewer nodes per gap, linear between them
-        nodes = depth_node.shape[0]
-        height_node = (lower_km + gap_km * depth_node).reshape(gaps * nodes, 1)
-        plane = shell_distance_km(sin_elevation, height_node)[..., None] * view[..., :2]
-        position = (plane @ plane_matrix.transpose(0, 1) + plane_offset_km).reshape(gaps, nodes, h * w, 2)
-        pairs = lookup(depths, position, texel_km)  # g 4 n p
-        at_node = pairs[:, :2] + (pairs[:, 2:] - pairs[:, :2]) * depth_node[None, None, :, None]  # g 2 n p
-        spacing = depth_node[1] - depth_node[0]
-        hat = (1 - (substep[:, None] - depth_node[None, :]).abs() / spacing).clamp(0.0, 1.0)  # m n
-        mixed = (hat @ at_node).permute(1, 0, 2, 3).reshape(2, gaps * steps, h * w)  # 2 s p
-        sun_depth, zenith_depth = mixed[0], mixed[1]
-
-        depth = density * length  # s p
+        # From one sample to the next extinction is linear; light comes from where it is scattered,
+        # near the front of a dense step and in the middle of a thin one.
+        base = shell_distance_km(sin_elevation, shell_km[:1, None])  # 1 p
+        depth = 0.5 * (density + before(density)) * (distance - torch.cat([base, distance[:-1]]))  # s p
         total = torch.cumsum(depth, dim=0)
         weight = torch.exp(depth - total) * (1 - torch.exp(-depth))  # s p
         safe = weight.sum(0) + 1e-6
+        place = 1 / (2 + depth)  # mean place of scattering in a step, 0 front to 1 back
+        sun_depth = before(sun_depth) + (sun_depth - before(sun_depth)) * place
         below = density * (height - shell_km[0])  # s p, as if the cloud were uniform down to its base
         sun = (weight * sun_source(cos_angle, sin_elevation, sun_depth, zenith_depth, below)).sum(0)
         sky = (weight * sky_share(sin_elevation, zenith_depth, below)).sum(0)

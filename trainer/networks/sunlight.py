@@ -1,6 +1,8 @@
 """Sunlight: optical depth toward the sun and toward the zenith for every texel of a cloud volume.
 
-Between two shells extinction is linear in height. The path from shell k to shell k + 1 toward
+Shells hold soft tops: extinction falls over several shells, so that interpolating it in height is
+exact, and only the interpolated value is sharpened to a cloud's firm outline (:func:`sharpened`).
+Otherwise a dome would show the shells as terraces. The path from shell k to shell k + 1 toward
 the sun is sampled at SUBSTEPS places; what lies above shell k + 1 is read from its own finished
 table, so that cost grows with the number of shells and not with its square. A sun below the
 horizon lights from beneath: then the recursion runs from the lowest shell upward.
@@ -18,6 +20,20 @@ SUBSTEPS = 4
 """Samples of extinction between two shells."""
 SUN_TABLE_STRIDE = 2
 """The sun depth is computed on every second texel and interpolated."""
+SHARPNESS = 3.0
+"""How much steeper than the shells' own a cloud's top is."""
+
+
+def sharpened(fill: Tensor) -> Tensor:
+    """Share of a column's greatest extinction, 0 to 1, with a firm edge at one half."""
+    return ((fill - 0.5) * SHARPNESS + 0.5).clamp(0.0, 1.0)
+
+
+def gap_fill(extinction: Tensor) -> Tensor:
+    """Shells (k, 1, L * N, N) as gaps (k - 1, 3, L * N, N): share of the lower and the upper shell, greatest extinction."""
+    greatest = extinction.amax(0, keepdim=True)
+    fill = extinction / (greatest + 1e-6)
+    return torch.cat([fill[:-1], fill[1:], greatest.expand(extinction.shape[0] - 1, -1, -1, -1)], dim=1)
 
 
 def gap_path_km(gap_km: Tensor, sin_elevation: Tensor) -> Tensor:
@@ -38,7 +54,10 @@ class Sunlight(nn.Module):
         gap_km = shell_km[1:] - shell_km[:-1]
         zeros = torch.zeros_like(atlas[:1])
 
-        slab = 0.5 * (atlas[1:] + atlas[:-1]) * gap_km[:, None, None, None]  # k-1 1 LN N
+        gaps = gap_fill(atlas)  # k-1 3 LN N
+        fraction = (torch.arange(SUBSTEPS, dtype=torch.float32, device=atlas.device) + 0.5) / SUBSTEPS
+        between = gaps[:, :1] + (gaps[:, 1:2] - gaps[:, :1]) * fraction[None, :, None, None]  # k-1 SUBSTEPS LN N
+        slab = sharpened(between).mean(1, keepdim=True) * gaps[:, 2:] * gap_km[:, None, None, None]  # k-1 1 LN N
         above = torch.flip(torch.cumsum(torch.flip(slab, [0]), dim=0), [0])
         zenith_depth = torch.cat([above, zeros])  # k 1 LN N
 
@@ -50,19 +69,17 @@ class Sunlight(nn.Module):
 
         rising = (sun_direction[2] >= 0).to(torch.float32)
         # with a sun below the horizon, the volume is turned upside down and back
-        ordered = rising * atlas + (1 - rising) * torch.flip(atlas, [0])
+        ordered = gap_fill(rising * atlas + (1 - rising) * torch.flip(atlas, [0]))
         path = rising * path + (1 - rising) * torch.flip(path, [0])
         step = rising * step + (1 - rising) * torch.flip(step, [0])
 
         small = size // SUN_TABLE_STRIDE
         position = texel_positions(levels, small, texel_km * float(SUN_TABLE_STRIDE))[None]  # 1 Ln n 2
-        fraction = (torch.arange(SUBSTEPS, dtype=torch.float32, device=atlas.device) + 0.5) / SUBSTEPS
-        pairs = torch.cat([ordered[:-1], ordered[1:]], dim=1)  # k-1 2 LN N
         gap_depth = torch.zeros(1, device=atlas.device)
         for index in range(SUBSTEPS):
             f = fraction[index]
-            pair = lookup(pairs, position + step[:, None, None, :] * f, texel_km)  # k-1 2 Ln n
-            gap_depth = gap_depth + (1 - f) * pair[:, :1] + f * pair[:, 1:]
+            gap = lookup(ordered, position + step[:, None, None, :] * f, texel_km)  # k-1 3 Ln n
+            gap_depth = gap_depth + sharpened((1 - f) * gap[:, :1] + f * gap[:, 1:2]) * gap[:, 2:]
         gap_depth = gap_depth * (path / SUBSTEPS)[:, None, None, None]
 
         small_texel = texel_km * float(SUN_TABLE_STRIDE)
@@ -79,21 +96,13 @@ class Sunlight(nn.Module):
         return torch.cat([atlas, sun_depth, zenith_depth], dim=1)  # k 3 LN N
 
 
-def gap_pairs(atlas: Tensor) -> tuple[Tensor, Tensor]:
-    """An atlas as the dome reads it: for every gap, its lower and upper shell side by side.
-
-    Returns
-    -------
-    extinction : Tensor, shape (k - 1, 2, L * N, N)
-        Lower and upper shell.
-    depths : Tensor, shape (k - 1, 4, L * N, N)
-        Sun depth and zenith depth of the lower, then of the upper shell.
-    """
-    extinction = torch.cat([atlas[:-1, :1], atlas[1:, :1]], dim=1)
-    return extinction, torch.cat([atlas[:-1, 1:], atlas[1:, 1:]], dim=1)
+def gap_volume(atlas: Tensor) -> Tensor:
+    """An atlas as the dome reads it: GAP_CHANNELS of core.signatures, (k - 1, 7, L * N, N)."""
+    sun, zenith = atlas[:, 1:2], atlas[:, 2:3]
+    return torch.cat([gap_fill(atlas[:, :1]), sun[:-1], sun[1:], zenith[:-1], zenith[1:]], dim=1)
 
 
-class PairedSunlight(nn.Module):
+class GapSunlight(nn.Module):
     """Signature ``SUNLIGHT`` of :mod:`skygen_addon.core.signatures`."""
 
     def __init__(self) -> None:
@@ -102,5 +111,5 @@ class PairedSunlight(nn.Module):
 
     def forward(
         self, extinction: Tensor, shell_km: Tensor, texel_km: Tensor, plane_matrix: Tensor, sun_direction: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        return gap_pairs(self.sunlight(extinction, shell_km, texel_km, plane_matrix, sun_direction))
+    ) -> Tensor:
+        return gap_volume(self.sunlight(extinction, shell_km, texel_km, plane_matrix, sun_direction))

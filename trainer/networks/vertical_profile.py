@@ -26,7 +26,7 @@ class ProfileShape:
     erosion: float
     """Deviation of the top height by noise that changes with height."""
     softness: float
-    """Height over which the top fades out."""
+    """Height over which the top fades out, several shells wide; the dome makes it three times steeper."""
     gain: float
     """Growth of extinction with height (liquid water rises above a condensation level)."""
     base_softness: float
@@ -34,12 +34,12 @@ class ProfileShape:
 
 
 PROFILES = (
-    ProfileShape(0.12, 1.00, 12.0, 0.16, 0.08, 0.6, 0.02),  # cumulus
+    ProfileShape(0.12, 0.95, 12.0, 0.18, 0.36, 0.6, 0.02),  # cumulus
     ProfileShape(0.35, 0.85, 7.0, 0.12, 0.25, 0.5, 0.02),  # stratocumulus
     ProfileShape(0.40, 0.90, 3.0, 0.10, 0.40, 0.0, 0.20),  # altocumulus
     ProfileShape(0.70, 0.95, 8.0, 0.05, 0.30, 0.2, 0.02),  # stratus
     ProfileShape(0.60, 1.00, 0.4, 0.20, 0.60, 0.0, 0.60),  # cirrus
-    ProfileShape(0.10, 1.05, 26.0, 0.22, 0.14, 0.5, 0.02),  # towering cumulus
+    ProfileShape(0.10, 0.95, 26.0, 0.20, 0.30, 0.5, 0.02),  # towering cumulus
 )
 """Shapes in the order of CLOUD_TYPES."""
 
@@ -84,8 +84,8 @@ class VerticalProfile(nn.Module):
     def forward(self, depth: Tensor, shape: Tensor, erosion: Tensor, shell_height: Tensor, level: int) -> Tensor:
         """Extinction per layer thickness.
 
-        How high a cloud reaches follows from the depth around it, not from the column alone, so
-        tops are domes and a narrow column stays low instead of standing up as a pillar.
+        How high a cloud reaches follows from the column and from the depth around it, so tops are
+        domes: neither a narrow column stands up as a pillar nor a cloud's rim as a curtain.
 
         Parameters
         ----------
@@ -109,7 +109,7 @@ class VerticalProfile(nn.Module):
         height = shell_height[None, :, None, None]
         half = torch.exp(shape[:, 2:3])
         broad = surrounding_depth(depth, level)
-        ratio = (broad / half).square()
+        ratio = depth * broad / half.square()
         top = shape[:, 0:1] + shape[:, 1:2] * (ratio / (ratio + 1))
         amount = shape[:, 3:4]
         turn = height * (_TURNS * math.pi)
@@ -121,5 +121,5 @@ class VerticalProfile(nn.Module):
         weight = filled * base * (1.0 + shape[:, 5:6] * height) + floor
         packing = (depth / weight.mean(1, keepdim=True)).clamp(max=GREATEST_PACKING)
         # Fine structure of the column belongs to its base; higher up it would stand as vertical streaks.
-        smooth = _soften(_soften(packing))
+        smooth = _soften(_soften(_soften(packing)))
         return weight * (packing + (smooth - packing) * height)

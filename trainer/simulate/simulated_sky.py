@@ -20,7 +20,7 @@ from skygen_addon.core.whole_file import whole_file
 from skygen_addon.runtime.frame import DISC_SUBSTEPS
 from trainer.networks.dome import Dome
 from trainer.networks.shade import CELL
-from trainer.networks.sunlight import gap_pairs
+from trainer.networks.sunlight import gap_volume
 
 from .cloud_volume import CloudVolume
 from .reference import TraceOptions, trace_reference
@@ -133,15 +133,14 @@ def _cells(maps: torch.Tensor) -> FloatArray:
 
 def disc_dome(volume: CloudVolume, direction: torch.Tensor) -> torch.Tensor:
     """The dome's six outputs (6, h, w), without detail, of directions (h, w, 3)."""
-    substep = (torch.arange(DISC_SUBSTEPS[0]) + 0.5) / DISC_SUBSTEPS[0]
-    depth_node = torch.linspace(0.0, 1.0, DISC_SUBSTEPS[1] + 1)
+    substep = (torch.arange(DISC_SUBSTEPS) + 0.5) / DISC_SUBSTEPS
     rows = []
     with torch.no_grad():
-        for part in direction.split(32):
+        for part in torch.split(direction, 32):
             outputs = Dome()(
                 part,
                 torch.tensor(2.0 / direction.shape[0]),
-                *gap_pairs(volume.atlas),
+                gap_volume(volume.atlas),
                 torch.zeros(1, 2, 3, 3),
                 torch.tensor(0.0),
                 volume.shell_km,
@@ -150,7 +149,6 @@ def disc_dome(volume: CloudVolume, direction: torch.Tensor) -> torch.Tensor:
                 volume.plane_offset_km,
                 torch.zeros(2),
                 substep,
-                depth_node,
                 volume.sun_direction,
             )
             rows.append(torch.stack(outputs))
