@@ -171,6 +171,7 @@ COMPOSE = GraphSignature(
         Tensor("air", (2, 4), "rows Rayleigh and aerosol: extinction RGB in 1/km at the ground, scale height in km"),
         Tensor("ground_radiance", (3,), "RGB radiance of the ground"),
         Tensor("air_light", (), "light in the air below the clouds relative to the clear sky"),
+        Tensor("sun_share", (), "mean transmittance of sunlight to the air below the clouds"),
         Tensor("exposure", (), "linear factor"),
     ),
     (Tensor("radiance", ("h", "w", 3), "linear Rec.709"),),

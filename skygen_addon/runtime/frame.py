@@ -50,6 +50,7 @@ class _Scene:
     air: FloatArray
     ground_radiance: FloatArray
     air_light: float
+    sun_share: float
     exposure: float
 
 
@@ -148,11 +149,12 @@ class FrameRenderer:
             air=sky.air_table,
             ground_radiance=np.zeros(3, dtype=np.float32),
             air_light=1.0,
+            sun_share=low_sun * high_sun,
             exposure=1.0,
         )
-        return self._lit_scene(request, sky, scene, low_sun * high_sun)
+        return self._lit_scene(request, sky, scene)
 
-    def _lit_scene(self, request: SkyRequest, sky: ClearSky, scene: _Scene, ground_sun: float) -> _Scene:
+    def _lit_scene(self, request: SkyRequest, sky: ClearSky, scene: _Scene) -> _Scene:
         """Run shading on the disc and settle the light that ground and clouds exchange."""
         size = self.bundle.disc_size
         direction = disc_directions(size)
@@ -168,7 +170,7 @@ class FrameRenderer:
             scene = replace(scene, log_correction=correction)
         r2 = np.square(direction[..., :2] / (1 + direction[..., 2:])).sum(-1)
         weight = np.where(direction[..., 2] > 0, (4.0 / size**2) * 4 / (1 + r2) ** 2 * direction[..., 2], 0.0)
-        irradiance = direct * ground_sun + sky.sky_irradiance
+        irradiance = direct * scene.sun_share + sky.sky_irradiance
         for _ in range(2):
             ground = (albedo / np.pi * irradiance).astype(np.float32)
             light = scene.light.copy()
@@ -176,7 +178,7 @@ class FrameRenderer:
             share = float((irradiance @ REC709_LUMINANCE) / max(clear_irradiance @ REC709_LUMINANCE, 1e-12))
             scene = replace(scene, light=light, ground_radiance=ground, air_light=min(share, 1.0))
             disc = self._compose_tile(direction, low, high, scene)
-            irradiance = direct * ground_sun + (disc * weight[..., None]).sum((0, 1))
+            irradiance = direct * scene.sun_share + (disc * weight[..., None]).sum((0, 1))
         return replace(scene, exposure=2.0**request.exposure_ev)
 
     def _domes(
@@ -208,6 +210,7 @@ class FrameRenderer:
             air=scene.air,
             ground_radiance=scene.ground_radiance,
             air_light=scene.air_light,
+            sun_share=scene.sun_share,
             exposure=scene.exposure,
         )
         return radiance

@@ -2,7 +2,9 @@
 
 Air between camera and cloud dims the cloud by ``a`` and adds the part of the clear sky's own
 light that is scattered before the cloud, ``(1 - a) / (1 - a_end)`` of it, so that a cloud at any
-distance melts into the clear sky and a sky without clouds is the clear sky exactly.
+distance melts into the clear sky and a sky without clouds is the clear sky exactly. Where clouds
+keep the sun from that air, its light has no glow around the sun: it tends to the clear sky's mean
+over azimuth.
 """
 
 from __future__ import annotations
@@ -70,6 +72,7 @@ class Compose(nn.Module):
         air: Tensor,
         ground_radiance: Tensor,
         air_light: Tensor,
+        sun_share: Tensor,
         exposure: Tensor,
     ) -> Tensor:
         sample = nn.functional.grid_sample
@@ -78,6 +81,9 @@ class Compose(nn.Module):
         table = table_position(direction, sun_direction)[None]  # 1 h w 2
         clear = sample(sky_view, table, mode="bilinear", padding_mode="border", align_corners=True)
         clear = clear[0].permute(1, 2, 0)  # h w 3
+        even = sample(sky_view.mean(3, keepdim=True), table, mode="bilinear", padding_mode="border", align_corners=True)
+        even = even[0].permute(1, 2, 0)  # h w 3
+        air_radiance = (even + (clear - even) * sun_share) * air_light
         disc = disc_grid(direction)[None]
         correction = sample(log_correction, disc, mode="bilinear", padding_mode="border", align_corners=False)
         correction = torch.exp(correction[0].permute(1, 2, 0))  # h w 3
@@ -89,7 +95,7 @@ class Compose(nn.Module):
             sun, sky, bounce = light[3 * index], light[3 * index + 1], light[3 * index + 2]
             cloud = layer[1][..., None] * sun + layer[2][..., None] * sky + layer[3][..., None] * bounce
             dimming = torch.exp(-air_depth(layer[4], above, air))  # h w 3
-            veil = clear * air_light * ((1 - dimming) / whole).clamp(0.0, 1.0)
+            veil = air_radiance * ((1 - dimming) / whole).clamp(0.0, 1.0)
             transmittance = torch.exp(-layer[0])[..., None]  # h w 1
             radiance = radiance + through * (cloud * correction * dimming + (1 - transmittance) * veil)
             through = through * transmittance
@@ -97,6 +103,6 @@ class Compose(nn.Module):
 
         reach = CAMERA_HEIGHT_KM / (-sin_elevation).clamp(1e-4, 1.0)
         dimming = torch.exp(-reach[..., None] * (air[0, :3] + air[1, :3]))
-        ground = ground_radiance * dimming + clear * air_light * (1 - dimming)
+        ground = ground_radiance * dimming + air_radiance * (1 - dimming)
         below = (sin_elevation < 0)[..., None]
         return torch.where(below, ground, sky_radiance) * exposure
