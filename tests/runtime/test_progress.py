@@ -62,8 +62,7 @@ def test_the_end_of_input_interrupts_even_where_interrupts_are_ignored() -> None
         "import time\n"
         "from skygen_addon.runtime.progress import stop_at_end_of_input\n"
         "stop_at_end_of_input()\n"
-        "print('on', flush=True)\n"
-        "try:\n    for _ in range(600):\n        time.sleep(0.1)\n"
+        "try:\n    print('on', flush=True)\n    for _ in range(600):\n        time.sleep(0.1)\n"
         "except KeyboardInterrupt:\n    print('stopped', flush=True)\n"
     )
     ignoring = f"import os, signal; signal.signal(signal.SIGINT, signal.SIG_IGN); os.execv({sys.executable!r}, "
