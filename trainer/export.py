@@ -17,8 +17,9 @@ from skygen_addon.core.errors import BundleError, OutputError
 from skygen_addon.core.signatures import ENGINE_SCHEMA
 
 from .model_card import model_card
+from .networks.field_export import export_field
 from .networks.procedural_field import FIELD_LATTICE, ProceduralField
-from .training.field import export_field, load_field
+from .training.field import load_field
 from .training.shade import SHADE_DISC, export_shade, load_shade
 from .training.weather import export_weather
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from skygen_addon.core.errors import SkyGenError
 from trainer.captures.duplicates import fingerprint
+from trainer.captures.ingest_days import ingest_days
 from trainer.captures.items import blank_finding, item_path, read_item, save_arrays, unreadable, write_item
 from trainer.captures.manifest import Capture, Origin, file_sha256, guess_site, read_origins, read_overrides
 from trainer.captures.measure import Measurement, measure, plane_maps, training_disc
@@ -159,4 +160,5 @@ def run(arguments: argparse.Namespace) -> int:
         shards,
         data,
     )
+    ingest_days(folder, data)
     return 0
