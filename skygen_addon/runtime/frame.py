@@ -32,7 +32,7 @@ from .weather_graph import WeatherGraph
 
 TILE_PIXELS = 24576
 """Directions per tile; bounds memory, does not change results."""
-SUBSTEP_PLAN = ((45.0, 1, 3), (20.0, 1, 6), (10.0, 1, 9), (4.0, 2, 8), (-90.0, 4, 8))
+SUBSTEP_PLAN = ((45.0, 1, 2), (20.0, 1, 4), (10.0, 1, 6), (4.0, 2, 5), (-90.0, 4, 5))
 """(lowest elevation in degrees, row super-samples, samples between two shells) from zenith to horizon."""
 DISC_SUBSTEPS = 4
 _RowJob = tuple[int, int, int, int]
