@@ -42,6 +42,8 @@ DETAIL_WAVELENGTH_TEXELS = (2.0, 1.0)
 """Wavelength of the two detail channels in texels of the finest window."""
 SKIN_DEPTH = 0.4
 """Optical depth toward the sun below which a cloud's surface counts as fully lit."""
+DETAIL_EROSION = 0.3
+"""How much the detail moves a cloud's outline, in shares of its greatest extinction."""
 DETAIL_SHEAR = (0.5, 0.35)
 """Sideways shift of the detail per unit of height, so that it does not stand as vertical streaks."""
 
@@ -140,13 +142,15 @@ class Dome(nn.Module):
         position = (lattice + plane_offset_km).reshape(gaps, steps, h * w, 2)
         gap = lookup(volume, position, texel_km)  # g 7 m p
         f = substep[None, :, None]
-        density = gap[:, 2] * sharpened(gap[:, 0] + (gap[:, 1] - gap[:, 0]) * f)  # g m p
         sun_depth = between(gap[:, 3], gap[:, 4], f).reshape(gaps * steps, h * w)  # s p
         zenith_depth = between(gap[:, 5], gap[:, 6], f).reshape(gaps * steps, h * w)
         sheared = lattice + detail_offset_km + height[:, :, None] * lattice.new_tensor(DETAIL_SHEAR)
-        density = density.reshape(gaps * steps, h * w) * self.detail_factor(
+        noise, variance = self.detail(
             sheared, distance, length, sin_elevation, footprint_rad, detail, detail_strength, texel_km
         )
+        fill = gap[:, 0] + (gap[:, 1] - gap[:, 0]) * f  # g m p
+        eroded = sharpened(fill.reshape(gaps * steps, h * w) + DETAIL_EROSION * noise)
+        density = gap[:, 2].reshape(gaps * steps, h * w) * eroded * torch.exp(noise - 0.5 * variance)  # s p
 
         # From one sample to the next extinction is linear; light comes from where it is scattered,
         # near the front of a dense step and in the middle of a thin one.
@@ -171,28 +175,29 @@ class Dome(nn.Module):
             ((weight * sun_depth).sum(0) / safe).reshape(shape),
         )
 
-    def detail_factor(
+    def detail(
         self,
         lattice_km: Tensor,
         distance_km: Tensor,
         length_km: Tensor,
         sin_elevation: Tensor,
         footprint_rad: Tensor,
-        detail: Tensor,
-        detail_strength: Tensor,
+        tile: Tensor,
+        strength: Tensor,
         texel_km: Tensor,
-    ) -> Tensor:
-        """Factor of mean 1 that carries octaves finer than a texel, faded by pixel footprint, (s, p)."""
-        tile = lattice_km / (texel_km * DETAIL_TILE_TEXELS)
-        tile = tile - torch.floor(tile)
-        grid = (tile * 2 - 1)[None]  # 1 s p 2, the tile repeats its first row and column at the end
-        noise = nn.functional.grid_sample(detail, grid, mode="bilinear", padding_mode="zeros", align_corners=True)[0]
-        footprint_km = distance_km * footprint_rad / (sin_elevation + 0.05)
-        exponent = torch.zeros_like(distance_km)
+    ) -> tuple[Tensor, Tensor]:
+        """Octaves finer than a texel, faded by pixel footprint and step, and their variance, both (s, p)."""
+        place = lattice_km / (texel_km * DETAIL_TILE_TEXELS)
+        place = place - torch.floor(place)
+        grid = (place * 2 - 1)[None]  # 1 s p 2, the tile repeats its first row and column at the end
+        octaves = nn.functional.grid_sample(tile, grid, mode="bilinear", padding_mode="zeros", align_corners=True)[0]
+        footprint_km = distance_km * footprint_rad / torch.sqrt(sin_elevation + 0.05)
+        noise, variance = torch.zeros_like(distance_km), torch.zeros_like(distance_km)
         for channel, texels in enumerate(DETAIL_WAVELENGTH_TEXELS):
             wavelength = texels * texel_km
             resolved = (wavelength / (2 * footprint_km) - 0.5).clamp(0.0, 1.0)
             resolved = resolved * (wavelength / length_km - 0.5).clamp(0.0, 1.0)  # a long step would alias it
-            strength = detail_strength * resolved
-            exponent = exponent + strength * noise[channel] - 0.5 * strength * strength
-        return torch.exp(exponent)
+            amplitude = strength * resolved
+            noise = noise + amplitude * octaves[channel]
+            variance = variance + amplitude * amplitude
+        return noise, variance
