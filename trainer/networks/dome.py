@@ -44,8 +44,9 @@ SKIN_DEPTH = 0.4
 """Optical depth toward the sun below which a cloud's surface counts as fully lit."""
 DETAIL_EROSION = 0.3
 """How much the detail moves a cloud's outline, in shares of its greatest extinction."""
-DETAIL_SHEAR = (0.5, 0.35)
-"""Sideways shift of the detail per unit of height, so that it does not stand as vertical streaks."""
+DETAIL_RADIUS_TEXELS, DETAIL_TURN = 2.0, 0.55
+"""The detail is read along a helix around the vertical (radius, and radians per texel of height), so that
+it does not stand as vertical streaks."""
 
 
 def henyey_greenstein(cos_angle: Tensor, g: float) -> Tensor:
@@ -144,12 +145,14 @@ class Dome(nn.Module):
         f = substep[None, :, None]
         sun_depth = between(gap[:, 3], gap[:, 4], f).reshape(gaps * steps, h * w)  # s p
         zenith_depth = between(gap[:, 5], gap[:, 6], f).reshape(gaps * steps, h * w)
-        sheared = lattice + detail_offset_km + height[:, :, None] * lattice.new_tensor(DETAIL_SHEAR)
+        turn = height[:, :, None] * (DETAIL_TURN / texel_km)  # s 1 1
+        helix = torch.cat([torch.cos(turn), torch.sin(turn)], dim=-1) * (DETAIL_RADIUS_TEXELS * texel_km)
         noise, variance = self.detail(
-            sheared, distance, length, sin_elevation, footprint_rad, detail, detail_strength, texel_km
+            lattice + detail_offset_km + helix, distance, length, sin_elevation, footprint_rad, detail, detail_strength, texel_km
         )
         fill = gap[:, 0] + (gap[:, 1] - gap[:, 0]) * f  # g m p
-        eroded = sharpened(fill.reshape(gaps * steps, h * w) + DETAIL_EROSION * noise)
+        fill = fill.reshape(gaps * steps, h * w)
+        eroded = sharpened(fill + DETAIL_EROSION * noise * (3 * fill).clamp(0.0, 1.0))  # no specks in clear air
         density = gap[:, 2].reshape(gaps * steps, h * w) * eroded * torch.exp(noise - 0.5 * variance)  # s p
 
         # From one sample to the next extinction is linear; light comes from where it is scattered,
