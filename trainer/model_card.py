@@ -46,7 +46,7 @@ def model_card(name: str, field: str, settings: dict[str, Any], figures: dict[st
     name, field : str
         Bundle name; "learned" or "procedural".
     settings : dict
-        run.json of the training: recipe, minutes, commit, hardware.
+        run.json of the training: the recipe, and minutes, commit and hardware of each stage.
     figures : dict
         Measured figures by stage.
     manifest : Path
@@ -80,9 +80,12 @@ def model_card(name: str, field: str, settings: dict[str, Any], figures: dict[st
         "",
         "## How",
         "",
-        f"- recipe: {settings['recipe']['name']}, {settings['minutes']:g} minutes for all stages",
-        f"- hardware: {settings['hardware']}",
-        f"- commit: {settings['commit']}",
+        f"Recipe `{settings['recipe']['name']}` of `trainer/recipes.py`.",
+        "",
+        *(
+            f"- {stage}: {how['minutes']:g} minutes on {how['hardware']}, commit {how['commit'][:12]}"
+            for stage, how in settings["stages"].items()
+        ),
         "",
         "## Figures, as the trainings measured them",
         "",

@@ -7,16 +7,17 @@ import dataclasses
 import json
 import platform
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import torch
 
 from skygen_addon.core.errors import CaptureError
+from skygen_addon.core.whole_file import whole_file
 
 from ..recipes import RECIPES, Recipe, recipe
-from .field import train_field
+from .field import FieldConfig, train_field
+from .field_figures import measure_field
 from .shade import train_shade
 from .weather import train_weather
 
@@ -26,7 +27,7 @@ STAGES = ("weather", "shade", "field")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Command-line options of ``train``."""
     parser.add_argument("recipe", choices=sorted(RECIPES), help="named settings of the training")
-    parser.add_argument("--data", type=Path, default=Path("data/captures"), help="folder written by ingest and simulate")
+    parser.add_argument("--data", type=Path, default=Path("data/captures"), help="folder of ingest and simulate")
     parser.add_argument("--out", type=Path, help="run directory (default: runs/RECIPE)")
     parser.add_argument("--max-minutes", type=float, help="minutes for all stages together")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoints in the run directory")
@@ -39,14 +40,19 @@ def _git_hash() -> str:
     return done.stdout.strip() or "unknown"
 
 
-def _describe(out: Path, chosen: Recipe, minutes: float) -> None:
-    description = {
-        "recipe": dataclasses.asdict(chosen),
-        "minutes": minutes,
+def _record(out: Path, chosen: Recipe, stage: str, minutes: float, resumed: bool) -> None:
+    """Add a stage to run.json: minutes spent (of all sittings when resumed), commit and hardware."""
+    path = out / "run.json"
+    description = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"stages": {}}
+    earlier = description["stages"].get(stage, {}).get("minutes", 0.0) if resumed else 0.0
+    description["recipe"] = dataclasses.asdict(chosen)
+    description["stages"][stage] = {
+        "minutes": round(earlier + minutes, 1),
         "commit": _git_hash(),
         "hardware": f"{platform.machine()}, {torch.get_num_threads()} thread(s), torch {torch.__version__}",
     }
-    (out / "run.json").write_text(json.dumps(description, indent=2), encoding="utf-8")
+    with whole_file(path) as partial:
+        partial.write_text(json.dumps(description, indent=2), encoding="utf-8")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -71,7 +77,6 @@ def run(arguments: argparse.Namespace) -> int:
     torch.set_num_threads(arguments.threads)
     out: Path = arguments.out or Path("runs") / chosen.name
     out.mkdir(parents=True, exist_ok=True)
-    _describe(out, chosen, minutes)
     share = {"weather": chosen.weather_share, "shade": chosen.shade_share, "field": chosen.field_share}
     whole = sum(share[stage] for stage in stages)
     for stage in stages:
@@ -83,7 +88,10 @@ def run(arguments: argparse.Namespace) -> int:
         elif stage == "shade":
             train_shade(needed[stage], out / stage, budget, resume=arguments.resume)
         else:
-            train_field(needed[stage], out / stage, budget, resume=arguments.resume)
-        print(f"{stage}: done in {(time.monotonic() - start) / 60:.1f} minutes", flush=True)
-    print(f"Run directory: {out}. Next: python -m trainer export {out} --data {data}", file=sys.stdout)
+            field = train_field(needed[stage], out / stage, budget, resume=arguments.resume)
+            measure_field(field, needed[stage], FieldConfig().held_out, out / stage / "metrics.json")
+        spent = (time.monotonic() - start) / 60
+        _record(out, chosen, stage, spent, arguments.resume)
+        print(f"{stage}: done in {spent:.1f} minutes", flush=True)
+    print(f"Run directory: {out}. Next: python -m trainer export {out} --data {data}")
     return 0
