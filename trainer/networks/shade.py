@@ -36,6 +36,9 @@ class Shade(nn.Module):
         Channels at the finest scale; coarser scales have 4/3 and 5/3 of it.
     """
 
+    centre: Tensor
+    spread: Tensor
+
     def __init__(self, width: int = 24) -> None:
         super().__init__()
         channels = len(SHADE_CHANNELS)
@@ -49,8 +52,9 @@ class Shade(nn.Module):
         self.up_1 = _convolution(coarse + middle, middle)
         self.up_0 = _convolution(middle + width, width)
         self.leave = nn.Conv2d(width, 3, 1)
-        nn.init.zeros_(self.leave.weight)  # type: ignore[arg-type]
-        nn.init.zeros_(self.leave.bias)  # type: ignore[arg-type]
+        nn.init.zeros_(self.leave.weight)
+        if self.leave.bias is not None:
+            nn.init.zeros_(self.leave.bias)
 
     def pooled(self, features: Tensor) -> Tensor:
         """Scaled channels and the two view depths' mean squares on cells, (b, 10, D / CELL, D / CELL)."""

@@ -2,8 +2,9 @@
 
 Positions are (3, n) in km in the camera's frame (x east, y north, z up, origin at the camera on
 the ground of a spherical Earth), so straight lines are straight and height follows the curvature.
-Extinction is bilinear on the plane and linear in height between shells, exactly as in
-:class:`trainer.networks.dome.Dome`, and zero above, below and beside the volume.
+Extinction is interpolated exactly as in :class:`trainer.networks.dome.Dome` (the share of a
+column's greatest extinction bilinear on the plane and linear in height, then sharpened), and zero
+above, below and beside the volume.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from trainer.networks.atlas import FACTOR, INSET_TEXELS
 from trainer.networks.shells import EARTH_RADIUS_KM
-from trainer.networks.sunlight import Sunlight
+from trainer.networks.sunlight import Sunlight, sharpened
 
 TILE_TEXELS = 8
 """Side of a majorant tile in texels of its window."""
@@ -33,7 +34,7 @@ class CloudVolume:
     """One layer of one frame, ready for dome and reference."""
 
     atlas: Tensor
-    """(k, 3, L * N, N): ATLAS_CHANNELS of core.signatures."""
+    """(k, 3, L * N, N): extinction in 1/km, optical depth toward sun and zenith."""
     shell_km: Tensor
     """(k,) evenly spaced heights above the camera."""
     texel_km: Tensor
@@ -101,7 +102,8 @@ class VolumeSampler:
     def __init__(self, volume: CloudVolume) -> None:
         self.volume = volume
         grids = volume.atlas.permute(1, 0, 2, 3).contiguous()  # 3 k LN N
-        self._extinction = grids[None, 0:1]  # 1 1 k LN N
+        greatest = grids[:1].amax(1, keepdim=True).expand_as(grids[:1])
+        self._fill = torch.cat([grids[:1] / (greatest + 1e-6), greatest])[None]  # 1 2 k LN N
         self._sun_depth = grids[None, 1:2]
         self._majorant, self._reach_km = majorant_tiles(volume)
 
@@ -123,20 +125,23 @@ class VolumeSampler:
         return grid[None, :, None, None, :]
 
     def _look_up(self, table: Tensor, position_km: Tensor, height: Tensor) -> Tensor:
+        """Trilinear values (c, n) of a table (1, c, k, L * N, N)."""
         grid = self._grid(self.volume.lattice(position_km), height)
         value = functional.grid_sample(table, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
-        return value.reshape(-1)
+        rows: Tensor = value.reshape(table.shape[1], -1)
+        return rows
 
     def extinction(self, position_km: Tensor, height: Tensor | None = None) -> Tensor:
         """Extinction (n,) in 1/km."""
         height = height_km(position_km) if height is None else height
         inside = (height >= self.volume.base_km) & (height <= self.volume.top_km)
-        return self._look_up(self._extinction, position_km, height) * inside
+        fill, greatest = self._look_up(self._fill, position_km, height)
+        return sharpened(fill) * greatest * inside
 
     def sun_depth(self, position_km: Tensor) -> Tensor:
         """Optical depth (n,) toward the sun as tabulated in the atlas."""
         height = height_km(position_km).clamp(self.volume.base_km, self.volume.top_km)
-        return self._look_up(self._sun_depth, position_km, height)
+        return self._look_up(self._sun_depth, position_km, height)[0]
 
     def majorant(self, position_km: Tensor) -> tuple[Tensor, Tensor]:
         """Bound (n,) of the extinction in 1/km and the distance (n,) in km up to which it holds."""

@@ -74,7 +74,7 @@ def trace_reference(volume: CloudVolume, direction: Tensor, options: TraceOption
     generator = Generator().manual_seed(seed)
     parts = [
         _trace_chunk(sampler, chunk.transpose(0, 1).contiguous(), options, generator)
-        for chunk in direction.split(options.chunk_rays)
+        for chunk in torch.split(direction, options.chunk_rays)
     ]
     rows = torch.cat(parts, dim=1)  # 4 r
     return Reference(rows[0], rows[1], rows[2], rows[3])
