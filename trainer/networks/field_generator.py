@@ -4,7 +4,7 @@ The 400 m level stays procedural: captures show the plane only within a few kilo
 no 400 m structure can be seen. Each stage looks at the excess of the procedural potential, the
 noise and the conditions, and returns a correction of the excess, which moves cloud edges, and a
 gain of optical depth. The wider level's correction is handed down. Corrections fade out for
-cirrus, of which the captures hold too few.
+stratus and cirrus, of whose shapes the captures hold too few.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from skygen_addon.core.request import CLOUD_TYPES
 from .field_octaves import HALO, crop
 from .procedural_field import FACTOR, FIELD_LATTICE, LevelMaps, ProceduralField, depth_of
 
-EXCESS_LIMIT = 1.2
+EXCESS_LIMIT = 0.6
 """Largest correction of the excess, in deviations of the potential."""
-GAIN_LIMIT = 0.9
+GAIN_LIMIT = 0.6
 """Largest correction of log optical depth."""
 STAGE_HALO = 8
 """Texels that a stage's convolutions take from each side."""
 _FEATURES = 12
-_CIRRUS = CLOUD_TYPES.index("cirrus")
+_UNSEEN = tuple(CLOUD_TYPES.index(name) for name in ("stratus", "cirrus"))
 
 
 class RefineStage(nn.Module):
@@ -83,7 +83,8 @@ class FieldGenerator(nn.Module):
         """Column depth (B, 1, S - 16, S - 16) and corrections (B, 2, same), of excess and log depth."""
         size = self.procedural.size
         spread: nn.Module = self.procedural.linear[2 - level]
-        cells = torch.cat([self.embed(condition[:, 1:]), condition[:, 1 + _CIRRUS : 2 + _CIRRUS]], 1)
+        unseen = sum(condition[:, 1 + i : 2 + i] for i in _UNSEEN)
+        cells = torch.cat([self.embed(condition[:, 1:]), unseen], 1)
         context = spread(cells)
         base = maps.potential
         if handed_down is not None:

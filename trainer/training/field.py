@@ -45,7 +45,7 @@ class FieldConfig:
 
     steps: int = 3000
     """Optimiser steps of the generator."""
-    batch: int = 10
+    batch: int = 8
     """Windows per step."""
     generator_rate: float = 2e-4
     """Learning rate of the generator."""
@@ -57,7 +57,7 @@ class FieldConfig:
     """Steps between penalties; their weight grows accordingly."""
     cover_weight: float = 4.0
     """Weight of the squared difference of low-passed cover to the procedural field's."""
-    restraint_weight: float = 0.05
+    restraint_weight: float = 0.15
     """Weight of the squared corrections."""
     average: float = 0.995
     """Decay of the exponential moving average of the weights."""
@@ -69,7 +69,7 @@ class FieldConfig:
     """Steps between sample sheets."""
 
 
-_TYPE_CHANCES = {"cumulus": 0.4, "stratocumulus": 0.25, "altocumulus": 0.2, "stratus": 0.05, "towering_cumulus": 0.1}
+_TYPE_CHANCES = {"cumulus": 0.4, "stratocumulus": 0.25, "altocumulus": 0.2, "towering_cumulus": 0.15}
 
 
 def random_conditions(cover: Tensor, cells: int, generator: torch.Generator) -> Tensor:
