@@ -1,18 +1,24 @@
-"""A bundle that can be described but not run, and a renderer that needs none."""
+"""A bundle that can be described but not run, a renderer that needs none, and the shipped bundle's renderer."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from skygen_addon.core.bundle import Bundle, load_bundle
-from skygen_addon.core.geometry import direction_from_angles, panorama_directions
+from skygen_addon.core.bundle import Bundle, installed_bundle, load_bundle
+from skygen_addon.core.geometry import FloatArray, direction_from_angles, panorama_directions
+from skygen_addon.core.presets import load_preset
 from skygen_addon.core.request import SkyRequest
+from skygen_addon.core.timeline import loop_snap_km, requests_for_frames
+from skygen_addon.runtime.frame import FrameRenderer
 
 DESCRIPTION = {
     "schema": 1,
@@ -64,3 +70,47 @@ def renderer(bundle_folder: Path) -> LobeRenderer:
 def load(renderer: LobeRenderer) -> Callable[[Path, int | None], LobeRenderer]:
     """What loads a renderer, handing out that one."""
     return lambda folder, threads: renderer
+
+
+@pytest.fixture(scope="session")
+def shipped_bundle() -> Path:
+    """Folder of the bundle that ships with the engine."""
+    return installed_bundle()
+
+
+@pytest.fixture(scope="session")
+def sky_renderer(shipped_bundle: Path) -> FrameRenderer:
+    """The shipped bundle's renderer on one thread."""
+    return FrameRenderer(shipped_bundle, 1)
+
+
+@pytest.fixture(scope="session")
+def sky(sky_renderer: FrameRenderer) -> Callable[[SkyRequest], FloatArray]:
+    """Panorama of a request; a request that several tests share is rendered once and must not be written to."""
+
+    @lru_cache(maxsize=24)
+    def render(request: SkyRequest) -> FloatArray:
+        panorama = sky_renderer.render(request)
+        panorama.setflags(write=False)
+        return panorama
+
+    return render
+
+
+@pytest.fixture(scope="session")
+def preset_requests(sky_renderer: FrameRenderer) -> Callable[..., list[SkyRequest]]:
+    """Requests of a preset at 24 frames per second; ``changes`` replace controls, dictionaries those of a layer."""
+
+    def requests(
+        name: str, frames: list[int], width: int, *, seed: int = 3, loop_frames: int | None = None, **changes: Any
+    ) -> list[SkyRequest]:
+        controls = load_preset(name).controls
+        for key, value in changes.items():
+            new = replace(getattr(controls, key), **value) if isinstance(value, dict) else value
+            controls = replace(controls, **{key: new})
+        snap = None if loop_frames is None else loop_snap_km(sky_renderer.bundle.lattice, controls)
+        return requests_for_frames(
+            lambda frame: controls, frames, fps=24, seed=seed, width=width, loop_frames=loop_frames, loop_snap_km=snap
+        )
+
+    return requests
