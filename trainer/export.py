@@ -28,7 +28,7 @@ LICENCE = "GPL-3.0-or-later; weights learned from CC0 and CC BY 4.0 captures, at
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Command-line options of ``export``."""
-    parser.add_argument("run", type=Path, help="run directory written by train")
+    parser.add_argument("run_dir", type=Path, metavar="RUN", help="run directory written by train")
     parser.add_argument("--data", type=Path, default=Path("data/captures"), help="data folder that the run used")
     parser.add_argument("--out", type=Path, help="bundle folder (default: skygen_addon/models/NAME)")
     parser.add_argument("--name", default="skygen_quick", help="name of the bundle")
@@ -111,7 +111,7 @@ def write_bundle(run: Path, data: Path, out: Path, name: str, field: str = "lear
 def run(arguments: argparse.Namespace) -> int:
     """Write the bundle and say where it is."""
     out = arguments.out or Path("skygen_addon/models") / arguments.name
-    bundle = write_bundle(arguments.run, arguments.data, out, arguments.name, arguments.field)
+    bundle = write_bundle(arguments.run_dir, arguments.data, out, arguments.name, arguments.field)
     size = sum(path.stat().st_size for path in out.iterdir())
     print(f"{out}: {bundle.name}, {size / 1e6:.1f} MB, identity {bundle.identity[:12]}")
     return 0

@@ -14,9 +14,9 @@ SKIPPD = (
 
 LEARNED_FIELD = (
     "**CloudField** (`field.onnx`) is the generator of a GAN. Its input is the procedural potential of the asked "
-    "cloud type and cover and lattice noise; its networks change the column optical depth at 400, 100 and 25 m so "
-    "that patch critics cannot tell it from columns measured in the captures. Large-scale organisation, cloud types "
-    "and the vertical profile are still procedural."
+    "cloud type and cover and lattice noise; its networks change the column optical depth at 100 and 25 m so that "
+    "patch critics take it for columns measured in the captures. Still procedural: organisation above the 400 m "
+    "level, stratus and cirrus, how types differ, the vertical profile, and detail finer than 25 m."
 )
 PROCEDURAL_FIELD = "**CloudField** (`field.onnx`) is the procedural noise field; nothing in it is learned."
 
