@@ -30,7 +30,7 @@ from .graphs import GRAPH_FOLDER, Graph
 from .layers import LayerLight, layer_dome, layer_light
 from .weather_graph import WeatherGraph
 
-TILE_PIXELS = 24576
+TILE_PIXELS = 8192
 """Directions per tile; bounds memory, does not change results."""
 SUBSTEP_PLAN = ((45.0, 1, 2), (20.0, 1, 4), (10.0, 1, 6), (4.0, 2, 5), (-90.0, 4, 5))
 """(lowest elevation in degrees, row super-samples, samples between two shells) from zenith to horizon."""
@@ -87,8 +87,8 @@ class FrameRenderer:
         self._sunlight = {
             shells: Graph(GRAPH_FOLDER / f"sunlight_{shells}.onnx", SUNLIGHT, self.threads) for shells in SHELL_COUNTS
         }
-        self._dome = Graph(GRAPH_FOLDER / "dome.onnx", DOME)
-        self._compose = Graph(GRAPH_FOLDER / "compose.onnx", COMPOSE)
+        self._dome = Graph(GRAPH_FOLDER / "dome.onnx", DOME, keep_memory=True)
+        self._compose = Graph(GRAPH_FOLDER / "compose.onnx", COMPOSE, keep_memory=True)
 
     def weather(self, request: SkyRequest) -> tuple[SkyRequest, float]:
         """The request after the weather has acted on it, and the grain that it asks for."""
@@ -158,7 +158,10 @@ class FrameRenderer:
         """Run shading on the disc and settle the light that ground and clouds exchange."""
         size = self.bundle.disc_size
         direction = disc_directions(size)
-        low, high = self._domes(direction, 2.0 / size, DISC_SUBSTEPS, scene)
+        bands = np.array_split(direction, max(1, size * size // TILE_PIXELS))
+        with ThreadPoolExecutor(self.threads) as pool:
+            parts = list(pool.map(lambda band: self._domes(band, 2.0 / size, DISC_SUBSTEPS, scene), bands))
+        low, high = (np.concatenate([part[index] for part in parts], axis=1) for index in (0, 1))
         direct = sky.sun_irradiance * max(scene.sun_direction[2], 0.0)
         clear_irradiance = direct + sky.sky_irradiance
         albedo = np.asarray(request.ground_albedo, dtype=np.float32)

@@ -58,6 +58,9 @@ class Graph:
         What the file must offer.
     threads : int
         Threads inside one call. Results do not depend on it.
+    keep_memory : bool
+        Keep working memory between calls: faster for a graph that is called often on little data,
+        gigabytes held for one that is called once a frame on much.
 
     Raises
     ------
@@ -65,12 +68,13 @@ class Graph:
         If the file is missing, damaged or has another signature.
     """
 
-    def __init__(self, path: Path, signature: GraphSignature, threads: int = 1) -> None:
+    def __init__(self, path: Path, signature: GraphSignature, threads: int = 1, keep_memory: bool = False) -> None:
         runtime = _onnxruntime()
         options = runtime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
+        options.enable_cpu_mem_arena = keep_memory
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         if not path.is_file():
             raise BundleError(f"{path} is missing.", "Reinstall SkyGen or choose another model folder.")
