@@ -26,7 +26,9 @@ class Recipe:
     def __post_init__(self) -> None:
         shares = (self.weather_share, self.shade_share, self.field_share)
         if min(shares) < 0 or abs(sum(shares) - 1) > 1e-6 or self.minutes <= 0:
-            raise RequestError(f"The recipe {self.name} has shares {shares}.", "Give shares of 0 or more that sum to 1.")
+            raise RequestError(
+                f"The recipe {self.name} has shares {shares}.", "Give shares of 0 or more that sum to 1."
+            )
 
 
 def quick() -> Recipe:

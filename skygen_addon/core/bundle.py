@@ -161,7 +161,9 @@ def load_bundle(folder: Path) -> Bundle:
             figures=dict(data["figures"]),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise BundleError(f"{folder / DESCRIPTION_FILE} lacks or misstates {error}.", "Export the bundle again.") from error
+        raise BundleError(
+            f"{folder / DESCRIPTION_FILE} lacks or misstates {error}.", "Export the bundle again."
+        ) from error
 
 
 SHIPPED_MODELS = Path(__file__).resolve().parent.parent / "models"

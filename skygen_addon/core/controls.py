@@ -62,7 +62,13 @@ class SkyControls:
     low: LayerControls = LayerControls()
     """The lower layer."""
     high: LayerControls = LayerControls(
-        cover=0.0, types={"cirrus": 1.0}, base_km=8.0, thickness_km=0.8, texture_scale=3.0, stretch=3.0, wind_speed_m_s=25.0
+        cover=0.0,
+        types={"cirrus": 1.0},
+        base_km=8.0,
+        thickness_km=0.8,
+        texture_scale=3.0,
+        stretch=3.0,
+        wind_speed_m_s=25.0,
     )
     """The upper layer."""
     haze: float = 1.0
@@ -103,7 +109,9 @@ def controls_from_dict(data: dict[str, Any], what: str = "the preset") -> SkyCon
         names = {f.name for f in dataclasses.fields(cls)}
         unknown = sorted(set(values) - names)
         if unknown:
-            raise RequestError(f"{where} has unknown keys: {', '.join(unknown)}.", f"Known: {', '.join(sorted(names))}.")
+            raise RequestError(
+                f"{where} has unknown keys: {', '.join(unknown)}.", f"Known: {', '.join(sorted(names))}."
+            )
         values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
         try:
             return dataclasses.replace(base, **values)

@@ -94,9 +94,7 @@ def disc_directions(size: int, radius: float = 1.0) -> FloatArray:
     axis = ((np.arange(size) + 0.5) / size * 2 - 1) * radius
     east, north = np.meshgrid(axis, -axis)
     r2 = east**2 + north**2
-    return np.stack(
-        [2 * east / (1 + r2), 2 * north / (1 + r2), (1 - r2) / (1 + r2)], axis=-1
-    ).astype(np.float32)
+    return np.stack([2 * east / (1 + r2), 2 * north / (1 + r2), (1 - r2) / (1 + r2)], axis=-1).astype(np.float32)
 
 
 def disc_position(direction: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -152,12 +152,16 @@ def _from_dict(cls: type, data: dict[str, Any], what: str) -> Any:
     names = {f.name for f in dataclasses.fields(cls)}
     unknown = sorted(set(data) - names)
     if unknown:
-        raise RequestError(f"{what} has unknown keys: {', '.join(unknown)}.", f"Known keys: {', '.join(sorted(names))}.")
+        raise RequestError(
+            f"{what} has unknown keys: {', '.join(unknown)}.", f"Known keys: {', '.join(sorted(names))}."
+        )
     values = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
     try:
         return cls(**values)
     except TypeError as error:
-        raise RequestError(f"{what} cannot be read: {error}.", "Compare it with a job written by this engine.") from error
+        raise RequestError(
+            f"{what} cannot be read: {error}.", "Compare it with a job written by this engine."
+        ) from error
 
 
 def layer_from_dict(data: dict[str, Any], what: str = "layer") -> LayerRequest:

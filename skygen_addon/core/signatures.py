@@ -127,9 +127,7 @@ SUNLIGHT = GraphSignature(
         Tensor("plane_matrix", (2, 2), "plane to lattice, unitless"),
         Tensor("sun_direction", (3,), "unit vector at the clouds"),
     ),
-    (
-        Tensor("gap_volume", ("g", len(GAP_CHANNELS), "LN", "N"), "GAP_CHANNELS of each gap between two shells"),
-    ),
+    (Tensor("gap_volume", ("g", len(GAP_CHANNELS), "LN", "N"), "GAP_CHANNELS of each gap between two shells"),),
 )
 
 DOME = GraphSignature(
@@ -167,7 +165,9 @@ COMPOSE = GraphSignature(
         Tensor("high", (6, "h", "w"), "the dome graph's outputs of the high layer, in order"),
         Tensor("log_correction", (1, 3, "D", "D"), "the shade graph's output"),
         Tensor("sun_direction", (3,), "unit vector"),
-        Tensor("light", (6, 3), "RGB rows: sun irradiance, mean sky radiance, mean ground radiance; low then high layer"),
+        Tensor(
+            "light", (6, 3), "RGB rows: sun irradiance, mean sky radiance, mean ground radiance; low then high layer"
+        ),
         Tensor("air", (2, 4), "rows Rayleigh and aerosol: extinction RGB in 1/km at the ground, scale height in km"),
         Tensor("ground_radiance", (3,), "RGB radiance of the ground"),
         Tensor("air_light", (), "light in the air below the clouds relative to the clear sky"),

@@ -227,7 +227,7 @@ class CloudField:
 
 
 def _spline_weights(index: NDArray[np.int64]) -> tuple[FloatArray, NDArray[np.int64]]:
-    """Unit-variance cubic B-spline weights (n, m) of condition cells on the organisation lattice, and its cells (m,)."""
+    """Unit-variance B-spline weights (n, m) of condition cells on the organisation lattice, and its cells (m,)."""
     cells = np.arange(index.min() // ORGANISATION_CELLS - 2, index.max() // ORGANISATION_CELLS + 3, dtype=np.int64)
     distance = np.abs(((index[:, None] - cells[None, :] * ORGANISATION_CELLS) + 0.5) / ORGANISATION_CELLS - 0.5)
     weight = np.where(distance < 1, 2 / 3 - distance**2 + distance**3 / 2, np.maximum(2 - distance, 0) ** 3 / 6)

@@ -79,9 +79,7 @@ class FrameRenderer:
         self.threads = threads or os.cpu_count() or 1
         self._correction, self._detail = correction, detail
         names = tuple(noise.name for noise in self.bundle.lattice.noise)
-        self._field = CloudField(
-            self.bundle, Graph(bundle_folder / "field.onnx", field_signature(names), self.threads)
-        )
+        self._field = CloudField(self.bundle, Graph(bundle_folder / "field.onnx", field_signature(names), self.threads))
         self._shade = Graph(bundle_folder / "shade.onnx", SHADE, self.threads)
         self._weather = WeatherGraph(bundle_folder / "weather.onnx")
         self._sunlight = {

@@ -82,7 +82,9 @@ class Graph:
             self._session = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime raises its own unrelated classes
             reason = str(error).splitlines()[0]
-            raise BundleError(f"{path} is damaged: {reason}.", "Reinstall SkyGen or export the bundle again.") from error
+            raise BundleError(
+                f"{path} is damaged: {reason}.", "Reinstall SkyGen or export the bundle again."
+            ) from error
         self.signature = signature
         _check(path, "inputs", {i.name: list(i.shape) for i in self._session.get_inputs()}, signature.inputs)
         _check(path, "outputs", {o.name: list(o.shape) for o in self._session.get_outputs()}, signature.outputs)

@@ -50,9 +50,7 @@ def test_shapes_and_far_indices() -> None:
 
 def test_values_never_change() -> None:
     # Skies that artists chose by seed must survive updates of this code.
-    np.testing.assert_array_equal(
-        hashed_normal(1, 2, [[0, 0], [3, -260], [-1, 7]]), np.array(PINNED, dtype=np.float32)
-    )
+    np.testing.assert_array_equal(hashed_normal(1, 2, [[0, 0], [3, -260], [-1, 7]]), np.array(PINNED, dtype=np.float32))
 
 
 PINNED = [-0.10385897, -1.03154147, 1.0308255]

@@ -85,7 +85,10 @@ def test_noise_keeps_unit_variance_and_evolves_continuously(field: CloudField, g
 
 def test_loop_begins_and_ends_on_the_same_noise(field: CloudField, graph: RecordingGraph) -> None:
     first = LayerRequest(
-        displacement_km=(0.4, 0.2), evolution_phase=0.3, loop_displacement_km=(0.4 - 5 * SNAP_KM, 0.2), loop_evolution_phase=-1.7
+        displacement_km=(0.4, 0.2),
+        evolution_phase=0.3,
+        loop_displacement_km=(0.4 - 5 * SNAP_KM, 0.2),
+        loop_evolution_phase=-1.7,
     )
     last = replace(
         first,

@@ -148,7 +148,14 @@ class Dome(nn.Module):
         turn = height[:, :, None] * (DETAIL_TURN / texel_km)  # s 1 1
         helix = torch.cat([torch.cos(turn), torch.sin(turn)], dim=-1) * (DETAIL_RADIUS_TEXELS * texel_km)
         noise, variance = self.detail(
-            lattice + detail_offset_km + helix, distance, length, sin_elevation, footprint_rad, detail, detail_strength, texel_km
+            lattice + detail_offset_km + helix,
+            distance,
+            length,
+            sin_elevation,
+            footprint_rad,
+            detail,
+            detail_strength,
+            texel_km,
         )
         fill = gap[:, 0] + (gap[:, 1] - gap[:, 0]) * f  # g m p
         fill = fill.reshape(gaps * steps, h * w)

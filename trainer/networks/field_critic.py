@@ -33,8 +33,8 @@ class PatchCritic(nn.Module):
         super().__init__()
         layers = [nn.Conv2d(VIEW_CHANNELS, width, 3, padding=1)]
         for i in range(depth):
-            layers.append(nn.Conv2d(width * 2**min(i, 2), width * 2**min(i + 1, 2), 4, stride=2, padding=1))
-        last = width * 2**min(depth, 2)
+            layers.append(nn.Conv2d(width * 2 ** min(i, 2), width * 2 ** min(i + 1, 2), 4, stride=2, padding=1))
+        last = width * 2 ** min(depth, 2)
         self.layers = nn.ModuleList([*layers, nn.Conv2d(last, last, 3, padding=1)])
         self.verdict = nn.Conv2d(last, 1, 1)
 

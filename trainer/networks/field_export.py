@@ -79,5 +79,6 @@ def export_field(module: nn.Module, path: Path) -> None:
     share_constants(path)
     if path.stat().st_size > SIZE_LIMIT_BYTES:
         raise BundleError(
-            f"{path.name} takes {path.stat().st_size / 2**20:.1f} MB.", "Export a smaller network or look for folded constants."
+            f"{path.name} takes {path.stat().st_size / 2**20:.1f} MB.",
+            "Export a smaller network or look for folded constants.",
         )

@@ -98,7 +98,9 @@ class Billow(nn.Module):
         kernel = torch.stack([2 * sub_x, 2 * sub_y, ones], -1).reshape(ratio * ratio, 3, 1, 1)
         self.register_buffer("kernel", kernel, persistent=False)
         wave_x, wave_y = torch.cos(2 * math.pi * sub_x), torch.cos(2 * math.pi * sub_y)
-        mean, deviation = (m[0] + m[1] * (wave_x + wave_y) + m[2] * wave_x * wave_y for m in (BILLOW_MEAN, BILLOW_DEVIATION))
+        mean, deviation = (
+            m[0] + m[1] * (wave_x + wave_y) + m[2] * wave_x * wave_y for m in (BILLOW_MEAN, BILLOW_DEVIATION)
+        )
         self.register_buffer("offset", (sub_x**2 + sub_y**2 + mean).reshape(1, -1, 1, 1), persistent=False)
         self.register_buffer("gain", (1 / deviation).reshape(1, -1, 1, 1), persistent=False)
 

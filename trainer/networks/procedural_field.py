@@ -89,28 +89,58 @@ class CloudSpectrum:
 
 SPECTRA = (
     CloudSpectrum(
-        (0.25, 0.30, 0.40, 0.25, 0.15, 0.08, 0.05, 0.04, 0.03, 0.02), (0.75, 0.60, 0.42, 0.28, 0.17, 0.10), (0.0, 0.0, 0.0),
-        0.25, 6.0, 20.0, 0.3,
+        (0.25, 0.30, 0.40, 0.25, 0.15, 0.08, 0.05, 0.04, 0.03, 0.02),
+        (0.75, 0.60, 0.42, 0.28, 0.17, 0.10),
+        (0.0, 0.0, 0.0),
+        0.25,
+        6.0,
+        20.0,
+        0.3,
     ),
     CloudSpectrum(
-        (0.20, 0.25, 0.30, 0.15, 0.12, 0.08, 0.05, 0.04, 0.03, 0.02), (0.95, 0.35, 0.30, 0.20, 0.12, 0.06), (0.0, 0.0, 0.0),
-        0.60, 4.0, 6.0, 0.3,
+        (0.20, 0.25, 0.30, 0.15, 0.12, 0.08, 0.05, 0.04, 0.03, 0.02),
+        (0.95, 0.35, 0.30, 0.20, 0.12, 0.06),
+        (0.0, 0.0, 0.0),
+        0.60,
+        4.0,
+        6.0,
+        0.3,
     ),
     CloudSpectrum(
-        (0.35, 0.40, 0.35, 0.20, 0.10, 0.15, 0.08, 0.05, 0.03, 0.02), (0.10, 0.20, 0.80, 0.40, 0.16, 0.08), (0.10, 0.05, 0.0),
-        0.70, 2.0, 2.2, 0.3,
+        (0.35, 0.40, 0.35, 0.20, 0.10, 0.15, 0.08, 0.05, 0.03, 0.02),
+        (0.10, 0.20, 0.80, 0.40, 0.16, 0.08),
+        (0.10, 0.05, 0.0),
+        0.70,
+        2.0,
+        2.2,
+        0.3,
     ),
     CloudSpectrum(
-        (0.60, 0.55, 0.45, 0.40, 0.30, 0.20, 0.12, 0.07, 0.04, 0.02), (0.15, 0.12, 0.10, 0.06, 0.03, 0.0), (0.05, 0.0, 0.0),
-        0.80, 8.0, 5.0, 0.3,
+        (0.60, 0.55, 0.45, 0.40, 0.30, 0.20, 0.12, 0.07, 0.04, 0.02),
+        (0.15, 0.12, 0.10, 0.06, 0.03, 0.0),
+        (0.05, 0.0, 0.0),
+        0.80,
+        8.0,
+        5.0,
+        0.3,
     ),
     CloudSpectrum(
-        (0.40, 0.50, 0.45, 0.25, 0.12, 0.08, 0.05, 0.04, 0.02, 0.0), (0.10, 0.05, 0.05, 0.0, 0.0, 0.0), (0.60, 0.35, 0.12),
-        1.20, 0.35, 0.35, 0.06,
+        (0.40, 0.50, 0.45, 0.25, 0.12, 0.08, 0.05, 0.04, 0.02, 0.0),
+        (0.10, 0.05, 0.05, 0.0, 0.0, 0.0),
+        (0.60, 0.35, 0.12),
+        1.20,
+        0.35,
+        0.35,
+        0.06,
     ),
     CloudSpectrum(
-        (0.30, 0.40, 0.60, 0.35, 0.15, 0.08, 0.05, 0.04, 0.03, 0.02), (0.85, 0.60, 0.42, 0.28, 0.17, 0.10), (0.0, 0.0, 0.0),
-        0.20, 8.0, 42.0, 0.3,
+        (0.30, 0.40, 0.60, 0.35, 0.15, 0.08, 0.05, 0.04, 0.03, 0.02),
+        (0.85, 0.60, 0.42, 0.28, 0.17, 0.10),
+        (0.0, 0.0, 0.0),
+        0.20,
+        8.0,
+        42.0,
+        0.3,
     ),
 )
 """Spectra in the order of CLOUD_TYPES."""
@@ -149,7 +179,12 @@ def column_depth(excess: Tensor, deviation: Tensor, ramp: Tensor, edge: Tensor, 
 
 def depth_of(excess: Tensor, deviation: Tensor, settings: Tensor) -> Tensor:
     """Column depth of an excess under a level's setting maps; 0 where there is no cover."""
-    ramp, edge, core, gate = settings[:, 1:2], torch.exp(settings[:, 2:3]), torch.exp(settings[:, 3:4]), settings[:, 4:5]
+    ramp, edge, core, gate = (
+        settings[:, 1:2],
+        torch.exp(settings[:, 2:3]),
+        torch.exp(settings[:, 3:4]),
+        settings[:, 4:5],
+    )
     return torch.relu(column_depth(excess, deviation, ramp, edge, core) - 1e-3) * gate
 
 
@@ -244,8 +279,13 @@ class ProceduralField(nn.Module):
         raw_4 = crop(four, self.spline_4.cells)
         if level == 2:
             low = amplitude[:, :4]
-            parts = [crop(gaussian_blur(crop(four[:, 4 + i : 5 + i], raw_4.shape[-1] + 2 * reach), sigma, reach), raw_4.shape[-1])
-                     for i, (sigma, reach) in enumerate(((4.6, 12), (2.3, 7), (1.15, 4)))]
+            parts = [
+                crop(
+                    gaussian_blur(crop(four[:, 4 + i : 5 + i], raw_4.shape[-1] + 2 * reach), sigma, reach),
+                    raw_4.shape[-1],
+                )
+                for i, (sigma, reach) in enumerate(((4.6, 12), (2.3, 7), (1.15, 4)))
+            ]
             gains = (1.03, 1.06, 1.25)
             base = sum(low[:, i : i + 1] * p * g for i, (p, g) in enumerate(zip(parts, gains, strict=True)))
             turned = gaussian_blur(crop(four[:, 7:8], raw_4.shape[-1] + 2 * _WIDE_REACH), 4.6, _WIDE_REACH)
@@ -254,7 +294,12 @@ class ProceduralField(nn.Module):
             eight_hundred = amplitude[:, 4:5]
             octaves_4 = self.noise_4(raw_4[:, (0, 1, 3)])
             eroded = 0.8 * octaves_4[:, :2] + 0.6 * octaves_2[:, :2]
-            kept = self.spline_4(base) + spread(low[:, 3:4]) * octaves_4[:, 2:] + spread(eight_hundred) * octaves_2[:, 2:] + a[5] * smooth
+            kept = (
+                self.spline_4(base)
+                + spread(low[:, 3:4]) * octaves_4[:, 2:]
+                + spread(eight_hundred) * octaves_2[:, 2:]
+                + a[5] * smooth
+            )
             kept = kept + a[16] * self.fibre(one[:, 1:], spread(direction_weights))
             potential = kept + a[10] * self.billow["4"](four) + a[11] * self.billow["2"](two)
             carried: tuple[Tensor, ...] = (kept, eroded, direction_weights, four, two)

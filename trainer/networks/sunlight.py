@@ -30,7 +30,7 @@ def sharpened(fill: Tensor) -> Tensor:
 
 
 def gap_fill(extinction: Tensor) -> Tensor:
-    """Shells (k, 1, L * N, N) as gaps (k - 1, 3, L * N, N): share of the lower and the upper shell, greatest extinction."""
+    """Shells (k, 1, L * N, N) as gaps (k - 1, 3, L * N, N): shares of lower and upper shell, greatest extinction."""
     greatest = extinction.amax(0, keepdim=True)
     fill = extinction / (greatest + 1e-6)
     return torch.cat([fill[:-1], fill[1:], greatest.expand(extinction.shape[0] - 1, -1, -1, -1)], dim=1)

@@ -71,7 +71,15 @@ class VerticalProfile(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         rows = [
-            (p.thin_top, p.thick_top - p.thin_top, math.log(p.half_depth), p.erosion, 1 / p.softness, p.gain, 1 / p.base_softness)
+            (
+                p.thin_top,
+                p.thick_top - p.thin_top,
+                math.log(p.half_depth),
+                p.erosion,
+                1 / p.softness,
+                p.gain,
+                1 / p.base_softness,
+            )
             for p in PROFILES
         ]
         self.register_buffer("table", torch.tensor(rows).T.contiguous(), persistent=False)
@@ -114,7 +122,9 @@ class VerticalProfile(nn.Module):
         amount = shape[:, 3:4]
         turn = height * (_TURNS * math.pi)
         # Erosion grows from the base, so bases stay flat; the thinnest columns keep their lowest shell.
-        eroded = (amount * erosion[:, 0:1]) * (torch.cos(turn) * height) + (amount * erosion[:, 1:2]) * (torch.sin(turn) * height)
+        eroded = (amount * erosion[:, 0:1]) * (torch.cos(turn) * height) + (amount * erosion[:, 1:2]) * (
+            torch.sin(turn) * height
+        )
         filled = ((top + eroded - height) * shape[:, 4:5] + 0.5).clamp(0.0, 1.0)
         base = ((height + 0.01) * shape[:, 6:7]).clamp(0.02, 1.0)
         floor = 1e-3 * (1.0 - height) ** 4

@@ -293,7 +293,9 @@ def train_field(
             if not all(math.isfinite(v) for v in figures.values()):
                 raise FloatingPointError(f"step {trainer.step}: {figures}")
             if trainer.step % 10 == 0:
-                log.write(json.dumps({"step": trainer.step, "seconds": round(time.monotonic() - began, 1), **figures}) + "\n")
+                log.write(
+                    json.dumps({"step": trainer.step, "seconds": round(time.monotonic() - began, 1), **figures}) + "\n"
+                )
                 log.flush()
             if trainer.step % config.sheet_every == 0:
                 save_sheet(trainer.average, trainer.banks, out_dir / f"sheet_{trainer.step:05d}.png")

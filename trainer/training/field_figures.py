@@ -50,7 +50,9 @@ def _generated(field: FieldGenerator, bank: PatchBank, learned: bool, generator:
     cells = field.lattice.condition_size
     for start in range(0, min(len(bank.cover), 160), 16):
         cover = bank.cover[start : start + 16]
-        noise = tuple(torch.randn(len(cover), n.channels, n.size, n.size, generator=generator) for n in field.lattice.noise)
+        noise = tuple(
+            torch.randn(len(cover), n.channels, n.size, n.size, generator=generator) for n in field.lattice.noise
+        )
         condition = torch.zeros(len(cover), len(CONDITION_CHANNELS), cells, cells)
         condition[:, 0] = cover[:, None, None]
         for i in range(len(cover)):
@@ -96,7 +98,9 @@ def measure_field(field: FieldGenerator, planes: Path, held_out: tuple[str, ...]
         for kind in _TYPES:
             measured = []
             for cover in _COVERS:
-                noise = tuple(torch.randn(6, n.channels, n.size, n.size, generator=generator) for n in wide.lattice.noise)
+                noise = tuple(
+                    torch.randn(6, n.channels, n.size, n.size, generator=generator) for n in wide.lattice.noise
+                )
                 condition = torch.zeros(6, len(CONDITION_CHANNELS), cells, cells)
                 condition[:, 0], condition[:, 1 + CLOUD_TYPES.index(kind)] = cover, 1
                 mid = wide.columns(noise, condition)[0][1]

@@ -97,7 +97,9 @@ def load_patches(path: Path, held_out: tuple[str, ...], held: bool = False) -> d
     sites = [str(s) for s in planes["site"]]
     unknown = sorted(set(held_out) - set(sites))
     if unknown:
-        raise CaptureError(f"Held-out sites are not in {path.name}: {', '.join(unknown)}.", "Name sites of the captures.")
+        raise CaptureError(
+            f"Held-out sites are not in {path.name}: {', '.join(unknown)}.", "Name sites of the captures."
+        )
     plan = {"near": (("25", 1),), "mid": (("25", 2), ("25", 3), ("25", 4), ("100", 1))}
     banks = {}
     for scale, sources in plan.items():
@@ -118,12 +120,16 @@ def load_patches(path: Path, held_out: tuple[str, ...], held: bool = False) -> d
     return banks
 
 
-def _cut(planes: dict[str, NDArray[np.float32]], i: int, texel: str, factor: int, size: int) -> list[tuple[Tensor, Tensor, str]]:
+def _cut(
+    planes: dict[str, NDArray[np.float32]], i: int, texel: str, factor: int, size: int
+) -> list[tuple[Tensor, Tensor, str]]:
     """Patches of one capture at one pooling that show broken cloud away from the sun."""
     maps = planes[f"maps_{texel}m"][i]
     depth, valid = _pooled(maps[0], maps[1], factor)
     texel_km = int(texel) * factor / 1000
-    sun = _sun_place(float(planes["sun_elevation_deg"][i]), float(planes["sun_azimuth_deg"][i]), float(planes["base_km"]))
+    sun = _sun_place(
+        float(planes["sun_elevation_deg"][i]), float(planes["sun_azimuth_deg"][i]), float(planes["base_km"])
+    )
     count = depth.shape[-1]
     reach = _TRUSTED_KM[texel]
     parts = []
