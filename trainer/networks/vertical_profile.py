@@ -34,7 +34,7 @@ class ProfileShape:
 
 
 PROFILES = (
-    ProfileShape(0.12, 0.95, 12.0, 0.18, 0.36, 0.6, 0.02),  # cumulus
+    ProfileShape(0.12, 0.95, 26.0, 0.18, 0.36, 0.6, 0.02),  # cumulus
     ProfileShape(0.35, 0.85, 7.0, 0.12, 0.25, 0.5, 0.02),  # stratocumulus
     ProfileShape(0.40, 0.90, 3.0, 0.10, 0.40, 0.0, 0.20),  # altocumulus
     ProfileShape(0.70, 0.95, 8.0, 0.05, 0.30, 0.2, 0.02),  # stratus
