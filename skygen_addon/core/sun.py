@@ -95,7 +95,8 @@ def sun_disc(
     for channel, exponent in enumerate(LIMB_EXPONENT):
         fine = np.where(mu2 > 0, mu2, 0.0) ** (exponent / 2) * cell
         coarse = np.add.reduceat(np.add.reduceat(fine, row_starts, axis=0), column_starts, axis=1)
-        energy[..., channel] = coarse / coarse.sum() * irradiance_rgb[channel]
+        total = coarse.sum()  # 0 where only a limb thinner than rounding stands above the horizon
+        energy[..., channel] = coarse / total * irradiance_rgb[channel] if total > 0 else 0.0
     pixel_edges = np.pi / 2 - (first_row + np.arange(row_starts.size + 1)) * pixel
     solid_angle = -np.diff(np.sin(pixel_edges)) * pixel
     radiance = (energy / solid_angle[:, None, None]).astype(np.float32)

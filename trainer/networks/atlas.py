@@ -33,7 +33,7 @@ def lookup(atlas: Tensor, position_km: Tensor, texel_km: Tensor) -> Tensor:
 
     Returns
     -------
-    Tensor, shape (k, C, p, q); zero outside the coarsest window.
+    Tensor, shape (k, C, p, q); the coarsest window is repeated beyond its rim.
     """
     window = atlas.shape[3]
     levels = atlas.shape[2] // window
@@ -46,8 +46,12 @@ def lookup(atlas: Tensor, position_km: Tensor, texel_km: Tensor) -> Tensor:
         inside_finer = reach < (window / 2 - INSET_TEXELS) * float(FACTOR ** (level - 1))
         column = torch.where(inside_finer, column, texels[..., 0] / scale + window / 2)
         row = torch.where(inside_finer, row, window / 2 - texels[..., 1] / scale + level * window)
-    outside = reach >= (window / 2 - INSET_TEXELS) * float(FACTOR ** (levels - 1))
-    column = torch.where(outside, torch.full_like(column, -4.0 * window), column)
+    # beyond the coarsest window, tens of km away in the haze, the plane repeats it
+    beyond = reach >= (window / 2 - INSET_TEXELS) * float(FACTOR ** (levels - 1))
+    period = window - 2 * INSET_TEXELS
+    first = (levels - 1) * window + INSET_TEXELS
+    column = torch.where(beyond, torch.remainder(column - INSET_TEXELS, period) + INSET_TEXELS, column)
+    row = torch.where(beyond, torch.remainder(row - first, period) + first, row)
     grid = torch.stack([column * (2.0 / window) - 1, row * (2.0 / (levels * window)) - 1], dim=-1)  # k p q 2
     return functional.grid_sample(atlas, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
