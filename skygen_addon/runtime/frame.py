@@ -34,6 +34,8 @@ TILE_PIXELS = 8192
 """Directions per tile; bounds memory, does not change results."""
 SUBSTEP_PLAN = ((45.0, 1, 2), (20.0, 1, 4), (10.0, 1, 6), (4.0, 2, 5), (-90.0, 4, 5))
 """(lowest elevation in degrees, row super-samples, samples between two shells) from zenith to horizon."""
+FIELD_THREADS = 4
+"""Threads inside the field graph, always: where one thread's share of a logarithm ends, its last bits change."""
 DISC_SUBSTEPS = 4
 _RowJob = tuple[int, int, int, int]
 
@@ -79,7 +81,9 @@ class FrameRenderer:
         self.threads = threads or os.cpu_count() or 1
         self._correction, self._detail = correction, detail
         names = tuple(noise.name for noise in self.bundle.lattice.noise)
-        self._field = CloudField(self.bundle, Graph(bundle_folder / "field.onnx", field_signature(names), self.threads))
+        self._field = CloudField(
+            self.bundle, Graph(bundle_folder / "field.onnx", field_signature(names), FIELD_THREADS)
+        )
         self._shade = Graph(bundle_folder / "shade.onnx", SHADE, self.threads)
         self._weather = WeatherGraph(bundle_folder / "weather.onnx")
         self._sunlight = {
