@@ -63,7 +63,8 @@ def measure_days(folder: Path, out: Path, latitude_deg: float = 37.43) -> dict[s
         for index in np.flatnonzero(usable):
             encoded = frames.encoded[day, index].astype(np.float64)
             ratio, valid, _ = blueness_ratio(encoded, frames, clear, frames.sun[day, index], seen=True)
-            upper[index] = np.quantile(ratio[valid], 0.8)
+            if valid.any():
+                upper[index] = np.quantile(ratio[valid], 0.8)
         scale = _running_upper(upper, 12)
         for index in np.flatnonzero(usable):
             values[day, index] = _measure(frames, clear, ring_ratio, day, int(index), float(scale[index]))

@@ -20,7 +20,7 @@ MARGIN_TEXELS = 40
 """Texels over which a window melts into the next coarser one."""
 
 
-def lookup(atlas: Tensor, position_km: Tensor, texel_km: Tensor) -> Tensor:
+def lookup(atlas: Tensor, position_km: Tensor, texel_km: Tensor, repeat: bool = True) -> Tensor:
     """Bilinear values of an atlas at lattice positions.
 
     Parameters
@@ -30,10 +30,12 @@ def lookup(atlas: Tensor, position_km: Tensor, texel_km: Tensor) -> Tensor:
         Window coordinates (east, north) in km from the common centre.
     texel_km : Tensor, scalar
         Texel of the finest window.
+    repeat : bool
+        Repeat the coarsest window beyond its rim; otherwise there is nothing.
 
     Returns
     -------
-    Tensor, shape (k, C, p, q); the coarsest window is repeated beyond its rim.
+    Tensor, shape (k, C, p, q)
     """
     window = atlas.shape[3]
     levels = atlas.shape[2] // window
@@ -46,12 +48,14 @@ def lookup(atlas: Tensor, position_km: Tensor, texel_km: Tensor) -> Tensor:
         inside_finer = reach < (window / 2 - INSET_TEXELS) * float(FACTOR ** (level - 1))
         column = torch.where(inside_finer, column, texels[..., 0] / scale + window / 2)
         row = torch.where(inside_finer, row, window / 2 - texels[..., 1] / scale + level * window)
-    # beyond the coarsest window, tens of km away in the haze, the plane repeats it
     beyond = reach >= (window / 2 - INSET_TEXELS) * float(FACTOR ** (levels - 1))
-    period = window - 2 * INSET_TEXELS
-    first = (levels - 1) * window + INSET_TEXELS
-    column = torch.where(beyond, torch.remainder(column - INSET_TEXELS, period) + INSET_TEXELS, column)
-    row = torch.where(beyond, torch.remainder(row - first, period) + first, row)
+    if repeat:
+        period = window - 2 * INSET_TEXELS
+        first = (levels - 1) * window + INSET_TEXELS
+        column = torch.where(beyond, torch.remainder(column - INSET_TEXELS, period) + INSET_TEXELS, column)
+        row = torch.where(beyond, torch.remainder(row - first, period) + first, row)
+    else:
+        column = torch.where(beyond, torch.full_like(column, -4.0 * window), column)
     grid = torch.stack([column * (2.0 / window) - 1, row * (2.0 / (levels * window)) - 1], dim=-1)  # k p q 2
     return functional.grid_sample(atlas, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 

@@ -111,7 +111,14 @@ def before(samples: Tensor) -> Tensor:
 
 
 class Dome(nn.Module):
-    """Rays through one layer; signature ``DOME`` of :mod:`skygen_addon.core.signatures`."""
+    """Rays through one layer; signature ``DOME`` of :mod:`skygen_addon.core.signatures`.
+
+    ``repeat`` is that of :func:`trainer.networks.atlas.lookup`.
+    """
+
+    def __init__(self, repeat: bool = True) -> None:
+        super().__init__()
+        self.repeat = repeat
 
     def forward(
         self,
@@ -141,7 +148,7 @@ class Dome(nn.Module):
         length = shell_distance_km(sin_elevation, height + half) - shell_distance_km(sin_elevation, height - half)
         lattice = (distance[..., None] * view[..., :2]) @ plane_matrix.transpose(0, 1)  # s p 2
         position = (lattice + plane_offset_km).reshape(gaps, steps, h * w, 2)
-        gap = lookup(volume, position, texel_km)  # g 7 m p
+        gap = lookup(volume, position, texel_km, self.repeat)  # g 7 m p
         f = substep[None, :, None]
         sun_depth = between(gap[:, 3], gap[:, 4], f).reshape(gaps * steps, h * w)  # s p
         zenith_depth = between(gap[:, 5], gap[:, 6], f).reshape(gaps * steps, h * w)

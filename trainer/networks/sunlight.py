@@ -44,7 +44,14 @@ def gap_path_km(gap_km: Tensor, sin_elevation: Tensor) -> Tensor:
 
 
 class Sunlight(nn.Module):
-    """Cloud volume (L, k, N, N) to atlas (k, 3, L * N, N): extinction, sun depth, zenith depth."""
+    """Cloud volume (L, k, N, N) to atlas (k, 3, L * N, N): extinction, sun depth, zenith depth.
+
+    ``repeat`` is that of :func:`trainer.networks.atlas.lookup`.
+    """
+
+    def __init__(self, repeat: bool = True) -> None:
+        super().__init__()
+        self.repeat = repeat
 
     def forward(
         self, extinction: Tensor, shell_km: Tensor, texel_km: Tensor, plane_matrix: Tensor, sun_direction: Tensor
@@ -78,14 +85,14 @@ class Sunlight(nn.Module):
         gap_depth = torch.zeros(1, device=atlas.device)
         for index in range(SUBSTEPS):
             f = fraction[index]
-            gap = lookup(ordered, position + step[:, None, None, :] * f, texel_km)  # k-1 3 Ln n
+            gap = lookup(ordered, position + step[:, None, None, :] * f, texel_km, self.repeat)  # k-1 3 Ln n
             gap_depth = gap_depth + sharpened((1 - f) * gap[:, :1] + f * gap[:, 1:2]) * gap[:, 2:]
         gap_depth = gap_depth * (path / SUBSTEPS)[:, None, None, None]
 
         small_texel = texel_km * float(SUN_TABLE_STRIDE)
         tables = [torch.zeros_like(gap_depth[:1])]
         for k in range(shells - 2, -1, -1):
-            beyond = lookup(tables[0], position + step[k][None, None, None, :], small_texel)
+            beyond = lookup(tables[0], position + step[k][None, None, None, :], small_texel, self.repeat)
             tables.insert(0, gap_depth[k : k + 1] + beyond)
         table = torch.cat(tables)  # k 1 Ln n
         table = rising * table + (1 - rising) * torch.flip(table, [0])

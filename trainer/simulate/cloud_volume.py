@@ -92,7 +92,7 @@ def make_volume(
     offset = torch.zeros(2) if plane_offset_km is None else plane_offset_km
     texel = torch.tensor(texel_km)
     with torch.no_grad():
-        atlas = Sunlight()(extinction, shell_km, texel, matrix, sun_direction)
+        atlas = Sunlight(repeat=False)(extinction, shell_km, texel, matrix, sun_direction)
     return CloudVolume(atlas, shell_km, texel, matrix, offset, sun_direction)
 
 

@@ -137,7 +137,7 @@ def disc_dome(volume: CloudVolume, direction: torch.Tensor) -> torch.Tensor:
     rows = []
     with torch.no_grad():
         for part in torch.split(direction, 32):
-            outputs = Dome()(
+            outputs = Dome(repeat=False)(
                 part,
                 torch.tensor(2.0 / direction.shape[0]),
                 gap_volume(volume.atlas),
