@@ -20,9 +20,9 @@ from skygen_addon.core.request import CLOUD_TYPES
 from .field_octaves import HALO, crop
 from .procedural_field import FACTOR, FIELD_LATTICE, LevelMaps, ProceduralField, depth_of
 
-EXCESS_LIMIT = 0.6
+EXCESS_LIMIT = 0.5
 """Largest correction of the excess, in deviations of the potential."""
-GAIN_LIMIT = 0.6
+GAIN_LIMIT = 0.5
 """Largest correction of log optical depth."""
 STAGE_HALO = 8
 """Texels that a stage's convolutions take from each side."""

@@ -28,7 +28,7 @@ from skygen_addon.core.signatures import CONDITION_CHANNELS
 from ..networks.field_critic import PatchCritic, critic_view
 from ..networks.field_generator import FieldGenerator
 from ..networks.field_octaves import crop
-from ..networks.procedural_field import FIELD_LATTICE
+from ..networks.procedural_field import FACTOR, FIELD_LATTICE
 from .field_patches import PATCH, PatchBank, load_patches
 from .field_sheets import save_sheet
 
@@ -51,12 +51,14 @@ class FieldConfig:
     """Learning rate of the generator."""
     critic_rate: float = 3e-4
     """Learning rate of the critics."""
-    penalty: float = 4.0
+    penalty: float = 8.0
     """Weight of R1 and R2."""
     penalty_every: int = 2
     """Steps between penalties; their weight grows accordingly."""
-    cover_weight: float = 4.0
+    cover_weight: float = 8.0
     """Weight of the squared difference of low-passed cover to the procedural field's."""
+    match_weight: float = 8.0
+    """Weight of the squared difference of a level's area means to the wider level."""
     restraint_weight: float = 0.15
     """Weight of the squared corrections."""
     average: float = 0.995
@@ -94,14 +96,21 @@ def random_noise(generator_net: FieldGenerator, count: int, generator: torch.Gen
     )
 
 
-def augmented(depth: Tensor, valid: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """One random turn, mirror and depth gain per sample, the same for depth and mask."""
-    gain = torch.exp(0.25 * torch.randn(len(depth), 1, 1, 1, generator=generator))
-    pair = torch.cat([depth * gain, valid], 1)
+def turned(depth: Tensor, valid: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Captured depth and mask, each sample turned and mirrored at random.
+
+    Only captures are turned. Were fakes turned too, nothing would keep the generator from drawing
+    the streets of one capture in one direction everywhere.
+    """
     turns = torch.randint(0, 8, (len(depth),), generator=generator).tolist()
-    turned = [torch.rot90(p if t < 4 else p.flip(-1), t % 4, (-2, -1)) for p, t in zip(pair, turns, strict=True)]
-    out = torch.stack(turned)
-    return out[:, :1], out[:, 1:]
+    pairs = torch.cat([depth, valid], 1)
+    out = [torch.rot90(p if t < 4 else p.flip(-1), t % 4, (-2, -1)) for p, t in zip(pairs, turns, strict=True)]
+    return torch.stack(out)[:, :1], torch.stack(out)[:, 1:]
+
+
+def gained(depth: Tensor, generator: torch.Generator) -> Tensor:
+    """Depth with a random gain per sample: captures tell it only roughly."""
+    return depth * torch.exp(0.25 * torch.randn(len(depth), 1, 1, 1, generator=generator))
 
 
 class FieldTrainer:
@@ -149,18 +158,18 @@ class FieldTrainer:
         self.step = int(state["step"])
 
     def _real(self, generator: torch.Generator) -> tuple[dict[str, tuple[Tensor, Tensor]], Tensor]:
-        """Real depth and mask of each scale, and the cover of the near patches."""
+        """Real depth and mask of each scale, turned at random, and the cover of the near patches."""
         near = self.banks["near"]
         index = near.draw(self.config.batch, generator)
         cover = near.cover[index]
         mid = self.banks["mid"].draw_near(cover, generator)
         chosen = {"near": (near, index), "mid": (self.banks["mid"], mid)}
-        return {k: (b.depth[i], b.valid[i]) for k, (b, i) in chosen.items()}, cover
+        return {k: turned(b.depth[i], b.valid[i], generator) for k, (b, i) in chosen.items()}, cover
 
     def _views(
         self, depths: dict[str, Tensor], masks: dict[str, Tensor], generator: torch.Generator
     ) -> dict[str, Tensor]:
-        return {k: critic_view(*augmented(depths[k], masks[k], generator)) for k in SCALES}
+        return {k: critic_view(gained(depths[k], generator), masks[k]) for k in SCALES}
 
     def _fake(self, cover: Tensor, generator: torch.Generator) -> tuple[dict[str, Tensor], list[Tensor], list[Tensor]]:
         """Generated depths by scale, the procedural ones, and the corrections."""
@@ -171,7 +180,7 @@ class FieldTrainer:
         inner = PATCH["mid"]
         row, column = (int(torch.randint(0, WINDOW - inner + 1, (1,), generator=generator)) for _ in range(2))
         mid = depths[1][..., row : row + inner, column : column + inner]
-        plain = [crop(m.depth, WINDOW) for m in maps[:2]]
+        plain = [crop(m.depth, WINDOW) for m in maps]
         return {"near": depths[0], "mid": mid, "mid_whole": depths[1]}, plain, corrections
 
     def advance(self) -> dict[str, float]:
@@ -230,13 +239,12 @@ class FieldTrainer:
             critic.requires_grad_(True)
             figures[f"generator_{k}"] = loss.item()
             total = total + loss
-        covers = [
-            (functional.avg_pool2d(soft_cover(a), 16) - functional.avg_pool2d(soft_cover(b), 16)).square().mean()
-            for a, b in ((fake["near"], plain[0]), (fake["mid_whole"], plain[1]))
-        ]
+        cover = cover_loss(fake["near"], plain[0]) + cover_loss(fake["mid_whole"], plain[1])
+        match = match_loss(fake["near"], fake["mid_whole"]) + match_loss(fake["mid_whole"], plain[2])
         restraint = sum(c.square().mean() for c in corrections)
-        figures |= {"cover": sum(covers).item(), "restraint": restraint.item()}
-        total = total + self.config.cover_weight * sum(covers) + self.config.restraint_weight * restraint
+        figures |= {"cover": cover.item(), "match": match.item(), "restraint": restraint.item()}
+        config = self.config
+        total = total + config.cover_weight * cover + config.match_weight * match + config.restraint_weight * restraint
         self.optimisers["generator"].zero_grad()
         total.backward()
         nn.utils.clip_grad_norm_(self.generator.parameters(), 5.0)
@@ -246,7 +254,21 @@ class FieldTrainer:
 
 def soft_cover(depth: Tensor) -> Tensor:
     """Differentiable stand-in of "depth above 0.3": half there."""
-    return depth / (depth + 0.3)
+    square = depth.square()
+    return square / (square + 0.09)
+
+
+def cover_loss(depth: Tensor, plain: Tensor) -> Tensor:
+    """Squared difference of cover to the procedural field's, in squares of 8 texels and over the batch."""
+    difference = functional.avg_pool2d(soft_cover(depth), 8) - functional.avg_pool2d(soft_cover(plain), 8)
+    return difference.square().mean() + 10 * difference.mean().square()
+
+
+def match_loss(fine: Tensor, wide: Tensor) -> Tensor:
+    """Squared difference of a level's area means to the wider level, both as opacities."""
+    mean = functional.avg_pool2d(fine, FACTOR)
+    opacity, expected = (1 - torch.exp(-0.2 * d) for d in (mean, crop(wide, mean.shape[-1])))
+    return (opacity - expected).square().mean() + 10 * (opacity - expected).mean().square()
 
 
 def train_field(
