@@ -77,7 +77,8 @@ def _draw_bake(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
         )
     row = layout.row()
     row.scale_y = 1.4
-    row.operator("skygen.bake_sequence", icon="RENDER_ANIMATION")
+    bake = cast(Any, row.operator("skygen.bake_sequence", icon="RENDER_ANIMATION"))
+    bake.skip_existing = True  # frames of this very sky are kept, so a stopped bake goes on
     row = layout.row(align=True)
     row.operator("skygen.bind_sequence", icon="FILE_IMAGE")
     row.operator("skygen.restore_world", icon="LOOP_BACK")
