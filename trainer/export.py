@@ -23,6 +23,8 @@ from .training.field import load_field
 from .training.shade import SHADE_DISC, export_shade, load_shade
 from .training.weather import export_weather
 
+LIMITS_FILE = "limits.md"
+"""Written by hand into a run directory: what falls short; goes into the model card."""
 LICENCE = "GPL-3.0-or-later; weights learned from CC0 and CC BY 4.0 captures, attribution in MODEL_CARD.md"
 
 
@@ -96,7 +98,8 @@ def write_bundle(run: Path, data: Path, out: Path, name: str, field: str = "lear
         }
         (staging / DESCRIPTION_FILE).write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")
         settings = json.loads((run / "run.json").read_text(encoding="utf-8"))
-        card = model_card(name, field, settings, figures, data / "manifest.jsonl")
+        limits = (run / LIMITS_FILE).read_text(encoding="utf-8") if (run / LIMITS_FILE).is_file() else ""
+        card = model_card(name, field, settings, figures, data / "manifest.jsonl", limits)
         (staging / CARD_FILE).write_text(card, encoding="utf-8")
         staging.chmod(0o755)
         load_bundle(staging)

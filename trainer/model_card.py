@@ -38,7 +38,9 @@ def _number(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def model_card(name: str, field: str, settings: dict[str, Any], figures: dict[str, Any], manifest: Path) -> str:
+def model_card(
+    name: str, field: str, settings: dict[str, Any], figures: dict[str, Any], manifest: Path, limits: str = ""
+) -> str:
     """Markdown text of a bundle's card.
 
     Parameters
@@ -51,6 +53,8 @@ def model_card(name: str, field: str, settings: dict[str, Any], figures: dict[st
         Measured figures by stage.
     manifest : Path
         manifest.jsonl of the captures.
+    limits : str
+        What a person saw and measured that falls short, Markdown.
     """
     rows = [json.loads(line) for line in manifest.read_text(encoding="utf-8").splitlines() if line]
     kept = [row for row in rows if row["verdict"] == "keep"]
@@ -91,5 +95,6 @@ def model_card(name: str, field: str, settings: dict[str, Any], figures: dict[st
         "",
         *_lines(figures),
         "",
+        *(["## Limits", "", limits.strip(), ""] if limits else []),
     ]
     return "\n".join(lines)
