@@ -37,6 +37,8 @@ class LayerControls:
     """How often per sky hour every feature is replaced by a new one, 0 to 60."""
 
     def __post_init__(self) -> None:
+        if not isinstance(self.types, dict):
+            raise RequestError(f"types is {self.types!r}.", 'Give weights by cloud type, such as {"cumulus": 1.0}.')
         unknown = sorted(set(self.types) - set(CLOUD_TYPES))
         if unknown:
             raise RequestError(f"Unknown cloud types: {', '.join(unknown)}.", f"Known: {', '.join(CLOUD_TYPES)}.")
@@ -85,7 +87,10 @@ class SkyControls:
     """Sky seconds per second of film."""
 
     def __post_init__(self) -> None:
+        _check("sun_azimuth_deg", self.sun_azimuth_deg, -36000, 36000)
         _check("sun_elevation_deg", self.sun_elevation_deg, -90, 90)
+        if not isinstance(self.ground_albedo, tuple) or len(self.ground_albedo) != 3:
+            raise RequestError(f"ground_albedo is {self.ground_albedo!r}.", "Give red, green and blue from 0 to 1.")
         _check("time_scale", self.time_scale, 0, 100000)
 
     def to_dict(self) -> dict[str, Any]:
