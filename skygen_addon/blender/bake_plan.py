@@ -103,7 +103,7 @@ def plan_of_settings(
 def requests_of_world(
     context: bpy.types.Context, world: bpy.types.World, frames: Sequence[int], width: int
 ) -> list[SkyRequest]:
-    """One request per frame, keyframes evaluated and rates integrated from the first frame.
+    """One request per frame, keyframes evaluated and rates integrated from the sky's first frame.
 
     Raises
     ------
@@ -117,7 +117,7 @@ def requests_of_world(
         raise RequestError("There is no scene.", "Open a scene that uses this world.")
     loop_frames = int(settings.loop_frames) if settings.loop else None
     with evaluated_controls(context, world) as controls_at:
-        first = int(settings.frame_start)
+        first = int(settings.origin_frame)
         return requests_for_frames(
             controls_at,
             frames,

@@ -60,6 +60,7 @@ def _draw_bake(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     end = pair.row()
     end.active = not settings.loop
     end.prop(settings, "frame_end")
+    layout.prop(settings, "origin_frame")
     layout.prop(settings, "loop")
     if settings.loop:
         layout.prop(settings, "loop_frames")

@@ -148,9 +148,19 @@ class SkyGenSettings(bpy.types.PropertyGroup):
         default="2048",
         options=FIXED,
     )
+    origin_frame: IntProperty(
+        name="Sky Starts",
+        description="Frame from which wind and time count, so parts of a film that are baked apart fit together",
+        default=1,
+        min=0,
+        soft_max=10000,
+        max=1048574,
+        options=FIXED,
+        subtype="TIME",
+    )
     frame_start: IntProperty(
         name="Start",
-        description="First frame that is baked; wind and time count from here",
+        description="First frame that is baked",
         default=1,
         min=0,
         soft_max=10000,

@@ -21,7 +21,7 @@ MODULE = "bl_ext.user_default.skygen"
 def ready(world: Any, renderer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A world whose bake takes no time: 2 frames, 512 wide, one sky minute a frame."""
     settings = world.skygen
-    settings.frame_start, settings.frame_end = 10, 11
+    settings.frame_start, settings.frame_end, settings.origin_frame = 10, 11, 10
     settings.width, settings.output_folder = "512", str(tmp_path / "sky")
     bpy.context.scene.render.fps = 24
     settings.time_scale = 24 * 60

@@ -48,6 +48,15 @@ def requests(world: Any, frames: list[int]) -> list[Any]:
     return part("blender.bake_plan").requests_of_world(bpy.context, world, frames, 256)
 
 
+def test_a_part_baked_alone_fits_the_whole(world: Any) -> None:
+    settings = world.skygen
+    settings.frame_start, settings.frame_end = 1, 48
+    whole = requests(world, [29, 30, 31])
+    settings.frame_start, settings.frame_end = 30, 30
+    assert requests(world, [30]) == whole[1:2]
+    assert whole[1].low.displacement_km != (0.0, 0.0)
+
+
 def test_keyframed_cover_reaches_the_frames(world: Any) -> None:
     low = world.skygen.low
     for frame, cover in ((1, 0.2), (11, 0.7)):
