@@ -30,6 +30,7 @@ NO_LOW, NO_HIGH = replace(LOW_LAYER, cover=0.0), replace(HIGH_LAYER, cover=0.0)
 ALTOCUMULUS = LayerRequest(
     cover=0.6, type_mix=(0.0, 0.0, 1.0, 0.0, 0.0, 0.0), base_km=5.0, thickness_km=0.4, displacement_km=(12.3, -4.5)
 )
+DEEP = LayerRequest(cover=1.0, type_mix=(0, 0, 0, 0, 0, 1), density=10.0, base_km=0.1, thickness_km=12.0)
 STREAKS = replace(
     HIGH_LAYER, cover=0.999, density=10.0, stretch=8.0, texture_scale=0.25, stretch_azimuth_rad=-100.0,
     displacement_km=(1e9, -1e9), evolution_phase=-1e9,
@@ -66,25 +67,22 @@ def test_panorama_has_the_form_that_it_states(sky: Sky, day: list[SkyRequest]) -
 @pytest.mark.parametrize(
     ("changes", "what"),
     [
-        ({"sun_elevation_rad": math.pi / 2, "low": replace(LOW_LAYER, cover=1.0, density=10.0), "haze": 0.0}, "lit"),
+        ({"sun_elevation_rad": math.pi / 2, "low": DEEP, "high": replace(NO_HIGH, base_km=12.5), "haze": 0.0}, "any"),
         ({"sun_elevation_rad": 0.0, "high": ALTOCUMULUS, "haze": 20.0}, "lit"),
         ({"sun_elevation_rad": -0.03, "high": ALTOCUMULUS}, "lit"),
         ({"sun_elevation_rad": -math.pi / 2, "high": replace(ALTOCUMULUS, cover=1.0)}, "dark"),
         ({"sun_elevation_rad": 0.5, "high": STREAKS, "exposure_ev": 20.0, "sun_azimuth_rad": 100.0}, "lit"),
         ({"sun_elevation_rad": math.pi / 2, "haze": 20.0, "ground_albedo": (1.0, 1.0, 1.0)}, "lit"),
     ],
-    ids=["zenith_overcast", "horizon_haze", "sun_below", "night", "extreme_streaks", "zenith_haze"],
+    ids=["zenith_deep_overcast", "horizon_haze", "sun_below", "night", "extreme_streaks", "zenith_haze"],
 )
 def test_extreme_requests_stay_finite(changes: dict[str, Any], what: str, sky: Sky) -> None:
     panorama = sky(SkyRequest(**({"width": 64, "seed": 2**31 - 1, "low": NO_LOW, "high": NO_HIGH} | changes)))
     assert np.isfinite(panorama).all() and panorama.min() >= 0
-    assert panorama.max() < 1e-6 if what == "dark" else panorama[:32].min() > 0
-
-
-def test_deep_clouds_down_to_the_ground_stay_finite(sky: Sky) -> None:
-    low = LayerRequest(cover=0.9, type_mix=(0, 0, 0, 0, 0, 1), density=10.0, base_km=0.1, thickness_km=12.0)
-    panorama = sky(SkyRequest(width=64, low=low, high=replace(HIGH_LAYER, cover=0.0, base_km=12.5)))
-    assert np.isfinite(panorama).all() and panorama.min() >= 0
+    if what == "dark":
+        assert panorama.max() < 1e-6
+    if what == "lit":
+        assert panorama.min() > 0
 
 
 def test_without_cover_the_sky_is_the_clear_sky(sky: Sky) -> None:
@@ -143,7 +141,7 @@ def test_no_seam_at_the_wrap_column(sky: Sky, preset_requests: Requests) -> None
     Over several skies, because 64 rows of clouds alone scatter by a third. Measured: 0.93 to 1.10, mean 0.99.
     """
     skies = preset_requests("broken_clouds", [1], 256, sun_disc=False)
-    skies += [SkyRequest(seed=s, width=256, low=NO_LOW, high=ALTOCUMULUS, sun_azimuth_rad=0.5) for s in range(3)]
+    skies += [SkyRequest(seed=s, width=256, low=NO_LOW, high=ALTOCUMULUS, sun_azimuth_rad=0.5) for s in range(2)]
     ratios = []
     for request in skies:
         above = sky(request)[:64].astype(np.float64)

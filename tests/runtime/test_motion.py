@@ -87,7 +87,8 @@ def test_clouds_move_as_the_wind_says(
     The layer is made 0.3 km thin, so that the height at which the clouds are seen is known to a
     few percent; the sun is low, so that its glow, which stays where it is, is out of the picture;
     streaks are shortened, along which no motion can be seen. Everything else, evolution included,
-    is the preset's. Measured: speed within 5 %, direction within 2.5 degrees.
+    is the preset's. Measured: speeds 1.01, 1.02 and 0.95 of the asked,
+    directions within 1.4 degrees.
     """
     other = "high" if layer == "low" else "low"
     thin = {"thickness_km": 0.3, "wind_toward_deg": toward_deg, "stretch": 1.5}
@@ -109,7 +110,7 @@ def test_clouds_move_as_the_wind_says(
 def test_windows_and_evolution_do_not_pop(sky: Sky, sky_renderer: FrameRenderer, preset_requests: Requests) -> None:
     """Where the windows step along the lattice, and where evolution takes its next slice, the picture goes on.
 
-    Measured: stepping the windows changes the picture by 0.1 of what one frame of wind does (it
+    Measured: stepping the windows changes the picture by 0.02 of what one frame of wind does (it
     moves the borders between fine and coarse texels); a new slice changes nothing.
     """
     (request,) = preset_requests("clear_noon", [1], 256, **RIPPLES)
@@ -123,12 +124,15 @@ def test_windows_and_evolution_do_not_pop(sky: Sky, sky_renderer: FrameRenderer,
     one_frame_km = 30e-3 * 60 / 24
     before, after = at(0.5 * step_km - 1e-7, 1.0), at(0.5 * step_km + 1e-7, 1.0)
     wind = change(after, at(0.5 * step_km + one_frame_km, 1.0))
-    assert change(before, after) < 0.25 * wind
+    assert change(before, after) < 0.1 * wind
     assert change(at(0.5 * step_km + 1e-7, 1.0 - 1e-9), after) < 1e-4 * wind
 
 
 def test_far_frames_are_like_near_ones(sky: Sky, preset_requests: Requests) -> None:
-    """Frame 1,000,000 moves like frame 1, is as bright and as covered; single skies differ, hence the wide bounds."""
+    """Frame 1,000,000 moves like frame 1, is as bright and as covered; single skies differ, hence the wide bounds.
+
+    Measured: change by one frame 0.176 and 0.176, cover 0.83 and 0.84, mean radiance 0.40 and 0.43.
+    """
     near, near_next, far, far_next = (
         sky(r) for r in preset_requests("clear_noon", [1, 2, 1_000_000, 1_000_001], 128, **RIPPLES)
     )
@@ -146,9 +150,12 @@ def test_far_frames_are_like_near_ones(sky: Sky, preset_requests: Requests) -> N
 
 
 def test_a_loop_closes(sky: Sky, preset_requests: Requests) -> None:
-    """Frame N is frame 0, also where the formula itself arrives at the joint, and no step stands out there."""
+    """Frame N is frame 0, also where the formula itself arrives at the joint, and no step stands out there.
+
+    Measured: 0.180 at the joint, 0.176 and 0.179 elsewhere.
+    """
     count = 48
-    frames = [1, 2, 13, 14, 24, 25, count, count + 1]
+    frames = [1, 2, 24, 25, count, count + 1]
     requests = preset_requests("clear_noon", frames, 128, loop_frames=count, **RIPPLES)
     start = requests[0]
     assert requests[-1] == start  # hence bit-equal
@@ -163,6 +170,6 @@ def test_a_loop_closes(sky: Sky, preset_requests: Requests) -> None:
     end = sky(replace(start, high=arrived, loop_angle_rad=math.pi / 2))
     # cos(pi / 2) is 6e-17, not 0, so the forgotten noise may show in the last bit
     np.testing.assert_allclose(end, sky(start), rtol=1e-5)
-    first, second, a, b, c, d, last = (sky(r) for r in requests[:-1])
-    assert change(last, first) < 1.25 * max(change(first, second), change(a, b), change(c, d))
-    assert change(first, c) > 0.1  # and it does move
+    first, second, middle, after_middle, last = (sky(r) for r in requests[:-1])
+    assert change(last, first) < 1.25 * max(change(first, second), change(middle, after_middle))
+    assert change(first, middle) > 0.1  # and it does move

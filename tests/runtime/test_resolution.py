@@ -61,23 +61,34 @@ def averaged(panorama: FloatArray, factor: int) -> FloatArray:
     return panorama.reshape(height // factor, factor, width // factor, factor, channels).mean((1, 3))
 
 
-RMS_BOUND = {"high_cirrus": 0.05, "broken_clouds": 0.13}
+RMS_BOUND = {"high_cirrus": 0.04, "broken_clouds": 0.11}
+"""Bound on the relative RMS difference beyond 12 degrees from the sun."""
 
 
 @pytest.mark.parametrize("preset", sorted(RMS_BOUND))
 def test_a_large_frame_averages_to_the_small_one(preset: str, sky: Sky, preset_requests: Requests) -> None:
     """Relative RMS difference above the horizon between 1024 averaged 4 x 4 and 256, and of their means.
 
-    A small frame samples clouds at pixel centres and leaves out detail that it cannot show.
-    Measured RMS for 1024 on 256, 2048 on 512 and 4096 on 1024: high_cirrus 0.029, 0.026, 0.028;
-    broken_clouds 0.065, 0.039, 0.025. Means differ by 0.7 % at most.
+    A small frame takes one sample per pixel and leaves out detail that it cannot show; most of the
+    squared difference lies in the few pixels of bright cloud edges beside the sun, so it is stated
+    with and without them.
+    Measured beyond 12 degrees (everywhere) for 1024 on 256, 2048 on 512 and 4096 on 1024:
+    high_cirrus 0.021, 0.009, 0.008 (0.03 each); broken_clouds 0.072, 0.044, 0.030 (0.11, 0.10, 0.075).
+    Means differ by 0.9 % at most.
     """
     small, large = (preset_requests(preset, [1], width, sun_disc=False)[0] for width in (256, 1024))
     coarse, fine = sky(small)[:64], averaged(sky(large), 4)[:64]
-    weight = solid_angles(256)[:64, :, None]
-    rms = np.sqrt((weight * (fine - coarse) ** 2).sum() / (weight * coarse**2).sum())
-    assert rms < RMS_BOUND[preset]
-    assert (weight * fine).sum() == pytest.approx((weight * coarse).sum(), rel=0.015)
+    weight = np.broadcast_to(solid_angles(256)[:64, :, None], coarse.shape)
+    sun = direction_from_angles(small.sun_azimuth_rad, small.sun_elevation_rad)
+    away = panorama_directions(256, 0, 64) @ sun < np.cos(np.radians(12.0))
+
+    def rms(where: NDArray[np.bool_]) -> float:
+        squared = np.average((fine - coarse)[where] ** 2, weights=weight[where])
+        return float(np.sqrt(squared / np.average(coarse[where] ** 2, weights=weight[where])))
+
+    assert rms(away) < RMS_BOUND[preset]
+    assert rms(np.ones_like(away)) < 2 * RMS_BOUND[preset]
+    assert (weight * fine).sum() == pytest.approx((weight * coarse).sum(), rel=0.02)
 
 
 def test_a_frame_keeps_its_peak_in_the_file(sky: Sky, tmp_path: Path) -> None:
