@@ -71,7 +71,17 @@ def test_angles_are_shown_in_degrees(world: Any) -> None:
 
 
 def test_what_names_files_cannot_be_keyframed(world: Any) -> None:
-    fixed = ("seed", "width", "frame_start", "frame_end", "origin_frame", "output_folder", "loop", "format", "time_offset")
+    fixed = (
+        "seed",
+        "width",
+        "frame_start",
+        "frame_end",
+        "origin_frame",
+        "output_folder",
+        "loop",
+        "format",
+        "time_offset",
+    )
     assert [n for n in fixed if world.skygen.bl_rna.properties[n].is_animatable] == []
     assert world.skygen.low.bl_rna.properties["cover"].is_animatable
 

@@ -35,7 +35,7 @@ CORRECTION_CHANGE = 0.035
 COVER_DEVIATION, DENSITY_RATIO, HAZE_RATIO = 0.12, 1.3, 1.14
 """Standard deviation over two days: of cover, and of density and haze as factors; 0, 1 and 1 without weather."""
 WEATHER_CHANGE = 0.25
-"""Change of radiance, as above, between evolving and steady weather, mean over three times."""
+"""Change of radiance, as above, between evolving and steady weather, mean over two times."""
 
 Sky = Callable[[SkyRequest], FloatArray]
 
@@ -119,8 +119,8 @@ def test_the_learned_weather_remembers(renderer: FrameRenderer) -> None:
 
 
 def test_the_learned_weather_changes_the_picture(learned: Sky) -> None:
-    """Measured: 0.69, 0.52 and 0.49."""
+    """Measured: 0.69 and 0.49."""
     request = replace(request_of("endless_day", 64), high=replace(request_of("endless_day").high, cover=0.0))
     steady = learned(replace(request, weather_strength=0.0))  # time acts through the weather alone
-    changes = [change(steady, learned(replace(request, time_s=hour * 3600.0))) for hour in (6, 18, 30)]
+    changes = [change(steady, learned(replace(request, time_s=hour * 3600.0))) for hour in (6, 30)]
     assert np.mean(changes) > WEATHER_CHANGE
