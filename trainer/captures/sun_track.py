@@ -150,7 +150,8 @@ def fit_track(blobs: Array, circle: Fisheye, latitude_rad: float) -> SunTrack:
     def residual(values: Array) -> Array:
         _, column, row, step = path(values)
         prior = (step[:, 0] - np.median(step)) / 400  # decides only where a day has no blobs
-        return np.concatenate([(column - blobs[..., 0])[found], (row - blobs[..., 1])[found], prior])
+        centre = 0.05 * values[7 : 7 + 2 * days]  # a day without blobs would otherwise drift with rounding errors
+        return np.concatenate([(column - blobs[..., 0])[found], (row - blobs[..., 1])[found], prior, centre])
 
     x, y, r = *circle.centre, circle.radius
     start = np.r_[x, y, 1.03 * r, -0.1, 0, 0, 0, np.zeros(2 * days), np.full(days, 280.0)]

@@ -66,7 +66,7 @@ def measure_days(folder: Path, out: Path, latitude_deg: float = 37.43) -> dict[s
             if valid.any():
                 upper[index] = np.quantile(ratio[valid], 0.8)
         scale = _running_upper(upper, 12)
-        for index in np.flatnonzero(usable):
+        for index in np.flatnonzero(usable & np.isfinite(upper)):
             values[day, index] = _measure(frames, clear, ring_ratio, day, int(index), float(scale[index]))
     mask = np.isfinite(values) & ~_outliers(values)
     cover = values[..., 0]
