@@ -22,6 +22,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from skygen_addon.core.detail import TILE_TEXELS, WAVELENGTH_TEXELS
+
 from .atlas import lookup
 from .shells import shell_distance_km
 from .sunlight import sharpened
@@ -36,10 +38,6 @@ DIFFUSE_LIGHT, ABOVE_FACTOR, BELOW_FACTOR, FLUX_FACTOR, LEAST_SLANT = 0.67, 1.16
 """Strength of the diffuse field, effective U and B, share of its net flux, and least slant cosine."""
 SHARE_BELOW, SHARE_LIMIT = 0.5, 0.03
 """Effective B for the share of the sky, and the least share of sky or ground."""
-DETAIL_TILE_TEXELS = 64.0
-"""Side of the detail tile in texels of the finest window."""
-DETAIL_WAVELENGTH_TEXELS = (2.0, 1.0)
-"""Wavelength of the two detail channels in texels of the finest window."""
 SKIN_DEPTH = 0.4
 """Optical depth toward the sun below which a cloud's surface counts as fully lit."""
 DETAIL_EROSION = 0.3
@@ -204,13 +202,13 @@ class Dome(nn.Module):
         texel_km: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """Octaves finer than a texel, faded by pixel footprint and step, and their variance, both (s, p)."""
-        place = lattice_km / (texel_km * DETAIL_TILE_TEXELS)
+        place = lattice_km / (texel_km * float(TILE_TEXELS))
         place = place - torch.floor(place)
         grid = (place * 2 - 1)[None]  # 1 s p 2, the tile repeats its first row and column at the end
         octaves = nn.functional.grid_sample(tile, grid, mode="bilinear", padding_mode="zeros", align_corners=True)[0]
         footprint_km = distance_km * footprint_rad / torch.sqrt(sin_elevation + 0.05)
         noise, variance = torch.zeros_like(distance_km), torch.zeros_like(distance_km)
-        for channel, texels in enumerate(DETAIL_WAVELENGTH_TEXELS):
+        for channel, texels in enumerate(WAVELENGTH_TEXELS):
             wavelength = texels * texel_km
             resolved = (wavelength / (2 * footprint_km) - 0.5).clamp(0.0, 1.0)
             resolved = resolved * (wavelength / length_km - 0.5).clamp(0.0, 1.0)  # a long step would alias it

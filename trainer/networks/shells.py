@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-EARTH_RADIUS_KM = 6371.0
+from skygen_addon.core.geometry import EARTH_RADIUS_KM
 
 
 def shell_distance_km(sin_elevation: Tensor, height_km: Tensor) -> Tensor:
