@@ -164,6 +164,8 @@ class Dome(nn.Module):
         )
         fill = gap[:, 0] + (gap[:, 1] - gap[:, 0]) * f  # g m p
         fill = fill.reshape(gaps * steps, h * w)
+        lift = ((height - shell_km[0]) / (shell_km[1] - shell_km[0])).clamp(0.0, 1.0)  # s 1, bases stay flat
+        noise, variance = noise * lift, variance * lift * lift
         eroded = sharpened(fill + DETAIL_EROSION * noise * (3 * fill).clamp(0.0, 1.0))  # no specks in clear air
         density = gap[:, 2].reshape(gaps * steps, h * w) * eroded * torch.exp(noise - 0.5 * variance)  # s p
 

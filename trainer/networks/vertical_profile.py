@@ -34,35 +34,41 @@ class ProfileShape:
 
 
 PROFILES = (
-    ProfileShape(0.12, 0.95, 26.0, 0.18, 0.36, 0.6, 0.02),  # cumulus
-    ProfileShape(0.35, 0.85, 7.0, 0.12, 0.25, 0.5, 0.02),  # stratocumulus
-    ProfileShape(0.40, 0.90, 3.0, 0.10, 0.40, 0.0, 0.20),  # altocumulus
+    ProfileShape(0.03, 1.00, 18.0, 0.18, 0.36, 0.6, 0.02),  # cumulus
+    ProfileShape(0.12, 0.90, 7.0, 0.12, 0.25, 0.5, 0.02),  # stratocumulus
+    ProfileShape(0.25, 0.90, 3.0, 0.10, 0.40, 0.0, 0.20),  # altocumulus
     ProfileShape(0.70, 0.95, 8.0, 0.05, 0.30, 0.2, 0.02),  # stratus
     ProfileShape(0.60, 1.00, 0.4, 0.20, 0.60, 0.0, 0.60),  # cirrus
-    ProfileShape(0.10, 0.95, 26.0, 0.20, 0.30, 0.5, 0.02),  # towering cumulus
+    ProfileShape(0.03, 1.00, 36.0, 0.20, 0.30, 0.5, 0.02),  # towering cumulus
 )
 """Shapes in the order of CLOUD_TYPES."""
 
 PARAMETERS = 7
 _TURNS = 2.2
 """Half turns of the erosion noise between base and top."""
+DOME_POWER = 0.75
+"""How fast tops rise with the product of a column's depth and the depth around it."""
+LEAST_SOFTNESS = 0.12
+"""Softness of the lowest tops, about two shells."""
 GREATEST_PACKING = 90.0
 """Greatest extinction per thickness of a filled shell; thin clouds hold no more."""
 
 
-def _soften(maps: Tensor) -> Tensor:
-    """Blur by the kernel (1, 2, 1) / 4 in both directions; the rim repeats, size stays."""
+def _soften(maps: Tensor, times: int) -> Tensor:
+    """Blur one channel by the kernel (1, 2, 1) / 4 in both directions, several times; the rim repeats, size stays."""
     row = torch.tensor([0.25, 0.5, 0.25], device=maps.device)
-    padded = nn.functional.pad(maps, (1, 1, 1, 1), mode="replicate")
-    return nn.functional.conv2d(padded, (row[:, None] * row[None, :])[None, None])
+    kernel = (row[:, None] * row[None, :])[None, None]
+    for _ in range(times):
+        maps = nn.functional.conv2d(nn.functional.pad(maps, (1, 1, 1, 1), mode="replicate"), kernel)
+    return maps
 
 
 def surrounding_depth(depth: Tensor, level: int) -> Tensor:
-    """Column depth (B, 1, S, S) averaged over about 200 m, S a multiple of 4 on the finest level."""
+    """Column depth (B, 1, S, S) averaged over about 400 m, S a multiple of 4 on the finest level."""
     if level == 0:
-        coarse = _soften(_soften(_soften(nn.functional.avg_pool2d(depth, 4))))
+        coarse = _soften(nn.functional.avg_pool2d(depth, 4), 6)
         return nn.functional.interpolate(coarse, scale_factor=4.0, mode="bilinear", align_corners=False)
-    return _soften(_soften(_soften(depth))) if level == 1 else _soften(depth)
+    return _soften(depth, 6 if level == 1 else 1)
 
 
 class VerticalProfile(nn.Module):
@@ -116,20 +122,23 @@ class VerticalProfile(nn.Module):
         """
         height = shell_height[None, :, None, None]
         half = torch.exp(shape[:, 2:3])
-        broad = surrounding_depth(depth, level)
-        ratio = depth * broad / half.square()
+        local = _soften(depth, 2) if level == 0 else depth
+        ratio = (local * surrounding_depth(depth, level) / half.square() + 1e-8) ** DOME_POWER
         top = shape[:, 0:1] + shape[:, 1:2] * (ratio / (ratio + 1))
-        amount = shape[:, 3:4]
+        amount = shape[:, 3:4] * (top / (top + 0.2))
+        if level == 0:  # finer than its height, erosion would stand as spikes
+            erosion = torch.cat([_soften(part, 4) for part in erosion.split(1, 1)], 1)
+        steep = torch.maximum(shape[:, 4:5], 1 / (LEAST_SOFTNESS + 0.5 * top))
         turn = height * (_TURNS * math.pi)
         # Erosion grows from the base, so bases stay flat; the thinnest columns keep their lowest shell.
         eroded = (amount * erosion[:, 0:1]) * (torch.cos(turn) * height) + (amount * erosion[:, 1:2]) * (
             torch.sin(turn) * height
         )
-        filled = ((top + eroded - height) * shape[:, 4:5] + 0.5).clamp(0.0, 1.0)
+        filled = ((top + eroded - height) * steep + 0.5).clamp(0.0, 1.0)
         base = ((height + 0.01) * shape[:, 6:7]).clamp(0.02, 1.0)
         floor = 1e-3 * (1.0 - height) ** 4
         weight = filled * base * (1.0 + shape[:, 5:6] * height) + floor
         packing = (depth / weight.mean(1, keepdim=True)).clamp(max=GREATEST_PACKING)
         # Fine structure of the column belongs to its base; higher up it would stand as vertical streaks.
-        smooth = _soften(_soften(_soften(packing)))
+        smooth = _soften(packing, 3)
         return weight * (packing + (smooth - packing) * height)
