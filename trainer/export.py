@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from skygen_addon.core.bundle import CARD_FILE, DESCRIPTION_FILE, Bundle, load_bundle
+from skygen_addon.core.bundle import CARD_FILE, DESCRIPTION_FILE, Bundle, graph_hashes, load_bundle
 from skygen_addon.core.errors import BundleError, OutputError
 from skygen_addon.core.signatures import ENGINE_SCHEMA
 
@@ -52,6 +52,25 @@ def _manifest_hash(data: Path) -> str:
     if not manifest.is_file():
         raise BundleError(f"{manifest} is missing.", "Name the data folder of the training with --data.")
     return hashlib.sha256(manifest.read_bytes()).hexdigest()
+
+
+def write_description(folder: Path, described: dict[str, Any]) -> None:
+    """Write model.json with the sha256 of the graphs that lie beside it.
+
+    Parameters
+    ----------
+    folder : Path
+        Bundle folder with its graphs.
+    described : dict
+        Everything else that model.json states; an older ``graphs`` in it is replaced.
+
+    Raises
+    ------
+    BundleError
+        If a graph is missing.
+    """
+    text = json.dumps({**described, "graphs": graph_hashes(folder)}, indent=1, allow_nan=False) + "\n"
+    (folder / DESCRIPTION_FILE).write_text(text, encoding="utf-8")
 
 
 def write_bundle(run: Path, data: Path, out: Path, name: str, field: str = "learned") -> Bundle:
@@ -96,7 +115,7 @@ def write_bundle(run: Path, data: Path, out: Path, name: str, field: str = "lear
             "licence": LICENCE,
             "figures": figures,
         }
-        (staging / DESCRIPTION_FILE).write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")
+        write_description(staging, described)
         settings = json.loads((run / "run.json").read_text(encoding="utf-8"))
         limits = (run / LIMITS_FILE).read_text(encoding="utf-8") if (run / LIMITS_FILE).is_file() else ""
         card = model_card(name, field, settings, figures, data / "manifest.jsonl", limits)

@@ -1,8 +1,8 @@
 """The model bundle: what is learned, and the only contract between trainer and add-on.
 
 A bundle is a folder with ``model.json``, ``field.onnx``, ``shade.onnx``, ``weather.onnx`` and
-``MODEL_CARD.md``. This module reads and checks the description; the runtime checks each graph
-against :mod:`.signatures`. No pickles anywhere.
+``MODEL_CARD.md``. This module reads and checks the description and that the graphs are the files
+which it describes; the runtime checks each graph against :mod:`.signatures`. No pickles anywhere.
 """
 
 from __future__ import annotations
@@ -10,18 +10,26 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import math
+import reprlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .description_values import REMEDY, check_finite, check_keys, check_positive, check_text, check_whole, refusal
 from .errors import BundleError
-from .signatures import ENGINE_SCHEMA
+from .signatures import ENGINE_SCHEMA, WEATHER_STATE
 
 GRAPH_FILES = ("field.onnx", "shade.onnx", "weather.onnx")
 CARD_FILE = "MODEL_CARD.md"
 DESCRIPTION_FILE = "model.json"
 SIZE_LIMIT_BYTES = 16 * 1024 * 1024
+MAX_NOISE_INPUTS = 63
+"""Each draws from a stream of the hash of its own, of which a layer has 64; the last one organises the cover."""
+
+_DESCRIPTION_KEYS = (
+    *("schema", "name", "graphs", "lattice", "weather", "disc_size"),
+    *("training_manifest_sha256", "licence", "figures"),
+)
 
 
 @dataclass(frozen=True)
@@ -37,13 +45,19 @@ class NoiseInput:
     cell_texels: int
     """Cell size in texels of the finest window."""
 
+    def __post_init__(self) -> None:
+        check_text("lattice.noise.name", self.name, r"noise_\w+", "noise_ and a word")
+        check_whole(f"{self.name}.channels", self.channels, 1, 256)
+        check_whole(f"{self.name}.size", self.size, 2, 16384, even=True)
+        check_whole(f"{self.name}.cell_texels", self.cell_texels, 1, 65536)
+
 
 @dataclass(frozen=True)
 class Lattice:
     """Where the field's windows and noise lie on the cloud plane."""
 
     window: int
-    """Texels N along each side of a window."""
+    """Texels N along each side of a window, even."""
     levels: int
     """Number L of nested windows."""
     factor: int
@@ -53,15 +67,37 @@ class Lattice:
     noise: tuple[NoiseInput, ...]
     """Noise lattices, coarse to fine."""
     condition_size: int
-    """Cells along each side of the condition maps."""
+    """Cells along each side of the condition maps, even."""
     condition_cell_texels: int
     """Condition cell size in texels of the finest window."""
+
+    def __post_init__(self) -> None:
+        check_whole("lattice.window", self.window, 2, 16384, even=True)
+        check_whole("lattice.levels", self.levels, 1, 8)
+        check_whole("lattice.factor", self.factor, 2, 16)
+        check_positive("lattice.texel_km", self.texel_km, 10)
+        check_whole("lattice.condition_size", self.condition_size, 2, 16384, even=True)
+        check_whole("lattice.condition_cell_texels", self.condition_cell_texels, 1, 65536)
+        names = [n.name for n in self.noise]
+        if not 1 <= len(names) <= MAX_NOISE_INPUTS or len(set(names)) != len(names):
+            raise refusal("lattice.noise", names, f"from 1 to {MAX_NOISE_INPUTS} inputs of different names")
+        cells = {n.name: n.cell_texels for n in self.noise} | {"condition": self.condition_cell_texels}
+        for name, cell in (*cells.items(), ("widest window", self.factor ** (self.levels - 1))):
+            if self.snap_texels % cell:
+                raise refusal(f"The cell of {name}", cell, f"a divisor of {self.snap_texels}, by which windows move")
 
     @property
     def snap_texels(self) -> int:
         """Step in finest texels by which windows move: the coarsest of all cells."""
         widest: int = self.factor ** (self.levels - 1)
         return max([widest, self.condition_cell_texels, *(n.cell_texels for n in self.noise)])
+
+    def field_sizes(self) -> dict[str, int]:
+        """Sizes of the axes that the field's signature names."""
+        sizes = {"L": self.levels, "N": self.window, "S_condition": self.condition_size}
+        for noise in self.noise:
+            sizes |= {f"C_{noise.name}": noise.channels, f"S_{noise.name}": noise.size}
+        return sizes
 
 
 @dataclass(frozen=True)
@@ -76,6 +112,15 @@ class WeatherScale:
     """Standard deviation of each WEATHER_STATE channel in the training series."""
     warmup_steps: int
     """Steps after which the start state is forgotten."""
+
+    def __post_init__(self) -> None:
+        check_positive("weather.step_s", self.step_s, 86400)
+        check_whole("weather.hidden", self.hidden, 1, 4096)
+        check_whole("weather.warmup_steps", self.warmup_steps, 1, 100_000)
+        if not isinstance(self.deviation, tuple) or len(self.deviation) != len(WEATHER_STATE):
+            raise refusal("weather.deviation", self.deviation, f"one number for each of {', '.join(WEATHER_STATE)}")
+        for channel, deviation in zip(WEATHER_STATE, self.deviation, strict=True):
+            check_positive(f"weather.deviation of {channel}", deviation, 100)
 
 
 @dataclass(frozen=True)
@@ -96,25 +141,21 @@ class Bundle:
     """Measured figures, as printed in the model card."""
 
 
-def _section(cls: type, data: Any, what: str) -> Any:
-    if not isinstance(data, dict):
-        raise BundleError(f"{what} is missing or not an object.", "Export the bundle again.")
-    names = [f.name for f in dataclasses.fields(cls)]
-    if sorted(data) != sorted(names):
-        raise BundleError(f"{what} has keys {sorted(data)}, expected {sorted(names)}.", "Export the bundle again.")
-    for name, value in data.items():
-        if isinstance(value, float) and not math.isfinite(value):
-            raise BundleError(f"{what}.{name} is not finite.", "Export the bundle again.")
-    return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})
+def graph_hashes(folder: Path) -> dict[str, str]:
+    """sha256 in hexadecimal of each graph file, as ``graphs`` in model.json states them.
 
-
-def bundle_identity(folder: Path) -> str:
-    """sha256 in hexadecimal over model.json and the graphs, in a fixed order."""
-    digest = hashlib.sha256()
-    for name in (DESCRIPTION_FILE, *GRAPH_FILES):
-        digest.update(name.encode())
-        digest.update((folder / name).read_bytes())
-    return digest.hexdigest()
+    Raises
+    ------
+    BundleError
+        If a file cannot be read.
+    """
+    hashes = {}
+    for name in GRAPH_FILES:
+        try:
+            hashes[name] = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        except OSError as error:
+            raise BundleError(f"{folder / name} cannot be read: {error}.", REMEDY) from error
+    return hashes
 
 
 def load_bundle(folder: Path) -> Bundle:
@@ -123,47 +164,88 @@ def load_bundle(folder: Path) -> Bundle:
     Raises
     ------
     BundleError
-        If a file is missing or damaged, the schema is another, or sizes do not fit together.
+        If a file is missing, damaged or not the one that model.json describes, the schema is
+        another, or a value is missing, unknown, of the wrong kind or out of range.
     """
-    remedy = "Reinstall SkyGen or choose another model folder."
+    path = folder / DESCRIPTION_FILE
     missing = [n for n in (DESCRIPTION_FILE, *GRAPH_FILES, CARD_FILE) if not (folder / n).is_file()]
     if missing:
-        raise BundleError(f"The bundle {folder} lacks {', '.join(missing)}.", remedy)
-    try:
-        data = json.loads((folder / DESCRIPTION_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise BundleError(f"{folder / DESCRIPTION_FILE} cannot be read: {error}.", remedy) from error
-    if not isinstance(data, dict):
-        raise BundleError(f"{folder / DESCRIPTION_FILE} is not a JSON object.", remedy)
-    if data.get("schema") != ENGINE_SCHEMA:
         raise BundleError(
-            f"The bundle {folder} has schema {data.get('schema')!r}; this engine reads {ENGINE_SCHEMA}.",
+            f"The bundle {folder} lacks {', '.join(missing)}.", "Reinstall SkyGen or choose another model folder."
+        )
+    try:
+        text = path.read_bytes()
+        data = json.loads(text.decode("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise BundleError(f"{path} cannot be read: {error}.", REMEDY) from error
+    if not isinstance(data, dict):
+        raise BundleError(f"{path} is not a JSON object.", REMEDY)
+    schema = data.get("schema")
+    if type(schema) is not int or schema != ENGINE_SCHEMA:
+        raise BundleError(
+            f"The bundle {folder} has schema {reprlib.repr(schema)}; this engine reads {ENGINE_SCHEMA}.",
             "Install the SkyGen version that the bundle was made for, or export it again.",
         )
-    lattice_data = dict(data.get("lattice") or {})
-    noise = tuple(_section(NoiseInput, n, "lattice.noise") for n in lattice_data.pop("noise", []))
-    lattice = _section(Lattice, {**lattice_data, "noise": list(noise)}, "lattice")
-    weather = _section(WeatherScale, data.get("weather"), "weather")
-    if not noise or any(n.size % 2 for n in noise) or lattice.window % 2:
-        raise BundleError(f"The lattice of {folder} has no noise or odd sizes.", "Export the bundle again.")
+    try:
+        _check_description(data)
+        lattice, weather = _lattice(data["lattice"]), _section(WeatherScale, data["weather"], "weather")
+    except BundleError as error:
+        raise BundleError(f"{path}: {error.message}", error.remedy) from error
     if sum((folder / n).stat().st_size for n in GRAPH_FILES) > SIZE_LIMIT_BYTES:
         raise BundleError(f"The bundle {folder} is larger than 16 MB.", "Export a smaller network.")
-    try:
-        return Bundle(
-            folder=folder,
-            name=str(data["name"]),
-            identity=bundle_identity(folder),
-            lattice=lattice,
-            weather=weather,
-            disc_size=int(data["disc_size"]),
-            training_manifest_sha256=str(data["training_manifest_sha256"]),
-            licence=str(data["licence"]),
-            figures=dict(data["figures"]),
-        )
-    except (KeyError, TypeError, ValueError) as error:
+    _check_graphs(folder, data["graphs"])
+    return Bundle(
+        folder=folder,
+        name=data["name"],
+        identity=hashlib.sha256(text).hexdigest(),  # model.json states the sha256 of every graph
+        lattice=lattice,
+        weather=weather,
+        disc_size=data["disc_size"],
+        training_manifest_sha256=data["training_manifest_sha256"],
+        licence=data["licence"],
+        figures=data["figures"],
+    )
+
+
+def _check_description(data: dict[str, Any]) -> None:
+    """Everything but the two sections that have classes of their own."""
+    check_keys(data, _DESCRIPTION_KEYS, "It")
+    check_text("name", data["name"], r"\S(.*\S)?", "a line of text")
+    check_text("licence", data["licence"], r"\S(.*\S)?", "a line of text")
+    check_text("training_manifest_sha256", data["training_manifest_sha256"], "[0-9a-f]{64}", "a sha256")
+    check_whole("disc_size", data["disc_size"], 8, 4096, even=True)
+    check_keys(data["graphs"], GRAPH_FILES, "graphs")
+    for name, sha256 in data["graphs"].items():
+        check_text(f"graphs.{name}", sha256, "[0-9a-f]{64}", "a sha256")
+    if not isinstance(data["figures"], dict):
+        raise refusal("figures", data["figures"], "an object")
+    check_finite("figures", data["figures"])
+
+
+def _section(cls: type, data: Any, what: str) -> Any:
+    """A dataclass of an object that has exactly its fields; lists become tuples."""
+    check_keys(data, tuple(f.name for f in dataclasses.fields(cls)), what)
+    return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})
+
+
+def _lattice(data: Any) -> Lattice:
+    if isinstance(data, dict) and "noise" in data:
+        if not isinstance(data["noise"], list):
+            raise refusal("lattice.noise", data["noise"], "a list")
+        data = {**data, "noise": [_section(NoiseInput, n, "lattice.noise") for n in data["noise"]]}
+    lattice = _section(Lattice, data, "lattice")
+    assert isinstance(lattice, Lattice)
+    return lattice
+
+
+def _check_graphs(folder: Path, stated: dict[str, str]) -> None:
+    wrong = [name for name, sha256 in graph_hashes(folder).items() if sha256 != stated[name]]
+    if wrong:
+        verb = "is not the file" if len(wrong) == 1 else "are not the files"
         raise BundleError(
-            f"{folder / DESCRIPTION_FILE} lacks or misstates {error}.", "Export the bundle again."
-        ) from error
+            f"{', '.join(wrong)} of {folder} {verb} that {DESCRIPTION_FILE} describes: damaged, or of another bundle.",
+            "Reinstall SkyGen, or copy the whole bundle folder again.",
+        )
 
 
 SHIPPED_MODELS = Path(__file__).resolve().parent.parent / "models"

@@ -6,6 +6,7 @@ bright lobe at the sun, its colour told by the sky's time), so that they know wh
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import json
 import os
@@ -27,6 +28,7 @@ PACKAGE = "bl_ext.user_default.skygen"
 MODEL_JSON = {
     "schema": 1,
     "name": "test",
+    "graphs": dict.fromkeys(("field.onnx", "shade.onnx", "weather.onnx"), hashlib.sha256(b"").hexdigest()),
     "lattice": {
         "window": 256, "levels": 3, "factor": 4, "texel_km": 0.02, "condition_size": 16, "condition_cell_texels": 64,
         "noise": [{"name": "noise_0", "channels": 8, "size": 16, "cell_texels": 16}],

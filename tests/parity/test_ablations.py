@@ -8,6 +8,7 @@ gives; the docstrings state the measured values.
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,6 +25,7 @@ from skygen_addon.core.presets import load_preset
 from skygen_addon.core.request import SkyRequest
 from skygen_addon.core.timeline import requests_for_frames
 from skygen_addon.runtime.frame import FrameRenderer
+from trainer.export import write_description
 from trainer.networks.field_export import export_field
 from trainer.networks.procedural_field import FIELD_LATTICE, ProceduralField
 
@@ -70,6 +72,7 @@ def procedural_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("procedural") / "bundle"
     shutil.copytree(installed_bundle(), folder)
     export_field(ProceduralField(FIELD_LATTICE.window), folder / "field.onnx")
+    write_description(folder, json.loads((folder / "model.json").read_text(encoding="utf-8")))
     return folder
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -23,6 +24,7 @@ from skygen_addon.runtime.frame import FrameRenderer
 DESCRIPTION = {
     "schema": 1,
     "name": "test",
+    "graphs": dict.fromkeys(("field.onnx", "shade.onnx", "weather.onnx"), hashlib.sha256(b"").hexdigest()),
     "lattice": {
         "window": 64, "levels": 2, "factor": 4, "texel_km": 0.02, "condition_size": 4, "condition_cell_texels": 32,
         "noise": [{"name": "noise_0", "channels": 2, "size": 8, "cell_texels": 16}],

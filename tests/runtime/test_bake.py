@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from skygen_addon.core.bundle import load_bundle
+from skygen_addon.core.bundle import graph_hashes, load_bundle
 from skygen_addon.core.controls import SkyControls
 from skygen_addon.core.errors import BundleError, JobError, OutputError, SkyGenError
 from skygen_addon.core.job import SkyJob, read_job
@@ -89,6 +90,10 @@ def test_a_job_of_another_bundle_is_refused_before_anything_is_made(
     job: SkyJob, bundle_folder: Path, load: Callable[..., Any]
 ) -> None:
     (bundle_folder / "shade.onnx").write_bytes(b"another")
+    with pytest.raises(BundleError, match=r"shade\.onnx .* is not the file"):
+        bake(job, bundle_folder, load=load)
+    description = json.loads((bundle_folder / "model.json").read_text())
+    (bundle_folder / "model.json").write_text(json.dumps({**description, "graphs": graph_hashes(bundle_folder)}))
     with pytest.raises(JobError, match="written for the bundle test"):
         bake(job, bundle_folder, load=load)
     (bundle_folder / "shade.onnx").unlink()

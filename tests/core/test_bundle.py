@@ -1,0 +1,183 @@
+"""Bundles: the shipped one loads; every damaged variant is one clear line that names what is wrong."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import math
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from skygen_addon.core.bundle import GRAPH_FILES, graph_hashes, installed_bundle, load_bundle
+from skygen_addon.core.errors import BundleError
+
+DESCRIPTION: dict[str, Any] = {
+    "schema": 1,
+    "name": "test",
+    "graphs": {},
+    "lattice": {
+        "window": 64, "levels": 2, "factor": 4, "texel_km": 0.02, "condition_size": 4, "condition_cell_texels": 32,
+        "noise": [
+            {"name": "noise_a", "channels": 2, "size": 8, "cell_texels": 16},
+            {"name": "noise_b", "channels": 1, "size": 64, "cell_texels": 1},
+        ],
+    },
+    "weather": {"step_s": 600.0, "hidden": 8, "deviation": [1.0, 2.0, 0.5, 1.0], "warmup_steps": 20},
+    "disc_size": 32, "training_manifest_sha256": "0" * 64, "licence": "GPL-3.0-or-later", "figures": {"a": {"b": 1.0}},
+}  # fmt: skip
+DELETE = object()
+
+
+def write(folder: Path, description: dict[str, Any]) -> None:
+    (folder / "model.json").write_text(json.dumps(description), encoding="utf-8")
+
+
+def described(folder: Path) -> dict[str, Any]:
+    return {**copy.deepcopy(DESCRIPTION), "graphs": graph_hashes(folder)}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A bundle whose graphs are three different texts."""
+    for name in GRAPH_FILES:
+        (tmp_path / name).write_bytes(name.encode() * 9)
+    (tmp_path / "MODEL_CARD.md").write_text("card")
+    write(tmp_path, described(tmp_path))
+    return tmp_path
+
+
+def refused(folder: Path) -> BundleError:
+    with pytest.raises(BundleError) as caught:
+        load_bundle(folder)
+    assert caught.value.remedy.endswith(".") and "\n" not in str(caught.value) and len(str(caught.value)) < 500
+    return caught.value
+
+
+def test_values_arrive_as_stated(folder: Path) -> None:
+    bundle = load_bundle(folder)
+    assert bundle.lattice.snap_texels == 32 and bundle.weather.deviation == (1.0, 2.0, 0.5, 1.0)
+    assert bundle.lattice.field_sizes() == {
+        "L": 2, "N": 64, "S_condition": 4, "C_noise_a": 2, "S_noise_a": 8, "C_noise_b": 1, "S_noise_b": 64,
+    }  # fmt: skip
+
+
+def test_the_shipped_bundle_states_its_own_graphs() -> None:
+    bundle = load_bundle(installed_bundle())
+    stated = json.loads((bundle.folder / "model.json").read_text(encoding="utf-8"))["graphs"]
+    assert stated == {n: hashlib.sha256((bundle.folder / n).read_bytes()).hexdigest() for n in GRAPH_FILES}
+
+
+@pytest.mark.parametrize(
+    "path, value, named",
+    [
+        (("schema",), 2, "schema"), (("schema",), True, "schema"), (("schema",), "1", "schema"),
+        (("schema",), DELETE, "schema"), (("extra",), 1, "extra"),
+        *((key, DELETE, key[-1]) for key in [
+            ("name",), ("graphs",), ("lattice",), ("weather",), ("disc_size",), ("training_manifest_sha256",),
+            ("licence",), ("figures",), ("graphs", "shade.onnx"), ("lattice", "noise"), ("lattice", "texel_km"),
+            ("lattice", "noise", 0, "size"), ("weather", "hidden"),
+        ]),
+        (("name",), "", "name"), (("name",), 3, "name"),
+        (("name",), "two\nlines", "name"), (("licence",), None, "licence"),
+        (("training_manifest_sha256",), "ab", "training_manifest"), (("figures",), [], "figures"),
+        (("figures", "a", "b"), math.nan, "figures.a.b"), (("figures", "a", "b"), [1.0, math.inf], "figures.a.b"),
+        (("disc_size",), 256.0, "disc_size"), (("disc_size",), 31, "disc_size"), (("disc_size",), 0, "disc_size"),
+        (("disc_size",), 10**9, "disc_size"), (("disc_size",), "256", "disc_size"), (("disc_size",), True, "disc_size"),
+        (("graphs",), [], "graphs"), (("graphs", "other.onnx"), "0" * 64, "other.onnx"),
+        (("graphs", "field.onnx"), "cafe", "field.onnx"), (("graphs", "field.onnx"), None, "field.onnx"),
+        (("lattice",), [], "lattice"), (("lattice", "window"), 63, "window"), (("lattice", "window"), "64", "window"),
+        (("lattice", "window"), 64.0, "window"), (("lattice", "window"), -64, "window"),
+        (("lattice", "window"), None, "window"), (("lattice", "levels"), 0, "levels"),
+        (("lattice", "levels"), 2.5, "levels"),
+        (("lattice", "factor"), 1, "factor"), (("lattice", "factor"), 3, "widest window"),
+        (("lattice", "texel_km"), 0, "texel_km"), (("lattice", "texel_km"), -0.02, "texel_km"),
+        (("lattice", "texel_km"), math.nan, "texel_km"), (("lattice", "texel_km"), math.inf, "texel_km"),
+        (("lattice", "texel_km"), True, "texel_km"), (("lattice", "texel_km"), [0.02], "texel_km"),
+        (("lattice", "condition_size"), 3, "condition_size"), (("lattice", "condition_size"), "4", "condition_size"),
+        (("lattice", "condition_cell_texels"), 24, "divisor of 24"),
+        (("lattice", "condition_cell_texels"), 0, "condition"),
+        (("lattice", "extra"), 1, "extra"), (("lattice", "noise"), [], "noise"), (("lattice", "noise"), None, "noise"),
+        (("lattice", "noise"), {}, "noise"), (("lattice", "noise", 0), 7, "noise"),
+        (("lattice", "noise", 0, "name"), "noise_b", "noise_b"), (("lattice", "noise", 0, "name"), "condition", "name"),
+        (("lattice", "noise", 0, "name"), 4, "name"), (("lattice", "noise", 0, "size"), 7, "noise_a.size"),
+        (("lattice", "noise", 0, "size"), 8.0, "noise_a.size"),
+        (("lattice", "noise", 0, "channels"), 0, "noise_a.channels"),
+        (("lattice", "noise", 0, "cell_texels"), 12, "noise_a"),
+        (("lattice", "noise", 0, "cell_texels"), "16", "noise_a"),
+        (("lattice", "noise", 0, "extra"), 1, "extra"),
+        (("weather",), None, "weather"), (("weather", "step_s"), 0, "step_s"), (("weather", "step_s"), "600", "step_s"),
+        (("weather", "step_s"), math.nan, "step_s"), (("weather", "step_s"), 1e9, "step_s"),
+        (("weather", "hidden"), 8.5, "hidden"), (("weather", "hidden"), 0, "hidden"),
+        (("weather", "warmup_steps"), 0, "warmup_steps"), (("weather", "warmup_steps"), 10**9, "warmup_steps"),
+        (("weather", "deviation"), [1.0] * 3, "deviation"), (("weather", "deviation"), 1.0, "deviation"),
+        (("weather", "deviation", 2), -1.0, "grain"), (("weather", "deviation", 3), math.nan, "haze"),
+        (("weather", "deviation", 0), "1", "cover"), (("weather", "extra"), 1, "extra"),
+    ],
+)  # fmt: skip
+def test_damaged_descriptions_are_refused(folder: Path, path: tuple[Any, ...], value: Any, named: str) -> None:
+    data = described(folder)
+    at: Any = data
+    for key in path[:-1]:
+        at = at[key]
+    if value is DELETE:
+        del at[path[-1]]
+    else:
+        at[path[-1]] = value
+    write(folder, data)
+    assert named in refused(folder).message
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"[]", b"null", b"\xff\xfe", b"[" * 100_000])
+def test_other_files_are_refused(folder: Path, text: bytes) -> None:
+    (folder / "model.json").write_bytes(text)
+    assert "model.json" in refused(folder).message
+
+
+@pytest.mark.parametrize("name", [*GRAPH_FILES, "MODEL_CARD.md", "model.json"])
+def test_a_missing_file_is_named(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    assert name in refused(folder).message
+
+
+def _truncate(path: Path) -> None:
+    os.truncate(path, path.stat().st_size - 1)
+
+
+def _flip_a_bit(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("name", GRAPH_FILES)
+@pytest.mark.parametrize("damage", [_truncate, _flip_a_bit, lambda p: p.write_bytes(b"")], ids=["cut", "bit", "empty"])
+def test_a_damaged_graph_is_named(folder: Path, name: str, damage: Callable[[Path], None]) -> None:
+    damage(folder / name)
+    message = refused(folder).message
+    assert name in message and not any(other in message for other in GRAPH_FILES if other != name)
+
+
+def test_exchanged_graphs_are_named(folder: Path) -> None:
+    field, shade = ((folder / n).read_bytes() for n in GRAPH_FILES[:2])
+    (folder / "field.onnx").write_bytes(shade)
+    (folder / "shade.onnx").write_bytes(field)
+    assert "field.onnx, shade.onnx" in refused(folder).message
+
+
+@pytest.mark.parametrize("name", GRAPH_FILES)
+def test_the_identity_follows_each_graph(folder: Path, name: str) -> None:
+    before = load_bundle(folder).identity
+    (folder / name).write_bytes(b"trained again")
+    write(folder, described(folder))
+    assert load_bundle(folder).identity != before
+
+
+def test_a_large_bundle_is_refused(folder: Path) -> None:
+    os.truncate(folder / "field.onnx", 17 * 2**20)
+    write(folder, described(folder))
+    assert "16 MB" in refused(folder).message
