@@ -16,7 +16,8 @@ WIDTH_RANGE = (64, 32768)
 
 
 def _check(name: str, value: float, low: float, high: float) -> None:
-    if not (isinstance(value, (int, float)) and math.isfinite(value) and low <= value <= high):
+    known = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not (known and math.isfinite(value) and low <= value <= high):
         raise RequestError(f"{name} is {value!r}.", f"Give a number from {low:g} to {high:g}.")
 
 
@@ -118,7 +119,7 @@ class SkyRequest:
             raise RequestError("A layer of the sky request is not an object.", "Give a low and a high layer.")
         if not isinstance(self.sun_disc, bool):
             raise RequestError(f"sun_disc is {self.sun_disc!r}.", "Give true or false.")
-        if not (isinstance(self.seed, int) and 0 <= self.seed < 2**31):
+        if not (type(self.seed) is int and 0 <= self.seed < 2**31):
             raise RequestError(f"seed is {self.seed!r}.", "Give a whole number from 0 to 2147483647.")
         if not isinstance(self.width, int) or self.width % 4 or not WIDTH_RANGE[0] <= self.width <= WIDTH_RANGE[1]:
             raise RequestError(
@@ -155,6 +156,9 @@ def _from_dict(cls: type, data: dict[str, Any], what: str) -> Any:
         raise RequestError(
             f"{what} has unknown keys: {', '.join(unknown)}.", f"Known keys: {', '.join(sorted(names))}."
         )
+    missing = sorted(names - set(data))
+    if missing:
+        raise RequestError(f"{what} lacks {', '.join(missing)}.", "Compare it with a job written by this engine.")
     values = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
     try:
         return cls(**values)
@@ -164,21 +168,28 @@ def _from_dict(cls: type, data: dict[str, Any], what: str) -> Any:
         ) from error
 
 
-def layer_from_dict(data: dict[str, Any], what: str = "layer") -> LayerRequest:
-    """LayerRequest of a dictionary. Raises RequestError on unknown keys or bad values."""
+def layer_from_dict(data: dict[str, Any], what: str = "The layer") -> LayerRequest:
+    """LayerRequest of a dictionary. Raises RequestError on missing or unknown keys and on bad values."""
     layer = _from_dict(LayerRequest, data, what)
     assert isinstance(layer, LayerRequest)
     return layer
 
 
 def request_from_dict(data: dict[str, Any]) -> SkyRequest:
-    """SkyRequest of a dictionary made by ``to_dict``. Raises RequestError on anything else."""
+    """SkyRequest of a dictionary made by ``to_dict``.
+
+    Raises
+    ------
+    RequestError
+        On anything else. A key that is missing is named and never takes its default: a job states
+        everything that its frames depend on.
+    """
     if not isinstance(data, dict):
         raise RequestError("The sky request is not an object.", "Compare it with a job written by this engine.")
     values = dict(data)
     for name in ("low", "high"):
         if isinstance(values.get(name), dict):
-            values[name] = layer_from_dict(values[name], f"the {name} layer")
-    request = _from_dict(SkyRequest, values, "the sky request")
+            values[name] = layer_from_dict(values[name], f"The {name} layer")
+    request = _from_dict(SkyRequest, values, "The sky request")
     assert isinstance(request, SkyRequest)
     return request

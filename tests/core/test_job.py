@@ -73,6 +73,19 @@ def test_damaged_jobs_are_refused(tmp_path: Path, path: tuple[Any, ...], value: 
         read_job(tmp_path / "sky.json")
 
 
+@pytest.mark.parametrize("path", [("seed",), ("time_s",), ("low",), ("high", "cover"), ("low", "loop_displacement_km")])
+def test_a_row_that_lacks_a_key_is_refused_by_name(tmp_path: Path, path: tuple[str, ...]) -> None:
+    write_job(job_of(tmp_path), tmp_path / "sky.json")
+    data = json.loads((tmp_path / "sky.json").read_text())
+    at = data["frames"][1]["request"]
+    for key in path[:-1]:
+        at = at[key]
+    del at[path[-1]]
+    (tmp_path / "sky.json").write_text(json.dumps(data))
+    with pytest.raises(JobError, match=f"Frame 2 of the job: .* lacks {path[-1]}"):
+        read_job(tmp_path / "sky.json")
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", "\x00"])
 def test_other_files_are_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "sky.json").write_text(text)

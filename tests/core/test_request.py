@@ -31,7 +31,8 @@ def test_a_request_survives_json_bit_for_bit(
     "change",
     [
         {"width": 2047}, {"width": 2046}, {"width": 0}, {"width": 65536}, {"width": 1024.0}, {"seed": -1},
-        {"seed": 2**31}, {"seed": 1.5}, {"haze": math.nan}, {"haze": -1}, {"exposure_ev": math.inf},
+        {"seed": 2**31}, {"seed": 1.5}, {"seed": True}, {"haze": True}, {"haze": math.nan},
+        {"haze": -1}, {"exposure_ev": math.inf},
         {"sun_elevation_rad": 1.6},
         {"loop_angle_rad": 1.6}, {"ground_albedo": (0.1, 0.1)}, {"ground_albedo": (0.1, 0.1, 2.0)}, {"sun_disc": "yes"},
         {"low": None}, {"low": {"cover": 0.5}}, {"time_s": "soon"}, {"weather_strength": 3},
@@ -64,6 +65,20 @@ def test_layers_that_overlap_are_refused_with_the_height_to_use() -> None:
 @pytest.mark.parametrize("data", [None, 3, [], {"sky": 1}, {"low": {"clouds": 1}}, {"low": 5}, {"seed": None}])
 def test_foreign_dictionaries_are_refused(data: Any) -> None:
     with pytest.raises(RequestError):
+        request_from_dict(data)
+
+
+@pytest.mark.parametrize("layer", [None, "low", "high"])
+def test_missing_keys_are_named_and_take_no_default(layer: str | None) -> None:
+    part = SkyRequest().to_dict() if layer is None else SkyRequest().to_dict()[layer]
+    for key in part:
+        data = SkyRequest().to_dict()
+        del (data if layer is None else data[layer])[key]
+        with pytest.raises(RequestError, match=f"lacks {key}\\."):
+            request_from_dict(data)
+    data = SkyRequest().to_dict()
+    del data["haze"], data["width"]
+    with pytest.raises(RequestError, match="lacks haze, width"):
         request_from_dict(data)
 
 
