@@ -80,12 +80,12 @@ class FrameRenderer:
         self.bundle = load_bundle(bundle_folder)
         self.threads = threads or os.cpu_count() or 1
         self._correction, self._detail = correction, detail
-        names = tuple(noise.name for noise in self.bundle.lattice.noise)
-        self._field = CloudField(
-            self.bundle, Graph(bundle_folder / "field.onnx", field_signature(names), FIELD_THREADS)
-        )
-        self._shade = Graph(bundle_folder / "shade.onnx", SHADE, self.threads)
-        self._weather = WeatherGraph(bundle_folder / "weather.onnx")
+        lattice, disc = self.bundle.lattice, {"D": self.bundle.disc_size}
+        field = field_signature(tuple(noise.name for noise in lattice.noise))
+        sizes = lattice.field_sizes()
+        self._field = CloudField(self.bundle, Graph(bundle_folder / "field.onnx", field, FIELD_THREADS, sizes=sizes))
+        self._shade = Graph(bundle_folder / "shade.onnx", SHADE, self.threads, sizes=disc)
+        self._weather = WeatherGraph(bundle_folder / "weather.onnx", self.bundle.weather.hidden)
         self._sunlight = {
             shells: Graph(GRAPH_FOLDER / f"sunlight_{shells}.onnx", SUNLIGHT, self.threads) for shells in SHELL_COUNTS
         }

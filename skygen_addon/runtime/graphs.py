@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from ..core.engine_identity import GRAPH_FOLDER as GRAPH_FOLDER
 from ..core.errors import BundleError, SkyGenError
 from ..core.geometry import FloatArray
 from ..core.signatures import GraphSignature, Tensor
 
-GRAPH_FOLDER = Path(__file__).resolve().parent.parent / "graphs"
+_REMEDY = "Export the bundle again with this version of SkyGen."
 
 
 def _onnxruntime() -> Any:
@@ -27,24 +28,64 @@ def _onnxruntime() -> Any:
     return onnxruntime
 
 
-def _check(path: Path, kind: str, found: Mapping[str, list[Any]], expected: tuple[Tensor, ...]) -> None:
+def _check(path: Path, kind: str, found: Mapping[str, Any], expected: tuple[Tensor, ...]) -> None:
+    """Names, element types and fixed sizes of the inputs or of the outputs, as onnxruntime states them."""
     names = [tensor.name for tensor in expected]
     if sorted(found) != sorted(names):
-        raise BundleError(
-            f"{path.name} has {kind} {sorted(found)}, expected {sorted(names)}.",
-            "Export the bundle again with this version of SkyGen.",
-        )
+        raise BundleError(f"{path.name} has {kind} {sorted(found)}, expected {sorted(names)}.", _REMEDY)
     for tensor in expected:
-        shape = found[tensor.name]
+        shape, element = list(found[tensor.name].shape), found[tensor.name].type
+        if element != "tensor(float)":
+            raise BundleError(f"{kind} {tensor.name} of {path.name} is {element}, expected tensor(float).", _REMEDY)
         fits = len(shape) == len(tensor.axes) and all(
             not isinstance(axis, int) or not isinstance(size, int) or size == axis
             for size, axis in zip(shape, tensor.axes, strict=True)
         )
         if not fits:
             raise BundleError(
-                f"{kind} {tensor.name} of {path.name} has shape {shape}, expected {list(tensor.axes)}.",
-                "Export the bundle again with this version of SkyGen.",
+                f"{kind} {tensor.name} of {path.name} has shape {shape}, expected {list(tensor.axes)}.", _REMEDY
             )
+
+
+def check_axes(
+    path: Path, signature: GraphSignature, shapes: Mapping[str, list[Any]], sizes: Mapping[str, int]
+) -> None:
+    """Check that axes which share a name share a size.
+
+    Among inputs an axis that is open in one must be open in all, under one name. Outputs are only
+    compared where both sizes are whole numbers: the exporter derives names for their open axes.
+
+    Parameters
+    ----------
+    path : Path
+        The graph's file, for the message.
+    signature : GraphSignature
+        Names of the axes.
+    shapes : mapping of str to list of int or str
+        Shapes that the graph states, by input and output.
+    sizes : mapping of str to int
+        Sizes by axis that model.json states.
+
+    Raises
+    ------
+    BundleError
+        If two sizes differ.
+    """
+    seen: dict[str, tuple[Any, str]] = {}
+    for tensor in (*signature.inputs, *signature.outputs):
+        for axis, size in zip(tensor.axes, shapes[tensor.name], strict=True):
+            if not isinstance(axis, str):
+                continue
+            if isinstance(size, int) and sizes.get(axis, size) != size:
+                raise BundleError(
+                    f"Axis {axis} of {tensor.name} is {size} in {path.name} and {sizes[axis]} in model.json.", _REMEDY
+                )
+            known, where = seen.setdefault(axis, (size, tensor.name))
+            whole = isinstance(size, int) and isinstance(known, int)
+            if size != known and (whole or tensor in signature.inputs):
+                raise BundleError(
+                    f"Axis {axis} of {path.name} is {size} in {tensor.name} and {known} in {where}.", _REMEDY
+                )
 
 
 class Graph:
@@ -61,14 +102,23 @@ class Graph:
     keep_memory : bool
         Keep working memory between calls: faster for a graph that is called often on little data,
         gigabytes held for one that is called once a frame on much.
+    sizes : mapping of str to int, optional
+        Sizes that axes of the signature must have, by name, as model.json states them.
 
     Raises
     ------
     BundleError
-        If the file is missing, damaged or has another signature.
+        If the file is missing, damaged, has another signature or other sizes.
     """
 
-    def __init__(self, path: Path, signature: GraphSignature, threads: int = 1, keep_memory: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        signature: GraphSignature,
+        threads: int = 1,
+        keep_memory: bool = False,
+        sizes: Mapping[str, int] | None = None,
+    ) -> None:
         runtime = _onnxruntime()
         options = runtime.SessionOptions()
         options.intra_op_num_threads = threads
@@ -86,8 +136,10 @@ class Graph:
                 f"{path} is damaged: {reason}.", "Reinstall SkyGen or export the bundle again."
             ) from error
         self.signature = signature
-        _check(path, "inputs", {i.name: list(i.shape) for i in self._session.get_inputs()}, signature.inputs)
-        _check(path, "outputs", {o.name: list(o.shape) for o in self._session.get_outputs()}, signature.outputs)
+        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        _check(path, "inputs", {i.name: i for i in inputs}, signature.inputs)
+        _check(path, "outputs", {o.name: o for o in outputs}, signature.outputs)
+        check_axes(path, signature, {t.name: t.shape for t in (*inputs, *outputs)}, sizes or {})
         self._outputs = [tensor.name for tensor in signature.outputs]
 
     def input_shape(self, name: str) -> list[int | str]:

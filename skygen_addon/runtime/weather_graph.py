@@ -17,15 +17,17 @@ class WeatherGraph:
     ----------
     path : Path
         ONNX file of signature WEATHER.
+    hidden : int, optional
+        Width H that model.json states.
 
     Raises
     ------
     BundleError
-        If the file is missing, damaged, of another signature, or has an open hidden size.
+        If the file is missing, damaged, of another signature or width, or has an open hidden size.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._graph = Graph(path, WEATHER)
+    def __init__(self, path: Path, hidden: int | None = None) -> None:
+        self._graph = Graph(path, WEATHER, sizes={} if hidden is None else {"H": hidden})
         sizes = {self._graph.input_shape(name)[1] for name in ("hidden", "cell")}
         width = sizes.pop()
         if sizes or not isinstance(width, int):
