@@ -14,11 +14,12 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import IO, cast
 
 from ..core.errors import SkyGenError
 from ..core.job import JOB_FILE, SkyJob, write_job
-from ..runtime.bake import BakeResult, prepare_folder
+from ..runtime.bake import BakeResult, check_folder
 from ..runtime.progress import INTERRUPTED, FrameDone, read_line
 from .engine import bundle_folder
 from .interpreter import bake_command, bake_environment
@@ -37,7 +38,7 @@ class BakeProcess:
     Parameters
     ----------
     job : SkyJob
-        Written as ``sky.json`` into its folder, from where the child reads it.
+        Handed to the child in a temporary file; the child records it beside the frames.
     skip_existing : bool
         Keep frames that are already baked from these very requests.
 
@@ -45,12 +46,14 @@ class BakeProcess:
     ------
     SkyGenError
         If there is no Python, library or bundle to bake with, or the folder cannot be written.
+        What only the child can tell, such as a library that does not load, :meth:`follow` raises.
     """
 
     def __init__(self, job: SkyJob, *, skip_existing: bool = False) -> None:
         command, environment, bundle = bake_command(), bake_environment(), bundle_folder()
-        prepare_folder(job.folder)
-        job_file = job.folder / JOB_FILE
+        check_folder(job.folder)
+        self._handed_over = tempfile.TemporaryDirectory(prefix="skygen-")  # removed when the process has ended
+        job_file = Path(self._handed_over.name) / JOB_FILE
         write_job(job, job_file)
         command += ["bake", "--job", str(job_file), "--bundle", str(bundle)]
         command += ["--progress", "json", "--stop-at-end-of-input"]
@@ -73,6 +76,7 @@ class BakeProcess:
             )
         except OSError as error:
             self._complaints.close()
+            self._handed_over.cleanup()
             raise SkyGenError(
                 f"{command[0]} cannot be started: {error.strerror or error}.", "Reinstall Blender."
             ) from error
@@ -137,6 +141,8 @@ class BakeProcess:
 
     def _close(self) -> str:
         """Close what is open; returns what the process wrote to its standard error."""
+        with contextlib.suppress(OSError):
+            self._handed_over.cleanup()
         with contextlib.suppress(OSError):
             for stream in (self._process.stdin, self._process.stdout):
                 if stream is not None:

@@ -10,6 +10,7 @@ from typing import Any, cast
 import bpy
 
 from ..core.errors import OutputError
+from ..core.frames import frames_in_words as frames_in_words
 from ..core.job import DEFAULT_PATTERN
 from .world_nodes import ROLE
 
@@ -28,18 +29,6 @@ def missing_frames(folder: Path, frames: Sequence[int]) -> list[int]:
     except (FileNotFoundError, NotADirectoryError):
         return list(frames)
     return [f for f in frames if frame_name(f) not in present]
-
-
-def frames_in_words(frames: Sequence[int]) -> str:
-    """Short list of frames, for example ``3, 5-9``."""
-    runs: list[list[int]] = []
-    for frame in sorted(frames):
-        if runs and frame == runs[-1][1] + 1:
-            runs[-1][1] = frame
-        else:
-            runs.append([frame, frame])
-    words = [str(a) if a == b else f"{a}-{b}" for a, b in runs]
-    return ", ".join(words[:6]) + (" and more" if len(words) > 6 else "")
 
 
 def check_complete(folder: Path, frames: Sequence[int]) -> None:

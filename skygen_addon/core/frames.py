@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from .errors import RequestError
 
@@ -51,3 +52,15 @@ def parse_frames(text: str) -> tuple[int, ...]:
             raise RequestError(f"{text!r} has more than {MAX_FRAMES} frames.", "Bake it in parts.")
         frames.update(dict.fromkeys(range(first, last + 1, step)))
     return tuple(frames)
+
+
+def frames_in_words(frames: Iterable[int]) -> str:
+    """Short list of frames, for example ``3, 5-9``; after six parts ``and more``."""
+    runs: list[list[int]] = []
+    for frame in sorted(frames):
+        if runs and frame == runs[-1][1] + 1:
+            runs[-1][1] = frame
+        else:
+            runs.append([frame, frame])
+    words = [str(a) if a == b else f"{a}-{b}" for a, b in runs]
+    return ", ".join(words[:6]) + (" and more" if len(words) > 6 else "")

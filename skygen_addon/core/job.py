@@ -7,10 +7,11 @@ import hashlib
 import json
 import re
 import string
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .engine_identity import engine_identity
 from .errors import JobError, RequestError
 from .frames import MAX_FRAME, MAX_FRAMES
 from .request import SkyRequest, request_from_dict
@@ -42,6 +43,8 @@ class SkyJob:
     """File name with one ``{frame}`` field."""
     pixel_format: str = "auto"
     """auto (half while the peak fits), half or float."""
+    engine: str = field(default_factory=engine_identity)
+    """:func:`.engine_identity.engine_identity` of the engine that wrote it; a bake with another engine is refused."""
     schema: int = ENGINE_SCHEMA
     """Version of the contracts."""
 
@@ -65,6 +68,8 @@ class SkyJob:
             raise JobError("The job mixes frame widths.", "Give every request the same width.")
         if not re.fullmatch(r"[0-9a-f]{64}", self.bundle_identity):
             raise JobError("The job's bundle identity is not a sha256.", _REMEDY)
+        if not re.fullmatch(r"\d+-[0-9a-f]{16}", self.engine):
+            raise JobError("The job's engine is not an identity such as 1-0123456789abcdef.", _REMEDY)
         if self.pixel_format not in PIXEL_FORMATS:
             raise JobError(f"The pixel format is {self.pixel_format!r}.", f"Use one of {', '.join(PIXEL_FORMATS)}.")
         _check_pattern(self.pattern)
@@ -82,9 +87,9 @@ class SkyJob:
         return dataclasses.replace(self, frames=frames, requests=tuple(by_frame[f] for f in frames))
 
 
-def request_digest(request: SkyRequest, bundle_identity: str) -> str:
-    """sha256 in hexadecimal of all that a frame depends on: schema, bundle and request."""
-    content = {"schema": ENGINE_SCHEMA, "bundle": bundle_identity, "request": request.to_dict()}
+def request_digest(request: SkyRequest, bundle_identity: str, engine: str) -> str:
+    """sha256 in hexadecimal of all that a frame depends on: schema, engine, bundle and request."""
+    content = {"schema": ENGINE_SCHEMA, "engine": engine, "bundle": bundle_identity, "request": request.to_dict()}
     return hashlib.sha256(json.dumps(content, sort_keys=True, allow_nan=False).encode()).hexdigest()
 
 
@@ -100,6 +105,7 @@ def write_job(job: SkyJob, path: Path) -> None:
     relative = folder.is_relative_to(path.parent.absolute())
     content = {
         "schema": job.schema,
+        "engine": job.engine,
         "bundle": {"name": job.bundle_name, "identity": job.bundle_identity},
         "output": {
             "folder": folder.relative_to(path.parent.absolute()).as_posix() if relative else str(folder),
@@ -129,11 +135,11 @@ def read_job(path: Path) -> SkyJob:
             f"The job {path} has schema {data.get('schema')!r}; this engine reads {ENGINE_SCHEMA}.",
             "Use the SkyGen version that wrote it, or write it again.",
         )
-    _check_keys(data, ("bundle", "frames", "output", "schema"), "The job")
+    _check_keys(data, ("bundle", "engine", "frames", "output", "schema"), "The job")
     bundle, output, rows = data["bundle"], data["output"], data["frames"]
     _check_keys(bundle, ("identity", "name"), "The job's bundle")
     _check_keys(output, ("folder", "format", "pattern"), "The job's output")
-    texts = (*bundle.values(), *output.values())
+    texts = (data["engine"], *bundle.values(), *output.values())
     if not all(isinstance(t, str) for t in texts) or not isinstance(rows, list):
         raise JobError(f"The job {path} has a value of the wrong kind.", _REMEDY)
     requests = []
@@ -151,14 +157,18 @@ def read_job(path: Path) -> SkyJob:
         folder=path.parent / output["folder"],
         pattern=output["pattern"],
         pixel_format=output["format"],
+        engine=data["engine"],
     )
 
 
 def _check_keys(data: Any, names: tuple[str, ...], what: str) -> None:
     if not isinstance(data, dict):
         raise JobError(f"{what} is not an object.", _REMEDY)
-    if tuple(sorted(data)) != names:
-        raise JobError(f"{what} has the keys {sorted(data)}, expected {list(names)}.", _REMEDY)
+    missing, unknown = sorted(set(names) - set(data)), sorted(set(data) - set(names))
+    if missing:
+        raise JobError(f"{what} lacks {', '.join(missing)}.", _REMEDY)
+    if unknown:
+        raise JobError(f"{what} has unknown keys: {', '.join(unknown)}.", _REMEDY)
 
 
 def _check_pattern(pattern: str) -> None:

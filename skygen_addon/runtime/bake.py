@@ -16,8 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.bundle import Bundle, load_bundle
+from ..core.engine_identity import engine_identity
 from ..core.errors import JobError, OutputError, SkyGenError
 from ..core.job import JOB_FILE, SkyJob, request_digest, write_job
+from ..core.job_record import job_record
 from ..core.request import SkyRequest
 from ..core.whole_file import output_error
 from .exr import read_exr, write_exr
@@ -100,6 +102,29 @@ def load_renderer(bundle_folder: Path, threads: int | None = None) -> Renderer:
     return FrameRenderer(bundle_folder, threads)
 
 
+def check_folder(folder: Path) -> None:
+    """Make sure that :func:`prepare_folder` will succeed, leaving nothing behind.
+
+    Raises
+    ------
+    OutputError
+        If the folder, or the nearest folder above it that exists, cannot be written.
+    """
+    whole = folder.absolute()
+    name = f".skygen.{os.getpid()}.tmp"
+    try:
+        existing = next((p for p in (whole, *whole.parents) if p.exists()), Path(whole.anchor))
+        probe = existing / name
+        if existing == whole:
+            probe.write_bytes(b"")
+            probe.unlink()
+        else:  # where folders can be made, files need not be allowed
+            probe.mkdir()
+            probe.rmdir()
+    except OSError as error:
+        raise output_error(folder / name, error) from error
+
+
 def prepare_folder(folder: Path) -> None:
     """Make a folder and make sure that files can be written into it.
 
@@ -118,7 +143,7 @@ def prepare_folder(folder: Path) -> None:
 
 
 def is_current(job: SkyJob, frame: int, request: SkyRequest) -> bool:
-    """Whether a frame's file is whole, readable, of the job's format, and made by this request and bundle."""
+    """Whether a frame's file is whole, readable, of the job's format, and made by this request, bundle and engine."""
     path = job.path(frame)
     if not path.is_file():
         return False
@@ -129,7 +154,7 @@ def is_current(job: SkyJob, frame: int, request: SkyRequest) -> bool:
     if job.pixel_format != "auto" and found.half != (job.pixel_format == "half"):
         return False
     same_size = found.radiance.shape == (request.width // 2, request.width, 3)
-    return same_size and found.request_digest == request_digest(request, job.bundle_identity)
+    return same_size and found.request_digest == request_digest(request, job.bundle_identity, job.engine)
 
 
 def bake_steps(
@@ -143,6 +168,9 @@ def bake_steps(
 ) -> Iterator[Progress]:
     """Bake frame by frame: each step finishes one frame, so the caller may stop between steps.
 
+    Nothing is made in the folder before the job is checked, the renderer loaded and the first
+    frame rendered: a bake that is refused leaves no trace.
+
     Parameters
     ----------
     job : SkyJob
@@ -152,7 +180,8 @@ def bake_steps(
     skip_existing : bool
         Keep frames for which :func:`is_current` holds.
     record : bool
-        Write the job as ``sky.json`` beside the frames before the first one.
+        Write the job as ``sky.json`` beside the frames before the first one is written, joined
+        with what is recorded there of the same sky, see :func:`..core.job_record.job_record`.
     threads : int, optional
         Threads of the renderer; the result does not depend on them.
     load : callable, optional
@@ -162,20 +191,14 @@ def bake_steps(
     Raises
     ------
     JobError
-        If the bundle is not the one of the job.
+        If the bundle or the engine is not the one of the job, or the folder holds frames of
+        another engine or bundle that would stay beside this job's.
     SkyGenError
-        As raised by :func:`load_renderer`, :func:`prepare_folder` and ``write_exr``.
+        As raised by :func:`load_renderer`, :func:`check_folder` and ``write_exr``.
     """
-    bundle = load_bundle(bundle_folder)
-    if bundle.identity != job.bundle_identity:
-        raise JobError(
-            f"The job was written for the bundle {job.bundle_name} ({job.bundle_identity[:12]}), "
-            f"not for {bundle.name} ({bundle.identity[:12]}).",
-            "Choose the bundle of the job, or write the job again with this one.",
-        )
-    prepare_folder(job.folder)
-    if record:
-        write_job(job, job.folder / JOB_FILE)
+    _check_makers(job, load_bundle(bundle_folder))
+    recorded = job_record(job).job if record else None
+    check_folder(job.folder)
     renderer: Renderer | None = None
     rendered, started = 0, time.perf_counter()
     for index, (frame, request) in enumerate(zip(job.frames, job.requests, strict=True)):
@@ -185,15 +208,38 @@ def bake_steps(
             if renderer is None:
                 renderer = (load_renderer if load is None else load)(bundle_folder, threads)
                 started = time.perf_counter()
-            write_exr(
-                path,
-                renderer.render(request),
-                pixel_format=job.pixel_format,
-                request_digest=request_digest(request, job.bundle_identity),
-            )
+            radiance = renderer.render(request)
+            if not rendered:
+                prepare_folder(job.folder)
+                _record(recorded, job.folder)
+            digest = request_digest(request, job.bundle_identity, job.engine)
+            write_exr(path, radiance, pixel_format=job.pixel_format, request_digest=digest)
             rendered += 1
         seconds = time.perf_counter() - started
         yield Progress(frame, path, skipped, index + 1, len(job.frames), rendered, seconds)
+    if not rendered:
+        _record(recorded, job.folder)
+
+
+def _check_makers(job: SkyJob, bundle: Bundle) -> None:
+    """Refuse to bake with another bundle or engine than the job's: its frames may be baked in several places."""
+    if job.engine != engine_identity():
+        raise JobError(
+            f"The job was written by the SkyGen engine {job.engine}; this is engine {engine_identity()}, "
+            "whose frames would not fit the others.",
+            "Install the SkyGen version that wrote it, or write the job again with this one and bake all frames.",
+        )
+    if bundle.identity != job.bundle_identity:
+        raise JobError(
+            f"The job was written for the bundle {job.bundle_name} ({job.bundle_identity[:12]}), "
+            f"not for {bundle.name} ({bundle.identity[:12]}).",
+            "Choose the bundle of the job, or write the job again with this one.",
+        )
+
+
+def _record(recorded: SkyJob | None, folder: Path) -> None:
+    if recorded is not None:
+        write_job(recorded, folder / JOB_FILE)
 
 
 def bake(

@@ -16,13 +16,15 @@ from pathlib import Path
 from typing import NoReturn
 
 from ..core.bundle import Bundle, installed_bundle, load_bundle
+from ..core.engine_identity import engine_identity
 from ..core.errors import RequestError, SkyGenError
-from ..core.frames import MAX_FRAME, parse_frames
+from ..core.frames import MAX_FRAME, frames_in_words, parse_frames
 from ..core.job import JOB_FILE, PIXEL_FORMATS, SkyJob, read_job, request_digest
+from ..core.job_record import job_record
 from ..core.presets import load_preset, preset_names
 from ..core.request import SkyRequest
 from ..core.whole_file import whole_file
-from .bake import LoadRenderer, bake, load_renderer, prepare_folder
+from .bake import LoadRenderer, bake, check_folder, load_renderer, prepare_folder
 from .bench import measure, report, table
 from .exr import write_exr
 from .preview import tone_map, write_png
@@ -113,6 +115,8 @@ def _bake(arguments: argparse.Namespace, load: LoadRenderer) -> None:
     text = arguments.progress == "text"
     if text:
         print(f"{len(job.frames)} frames of {job.requests[0].width} px into {job.folder}", flush=True)
+        if record:
+            _tell_strangers(job)
     started = time.perf_counter()
     result = bake(
         job,
@@ -155,7 +159,7 @@ def _job_of_options(arguments: argparse.Namespace, bundle_folder: Path) -> tuple
 
 
 def _job_of_file(arguments: argparse.Namespace) -> tuple[SkyJob, bool]:
-    """The job of ``--job``, perhaps some of its frames or elsewhere; recorded where there is none."""
+    """The job of ``--job``, perhaps some of its frames or elsewhere; recorded if it does not lie beside its frames."""
     given = given_sky_options(arguments)
     if given:
         raise RequestError(
@@ -169,7 +173,7 @@ def _job_of_file(arguments: argparse.Namespace) -> tuple[SkyJob, bool]:
         job = dataclasses.replace(job, pixel_format=_pixel_format(arguments.format))
     if arguments.frames is not None:
         job = job.select(parse_frames(arguments.frames))
-    return job, not (job.folder / JOB_FILE).exists()
+    return job, arguments.job.resolve() != (job.folder / JOB_FILE).resolve()
 
 
 def _frame(arguments: argparse.Namespace, load: LoadRenderer) -> None:
@@ -181,9 +185,10 @@ def _frame(arguments: argparse.Namespace, load: LoadRenderer) -> None:
     (request,) = sky.requests([number], bundle)
     _tell_bent_winds(sky, bundle)
     path = arguments.out if arguments.out.suffix == ".exr" else arguments.out / f"sky_{number:04d}.exr"
-    prepare_folder(path.parent)
+    check_folder(path.parent)
     radiance = load(folder, threads).render(request)
-    digest = request_digest(request, bundle.identity)
+    prepare_folder(path.parent)
+    digest = request_digest(request, bundle.identity, engine_identity())
     write_exr(path, radiance, pixel_format=pixel_format, request_digest=digest)
     print(path)
     if arguments.png:
@@ -200,7 +205,7 @@ def _bench(arguments: argparse.Namespace, load: LoadRenderer) -> None:
     threads, folder = _threads(arguments), _bundle_folder(arguments)
     load_bundle(folder)
     if arguments.out is not None:
-        prepare_folder(arguments.out.parent)
+        check_folder(arguments.out.parent)
     started = time.perf_counter()
     renderer = load(folder, threads)
     load_s = time.perf_counter() - started
@@ -210,6 +215,7 @@ def _bench(arguments: argparse.Namespace, load: LoadRenderer) -> None:
     if arguments.out is None:
         print(text)
         return
+    prepare_folder(arguments.out.parent)
     with whole_file(arguments.out) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
     print(arguments.out)
@@ -235,6 +241,13 @@ def _pixel_format(name: str) -> str:
     if name not in PIXEL_FORMATS:
         raise RequestError(f"--format is {name!r}.", f"Use one of {', '.join(PIXEL_FORMATS)}.")
     return name
+
+
+def _tell_strangers(job: SkyJob) -> None:
+    """Say that frames of another sky stay beside these, so that nobody takes all for one sequence."""
+    strangers = job_record(job).strangers
+    if strangers:
+        print(f"note: frames {frames_in_words(strangers)} in {job.folder} are of another sky and stay", flush=True)
 
 
 def _tell_bent_winds(sky: SkyOptions, bundle: Bundle) -> None:

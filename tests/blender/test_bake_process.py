@@ -86,12 +86,39 @@ def test_a_bake_that_does_not_listen_is_ended_by_force(
 ) -> None:
     process = part("blender.bake_process")
     monkeypatch.setattr(process, "GRACE_S", 0.2)
+    renderer.behave("slow")
     bake = process.BakeProcess(job)
+    assert wait_until((job.folder / "sky.json").is_file)
     os.kill(bake.pid, signal.SIGSTOP)  # neither the end of its input nor an interrupt can reach it
-    (job.folder / f".sky_0001.exr.{bake.pid}.tmp").write_bytes(b"half")
+    (job.folder / f".sky_0004.exr.{bake.pid}.tmp").write_bytes(b"half")
     bake.stop()
     assert bake.follow().cancelled
-    assert not running(bake.pid) and files(job) == ["sky.json"]
+    assert not running(bake.pid) and "sky.json" in files(job)
+    assert not [name for name in files(job) if name.endswith(".tmp")]
+
+
+def test_the_job_is_handed_over_and_taken_back(job: Any, renderer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    folders: list[Path] = []
+    process = part("blender.bake_process")
+    write_job = process.write_job
+
+    def note(job: Any, path: Path) -> None:
+        folders.append(path.parent)
+        write_job(job, path)
+
+    monkeypatch.setattr(process, "write_job", note)
+    process.run_job(job)
+    assert part("core.job").read_job(job.folder / "sky.json") == job
+    assert len(folders) == 1 and folders[0] != job.folder and not folders[0].exists()
+
+
+def test_a_part_baked_again_leaves_the_larger_job(job: Any, renderer: Any) -> None:
+    process = part("blender.bake_process")
+    process.run_job(job)
+    renderer.forget()
+    assert process.run_job(job.select((3,))).written == (3,)
+    assert len(renderer.requests) == 1
+    assert part("core.job").read_job(job.folder / "sky.json") == job
 
 
 def test_a_killed_bake_is_a_report(job: Any, renderer: Any) -> None:
@@ -174,7 +201,7 @@ def refuses(world: Any, tmp_path: Path, match: str) -> None:
     world.skygen.frame_end, world.skygen.output_folder = 1, str(tmp_path / "sky")
     with pytest.raises(RuntimeError, match=match):
         bpy.ops.skygen.bake_sequence()
-    assert not list((tmp_path / "sky").glob("*.exr"))
+    assert not (tmp_path / "sky").exists()
 
 
 def test_a_missing_library_is_a_report(

@@ -14,9 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skygen_addon.core.controls import SkyControls
-from skygen_addon.core.errors import JobError, OutputError, RequestError
-from skygen_addon.core.frames import parse_frames
+from skygen_addon.core.engine_identity import ENGINE_VERSION, engine_identity
+from skygen_addon.core.errors import BundleError, JobError, OutputError, RequestError
+from skygen_addon.core.frames import frames_in_words, parse_frames
 from skygen_addon.core.job import SkyJob, read_job, request_digest, write_job
+from skygen_addon.core.job_record import JobRecord, job_record
 from skygen_addon.core.request import SkyRequest
 from skygen_addon.core.timeline import requests_for_frames
 
@@ -52,6 +54,7 @@ def test_select_keeps_requests_with_their_frames(tmp_path: Path) -> None:
     "path, value",
     [
         (("schema",), 2), (("schema",), "1"), (("bundle", "identity"), "ab"), (("bundle",), "test"), (("extra",), 1),
+        (("engine",), "1"), (("engine",), 1), (("engine",), None),
         (("output", "format"), "png"), (("output", "folder"), 3), (("output", "pattern"), "sky.exr"),
         (("output", "pattern"), "../{frame}.exr"), (("output", "pattern"), "{frame}"),
         (("output", "pattern"), "{other}.exr"), (("output", "pattern"), "{frame!r}{frame.exr"),
@@ -109,15 +112,16 @@ def test_a_full_disk_leaves_the_old_job_alone(tmp_path: Path, monkeypatch: pytes
     assert (tmp_path / "sky.json").read_bytes() == before
 
 
-def test_the_digest_tells_requests_and_bundles_apart() -> None:
+def test_the_digest_tells_requests_bundles_and_engines_apart() -> None:
     request = SkyRequest()
     digests = {
-        request_digest(request, "aa"),
-        request_digest(request, "bb"),
-        request_digest(dataclasses.replace(request, time_s=1e-300), "aa"),
+        request_digest(request, "aa", "1-00"),
+        request_digest(request, "bb", "1-00"),
+        request_digest(request, "aa", "2-00"),
+        request_digest(dataclasses.replace(request, time_s=1e-300), "aa", "1-00"),
     }
-    assert len(digests) == 3
-    assert request_digest(SkyRequest(), "aa") in digests
+    assert len(digests) == 4
+    assert request_digest(SkyRequest(), "aa", "1-00") in digests
 
 
 @pytest.mark.parametrize(
@@ -148,3 +152,85 @@ def test_any_text_gives_frames_or_a_request_error(text: str) -> None:
     except RequestError:
         return
     assert frames and len(set(frames)) == len(frames) and min(frames) >= 0
+
+
+@given(st.sets(st.integers(0, 99), min_size=1, max_size=9))
+def test_few_frames_in_words_are_read_back(frames: set[int]) -> None:
+    words = frames_in_words(frames)
+    if not words.endswith("and more"):
+        assert set(parse_frames(words)) == frames
+
+
+def test_many_frames_in_words_are_cut_short() -> None:
+    assert frames_in_words(range(1, 20, 2)) == "1, 3, 5, 7, 9, 11 and more"
+    assert frames_in_words((9, 5, 3, 6, 7)) == "3, 5-7, 9"
+
+
+def recorded(job: SkyJob, folder: Path) -> SkyJob:
+    """Write a job as sky.json, with empty files for its frames."""
+    folder.mkdir(exist_ok=True)
+    write_job(job, folder / "sky.json")
+    for frame in job.frames:
+        job.path(frame).write_bytes(b"")
+    return job
+
+
+def test_the_recorded_job_grows_and_does_not_shrink(tmp_path: Path) -> None:
+    whole = job_of(tmp_path, (1, 2, 3, 4))
+    assert job_record(whole.select((2,))) == JobRecord(whole.select((2,)), ())  # nothing there
+    recorded(whole.select((4, 1)), tmp_path)
+    assert job_record(whole.select((3, 2))) == JobRecord(whole, ())
+    assert job_record(whole.select((1,))).job == whole.select((1, 4))
+    half = dataclasses.replace(whole.select((2,)), pixel_format="half")
+    assert job_record(half).job == dataclasses.replace(whole.select((1, 2, 4)), pixel_format="half")
+
+
+@pytest.mark.parametrize("change", [{"seed": 10}, {"width": 1024}, {"haze": 3.0}])
+def test_another_sky_replaces_the_job(tmp_path: Path, change: dict[str, Any]) -> None:
+    whole = recorded(job_of(tmp_path), tmp_path)
+    part = whole.select((2,))
+    other = dataclasses.replace(part, requests=(dataclasses.replace(part.requests[0], **change),))
+    assert job_record(other) == JobRecord(other, (1, 3))
+    whole.path(1).unlink()
+    assert job_record(other).strangers == (3,)
+
+
+@pytest.mark.parametrize("maker", [{"engine": "7-" + "0" * 16}, {"bundle_identity": "cd" * 32}])
+def test_frames_of_two_engines_or_bundles_are_not_mixed(tmp_path: Path, maker: dict[str, str]) -> None:
+    older = recorded(dataclasses.replace(job_of(tmp_path), **maker), tmp_path)
+    whole = job_of(tmp_path)
+    with pytest.raises(JobError, match=r"Frames 1, 3 .* frames 2 would not fit.*1-3 in all"):
+        job_record(whole.select((2,)))
+    assert job_record(whole) == JobRecord(whole, ())
+    for frame in (1, 3):
+        older.path(frame).unlink()
+    assert job_record(whole.select((2,))) == JobRecord(whole.select((2,)), ())
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"schema": 0}'])
+def test_a_file_that_is_no_job_is_replaced(tmp_path: Path, text: str) -> None:
+    (tmp_path / "sky.json").write_text(text)
+    assert job_record(job_of(tmp_path)) == JobRecord(job_of(tmp_path), ())
+
+
+def test_too_many_frames_for_one_job_are_baked_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recorded(job_of(tmp_path, (1, 2, 3)), tmp_path)
+    monkeypatch.setattr("skygen_addon.core.job_record.MAX_FRAMES", 4)
+    part = job_of(tmp_path, (4, 5))
+    assert job_record(part).job == part
+
+
+def test_the_engine_is_told_by_its_version_and_its_graphs(tmp_path: Path) -> None:
+    def engine(**graphs: bytes) -> str:
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        folder.mkdir()
+        for name, content in graphs.items():
+            (folder / f"{name}.onnx").write_bytes(content)
+        return engine_identity(folder)
+
+    one = engine(dome=b"a", compose=b"b")
+    assert one == engine(dome=b"a", compose=b"b")
+    assert len({one, engine(dome=b"a", compose=b"c"), engine(dome=b"b", compose=b"a"), engine(dome=b"a")}) == 4
+    assert one.startswith(f"{ENGINE_VERSION}-") and engine_identity() != one
+    with pytest.raises(BundleError, match="no graphs"):
+        engine()

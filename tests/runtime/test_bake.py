@@ -15,7 +15,8 @@ import pytest
 
 from skygen_addon.core.bundle import graph_hashes, load_bundle
 from skygen_addon.core.controls import SkyControls
-from skygen_addon.core.errors import BundleError, JobError, OutputError, SkyGenError
+from skygen_addon.core.engine_identity import engine_identity
+from skygen_addon.core.errors import BundleError, JobError, OutputError, RequestError, SkyGenError
 from skygen_addon.core.job import SkyJob, read_job
 from skygen_addon.core.timeline import requests_for_frames
 from skygen_addon.runtime.bake import Progress, bake, load_renderer
@@ -102,10 +103,101 @@ def test_a_job_of_another_bundle_is_refused_before_anything_is_made(
     assert not job.folder.exists()
 
 
+def refuse_to_load(folder: Path, threads: int | None) -> Any:
+    raise BundleError("field.onnx is damaged.", "Reinstall SkyGen.")
+
+
+def refuse_to_render(folder: Path, threads: int | None) -> Any:
+    class Refusing:
+        def render(self, request: Any) -> Any:
+            raise RequestError("The loop does not close.", "Let it cross whole steps.")
+
+    return Refusing()
+
+
+@pytest.mark.parametrize("refuse", [refuse_to_load, refuse_to_render])
+def test_a_refused_bake_leaves_nothing(
+    job: SkyJob, bundle_folder: Path, load: Callable[..., Any], refuse: Callable[..., Any]
+) -> None:
+    deep = dataclasses.replace(job, folder=job.folder / "a" / "b")
+    before = sorted(job.folder.parent.iterdir())
+    with pytest.raises(SkyGenError):
+        bake(deep, bundle_folder, load=refuse)
+    assert sorted(job.folder.parent.iterdir()) == before
+    bake(job, bundle_folder, load=load)
+    files = {p.name: p.read_bytes() for p in job.folder.iterdir()}
+    with pytest.raises(SkyGenError):
+        bake(job_of(job.folder, bundle_folder, [1], seed=8), bundle_folder, load=refuse)
+    assert {p.name: p.read_bytes() for p in job.folder.iterdir()} == files
+
+
+def test_a_part_baked_again_leaves_the_larger_job(
+    job: SkyJob, bundle_folder: Path, load: Callable[..., Any], renderer: Any
+) -> None:
+    bake(job, bundle_folder, load=load)
+    renderer.rendered.clear()
+    bake(job_of(job.folder, bundle_folder, [5]), bundle_folder, load=load)
+    assert read_job(job.folder / "sky.json") == job and renderer.rendered == [job.requests[4]]
+
+
+def test_parts_of_a_sequence_become_one_job(job: SkyJob, bundle_folder: Path, load: Callable[..., Any]) -> None:
+    for part in ([4, 3], [1], [5, 6, 2]):
+        bake(job_of(job.folder, bundle_folder, part), bundle_folder, load=load)
+    assert read_job(job.folder / "sky.json") == job
+    assert bake(job, bundle_folder, skip_existing=True, load=load).skipped == job.frames
+
+
+OTHER_ENGINE = "2-" + "ab" * 8
+
+
+@pytest.fixture
+def baked_by_another_engine(
+    job: SkyJob, bundle_folder: Path, load: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> SkyJob:
+    """The job, baked by an engine of another version."""
+    other = dataclasses.replace(job, engine=OTHER_ENGINE)
+    with monkeypatch.context() as patch:
+        patch.setattr("skygen_addon.runtime.bake.engine_identity", lambda: OTHER_ENGINE)
+        bake(other, bundle_folder, load=load)
+    return other
+
+
+def test_a_job_of_another_engine_is_refused_before_anything_is_made(
+    job: SkyJob, bundle_folder: Path, load: Callable[..., Any]
+) -> None:
+    with pytest.raises(JobError, match=f"engine {OTHER_ENGINE}; this is engine {engine_identity()}.*Install"):
+        bake(dataclasses.replace(job, engine=OTHER_ENGINE), bundle_folder, load=load)
+    assert not job.folder.exists()
+
+
+def test_frames_of_another_engine_are_not_taken_for_finished(
+    job: SkyJob, baked_by_another_engine: SkyJob, bundle_folder: Path, load: Callable[..., Any]
+) -> None:
+    assert bake(job, bundle_folder, skip_existing=True, load=load).written == job.frames
+    assert read_job(job.folder / "sky.json") == job
+
+
+def test_a_part_is_not_baked_between_frames_of_another_engine(
+    job: SkyJob, baked_by_another_engine: SkyJob, bundle_folder: Path, load: Callable[..., Any]
+) -> None:
+    files = {p.name: p.read_bytes() for p in job.folder.iterdir()}
+    part = job_of(job.folder, bundle_folder, [2, 3])
+    with pytest.raises(JobError, match=r"Frames 1, 4-6 in .* another SkyGen engine.*1-6 in all.*another folder"):
+        bake(part, bundle_folder, load=load)
+    assert {p.name: p.read_bytes() for p in job.folder.iterdir()} == files
+    for frame in (1, 4, 5, 6):
+        job.path(frame).unlink()  # nothing stays beside the part
+    assert bake(part, bundle_folder, load=load).written == (2, 3)
+
+
 def test_an_output_folder_that_cannot_be(job: SkyJob, bundle_folder: Path, load: Callable[..., Any]) -> None:
     job.folder.write_text("a file")
     with pytest.raises(OutputError):
         bake(job, bundle_folder, load=load)
+    assert job.folder.read_text() == "a file"
+    below = dataclasses.replace(job, folder=job.folder / "deeper" / "still")
+    with pytest.raises(OutputError):
+        bake(below, bundle_folder, load=refuse_to_load)  # told before anything is loaded
     assert job.folder.read_text() == "a file"
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from skygen_addon.core.errors import BundleError
 from skygen_addon.core.job import read_job
 from skygen_addon.runtime.commands import main
 from skygen_addon.runtime.exr import read_exr
@@ -79,6 +80,19 @@ def test_a_job_runs_again_elsewhere_and_in_parts(run: Run, tmp_path: Path) -> No
     assert (second / "sky_0003.exr").read_bytes() == (first / "sky_0003.exr").read_bytes()
     assert run("bake", "--job", first / "sky.json", "--frames", "2") == 0
     assert len(read_job(first / "sky.json").frames) == 4  # running a part leaves the job whole
+
+
+def test_one_frame_again_leaves_the_job_whole_and_another_sky_is_told(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("bake", "--width", 64, "--out", tmp_path)
+    assert run(*words, "--frames", "1-4") == 0
+    whole = read_job(tmp_path / "sky.json")
+    assert run(*words, "--frames", "3") == 0
+    assert read_job(tmp_path / "sky.json") == whole and "note" not in capsys.readouterr().out
+    assert run(*words, "--frames", "3", "--seed", 5) == 0
+    assert "note: frames 1-2, 4 in" in capsys.readouterr().out
+    assert read_job(tmp_path / "sky.json").frames == (3,)
 
 
 def test_skip_existing_goes_on(run: Run, tmp_path: Path, renderer: Any) -> None:
@@ -157,6 +171,16 @@ def test_bad_input_is_one_line_exit_code_2_and_no_files(
     assert captured.err.startswith("skygen: ") and captured.err.count("\n") == 1
     assert captured.err.count(". ") >= 1 and captured.err.endswith(".\n")  # what is wrong, and the remedy
     assert not out.exists()
+
+
+@pytest.mark.parametrize("command", ["bake", "frame"])
+def test_a_renderer_that_does_not_load_leaves_no_folder(bundle_folder: Path, tmp_path: Path, command: str) -> None:
+    def refuse(folder: Path, threads: int | None) -> Any:
+        raise BundleError("field.onnx is damaged.", "Reinstall SkyGen.")
+
+    words = [command, "--width", "64", "--bundle", str(bundle_folder), "--out", str(tmp_path / "out")]
+    assert main(words, refuse) == 2
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("words", [["bake"], ["frame"], [], ["dance"], ["bake", "--job", "a.json", "--seed", "3"]])
