@@ -1,7 +1,7 @@
-"""The trainer's commands: ``python -m trainer ingest | curate | simulate | train | evaluate | export | report``.
+"""The trainer's commands: ``python -m trainer ingest | curate | simulate | train | export``.
 
 Each command lives in a module of its own with ``add_arguments(parser)`` and ``run(arguments)``;
-this file only finds them. A command whose module is not part of this tree is not offered.
+this file only finds them.
 Exit codes: 0 done, 2 the request or the environment is at fault, 1 a defect (traceback).
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import importlib.util
 import logging
 import sys
 from collections.abc import Sequence
@@ -21,28 +20,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "curate": ("trainer.captures.curate.run", "draw the contact sheet and apply manual verdicts"),
     "simulate": ("trainer.simulate.generate.run", "render labelled skies with the reference ray-marcher"),
     "train": ("trainer.training.run.run", "train a recipe's networks"),
-    "evaluate": ("trainer.evaluate.run.run", "measure a bundle against held-out captures"),
     "export": ("trainer.export.run", "write the trained networks as a model bundle"),
-    "report": ("trainer.captures.report.run", "write the captures' report as one page"),
 }
 """Command name -> (module and function, one line of help)."""
-
-
-def _module_exists(name: str) -> bool:
-    try:
-        return importlib.util.find_spec(name) is not None
-    except ModuleNotFoundError:
-        return False
-
-
-def available_commands() -> dict[str, tuple[str, str, str]]:
-    """Commands whose module is in this tree: name -> (module, function, help)."""
-    found = {}
-    for command, (target, text) in COMMANDS.items():
-        module, _, function = target.rpartition(".")
-        if _module_exists(module):
-            found[command] = (module, function, text)
-    return found
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -52,12 +32,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     for torch.
     """
     words = list(sys.argv[1:] if argv is None else argv)
-    commands = available_commands()
     parser = argparse.ArgumentParser(prog="python -m trainer", description="Train SkyGen's sky generator.")
     choices = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, (module, function, text) in commands.items():
+    for name, (target, text) in COMMANDS.items():
         command_parser = choices.add_parser(name, help=text, description=text)
         if name in words[:1]:
+            module, _, function = target.rpartition(".")
             loaded = importlib.import_module(module)
             loaded.add_arguments(command_parser)
             command_parser.set_defaults(run=getattr(loaded, function))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import hashlib
 import json
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from .model_card import model_card
 from .networks.field_export import export_field
 from .networks.procedural_field import FIELD_LATTICE, ProceduralField
 from .training.field import load_field
+from .training.record import manifest_hash, read_record
 from .training.shade import SHADE_DISC, export_shade, load_shade
 from .training.weather import export_weather
 
@@ -39,19 +40,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _figures(run: Path) -> dict[str, Any]:
-    """Metrics of every stage, as the trainings wrote them."""
+def _figures(run: Path, stages: Sequence[str]) -> dict[str, Any]:
+    """Metrics of the stages, as the trainings wrote them."""
     figures: dict[str, Any] = {}
-    for path in sorted(run.glob("*/metrics.json")):
-        figures[path.parent.name] = json.loads(path.read_text(encoding="utf-8"))
+    for stage in sorted(stages):
+        path = run / stage / "metrics.json"
+        try:
+            figures[stage] = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise BundleError(
+                f"{path} cannot be read: {error}.", f"Train the stage again: --only {stage} --out {run}."
+            ) from error
+        if not isinstance(figures[stage], dict) or not figures[stage]:
+            raise BundleError(f"{path} holds no figures.", f"Train the stage again: --only {stage} --out {run}.")
     return figures
 
 
-def _manifest_hash(data: Path) -> str:
-    manifest = data / "manifest.jsonl"
-    if not manifest.is_file():
-        raise BundleError(f"{manifest} is missing.", "Name the data folder of the training with --data.")
-    return hashlib.sha256(manifest.read_bytes()).hexdigest()
+def _manifest_hash(data: Path, record: dict[str, Any]) -> str:
+    """sha256 of the captures' manifest, which must be the one that the field was trained with."""
+    found, remedy = manifest_hash(data), "Name the data folder of the training with --data."
+    if found is None:
+        raise BundleError(f"{data / 'manifest.jsonl'} is missing.", remedy)
+    trained = record["stages"].get("field", {}).get("manifest_sha256")
+    if trained not in (None, found):
+        raise BundleError(
+            f"{data / 'manifest.jsonl'} is not the one that the field was trained with.",
+            f"{remedy[:-1]}, or train the field again.",
+        )
+    return found
 
 
 def write_description(folder: Path, described: dict[str, Any]) -> None:
@@ -69,7 +85,7 @@ def write_description(folder: Path, described: dict[str, Any]) -> None:
     BundleError
         If a graph is missing.
     """
-    text = json.dumps({**described, "graphs": graph_hashes(folder)}, indent=1, allow_nan=False) + "\n"
+    text = json.dumps({**described, "graphs": graph_hashes(folder)}, indent=1) + "\n"
     (folder / DESCRIPTION_FILE).write_text(text, encoding="utf-8")
 
 
@@ -90,11 +106,16 @@ def write_bundle(run: Path, data: Path, out: Path, name: str, field: str = "lear
     Raises
     ------
     BundleError
-        If a checkpoint is missing or the result does not fit the contracts.
+        If a checkpoint is missing, the run does not say how its networks were trained and from
+        what, or the result does not fit the contracts.
     OutputError
         If the folder cannot be written.
     """
-    figures = _figures(run)
+    stages = ("weather", "shade", "field") if field == "learned" else ("weather", "shade")
+    record = read_record(run, stages)
+    figures, training_manifest = _figures(run, stages), _manifest_hash(data, record)
+    limits = (run / LIMITS_FILE).read_text(encoding="utf-8") if (run / LIMITS_FILE).is_file() else ""
+    card = model_card(name, field, record, figures, data / "manifest.jsonl", limits)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
@@ -111,14 +132,11 @@ def write_bundle(run: Path, data: Path, out: Path, name: str, field: str = "lear
             "lattice": dataclasses.asdict(FIELD_LATTICE),
             "weather": dataclasses.asdict(scale),
             "disc_size": SHADE_DISC,
-            "training_manifest_sha256": _manifest_hash(data),
+            "training_manifest_sha256": training_manifest,
             "licence": LICENCE,
             "figures": figures,
         }
         write_description(staging, described)
-        settings = json.loads((run / "run.json").read_text(encoding="utf-8"))
-        limits = (run / LIMITS_FILE).read_text(encoding="utf-8") if (run / LIMITS_FILE).is_file() else ""
-        card = model_card(name, field, settings, figures, data / "manifest.jsonl", limits)
         (staging / CARD_FILE).write_text(card, encoding="utf-8")
         staging.chmod(0o755)
         load_bundle(staging)

@@ -7,6 +7,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from skygen_addon.core.errors import BundleError
+
 SKIPPD = (
     "SKIPP'D, Stanford University, CC BY 4.0: Nie, Li, Scott, Sun, Venugopal, Brandt, \"SKIPP'D: A SKy Images and "
     'Photovoltaic Power Generation Dataset for Short-term Solar Forecasting"'
@@ -34,6 +36,13 @@ def _lines(figures: Any, indent: int = 0) -> list[str]:
     return rows
 
 
+def _source(how: dict[str, Any]) -> str:
+    """Commit of a stage, and whether the work tree was that commit."""
+    dirty = how.get("dirty")
+    state = {True: " with uncommitted changes", False: "", None: ", uncommitted changes not recorded"}[dirty]
+    return f"commit {how['commit'][:12]}{state}"
+
+
 def _number(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
@@ -48,16 +57,28 @@ def model_card(
     name, field : str
         Bundle name; "learned" or "procedural".
     settings : dict
-        run.json of the training: the recipe, and minutes, commit and hardware of each stage.
+        run.json of the training as :func:`.training.record.read_record` has checked it.
     figures : dict
         Measured figures by stage.
     manifest : Path
         manifest.jsonl of the captures.
     limits : str
         What a person saw and measured that falls short, Markdown.
+
+    Raises
+    ------
+    BundleError
+        If the manifest cannot be read, or keeps no capture whose origin could be stated.
     """
-    rows = [json.loads(line) for line in manifest.read_text(encoding="utf-8").splitlines() if line]
-    kept = [row for row in rows if row["verdict"] == "keep"]
+    remedy = "Name the data folder of the training with --data, or run 'python -m trainer ingest' again."
+    try:
+        rows = [json.loads(line) for line in manifest.read_text(encoding="utf-8").splitlines() if line]
+        kept = [row for row in rows if row["verdict"] == "keep"]
+        lacking = [key for row in kept for key in ("source", "licence", "site") if not row[key]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BundleError(f"{manifest} cannot be read: {error!r}.", remedy) from error
+    if not kept or lacking:
+        raise BundleError(f"{manifest} keeps no capture, or one without source, licence or site.", remedy)
     licences = Counter(f"{row['source']}, {row['licence']}" for row in kept)
     sources = "\n".join(f"- {count} panoramas: {what}" for what, count in sorted(licences.items()))
     lines = [
@@ -87,7 +108,7 @@ def model_card(
         f"Recipe `{settings['recipe']['name']}` of `trainer/recipes.py`.",
         "",
         *(
-            f"- {stage}: {how['minutes']:g} minutes on {how['hardware']}, commit {how['commit'][:12]}"
+            f"- {stage}: {how['minutes']:g} minutes on {how['hardware']}, {_source(how)}"
             for stage, how in settings["stages"].items()
         ),
         "",

@@ -12,7 +12,7 @@ import OpenEXR
 import pytest
 
 from skygen_addon.core.geometry import direction_from_angles, panorama_directions, panorama_pixel
-from trainer.__main__ import COMMANDS, available_commands, main
+from trainer.__main__ import COMMANDS, main
 from trainer.captures.calibration import model_radiance
 from trainer.captures.manifest import guess_site
 from trainer.captures.verdict import REASONS, SkyEvidence, judge
@@ -165,11 +165,17 @@ def test_a_folder_without_captures_is_one_line_and_exit_code_2(
     assert len(lines) == 2 and "holds no panorama" in lines[0] and "is not a folder" in lines[1]
 
 
-def test_commands_without_a_module_are_not_offered(capsys: pytest.CaptureFixture[str]) -> None:
-    offered = available_commands()
-    assert {"ingest", "curate"} <= offered.keys() <= COMMANDS.keys()
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_that_is_offered_is_there(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
-        main(["paint"])
+        main([command, "--help"])
+    assert caught.value.code == 0 and f"python -m trainer {command}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("word", ["paint", "evaluate", "report"])
+def test_other_commands_are_refused(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main([word])
     assert caught.value.code == 2
     capsys.readouterr()
 

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import json
-import platform
-import subprocess
 import time
 from pathlib import Path
 
 import torch
 
 from skygen_addon.core.errors import CaptureError
-from skygen_addon.core.whole_file import whole_file
 
-from ..recipes import RECIPES, Recipe, recipe
+from ..recipes import RECIPES, recipe
 from .field import FieldConfig, train_field
 from .field_figures import measure_field
+from .record import record_stage, source_state
 from .shade import train_shade
 from .weather import train_weather
 
@@ -33,26 +29,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoints in the run directory")
     parser.add_argument("--only", choices=STAGES, action="append", help="train only this stage; may be repeated")
     parser.add_argument("--threads", type=int, default=1, help="processor threads of one stage")
-
-
-def _git_hash() -> str:
-    done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"
-
-
-def _record(out: Path, chosen: Recipe, stage: str, minutes: float, resumed: bool) -> None:
-    """Add a stage to run.json: minutes spent (of all sittings when resumed), commit and hardware."""
-    path = out / "run.json"
-    description = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"stages": {}}
-    earlier = description["stages"].get(stage, {}).get("minutes", 0.0) if resumed else 0.0
-    description["recipe"] = dataclasses.asdict(chosen)
-    description["stages"][stage] = {
-        "minutes": round(earlier + minutes, 1),
-        "commit": _git_hash(),
-        "hardware": f"{platform.machine()}, {torch.get_num_threads()} thread(s), torch {torch.__version__}",
-    }
-    with whole_file(path) as partial:
-        partial.write_text(json.dumps(description, indent=2), encoding="utf-8")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -80,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     share = {"weather": chosen.weather_share, "shade": chosen.shade_share, "field": chosen.field_share}
     whole = sum(share[stage] for stage in stages)
     for stage in stages:
-        start = time.monotonic()
+        start, source = time.monotonic(), source_state()
         budget = minutes * share[stage] / whole
         print(f"{stage}: up to {budget:.1f} minutes", flush=True)
         if stage == "weather":
@@ -91,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
             field = train_field(needed[stage], out / stage, budget, resume=arguments.resume)
             measure_field(field, needed[stage], FieldConfig().held_out, out / stage / "metrics.json")
         spent = (time.monotonic() - start) / 60
-        _record(out, chosen, stage, spent, arguments.resume)
+        record_stage(out, chosen, stage, spent, arguments.resume, data, source)
         print(f"{stage}: done in {spent:.1f} minutes", flush=True)
     print(f"Run directory: {out}. Next: python -m trainer export {out} --data {data}")
     return 0

@@ -1,0 +1,183 @@
+"""Export: what a run must say of itself, what the card makes of it, and a bundle that states its own graphs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from skygen_addon.core.bundle import WeatherScale, installed_bundle, load_bundle
+from skygen_addon.core.errors import BundleError
+from trainer import export
+from trainer.export import write_bundle
+from trainer.recipes import smoke
+from trainer.training.record import manifest_hash, read_record, record_stage, source_state
+
+STAGES = ("weather", "shade", "field")
+COMMIT = "0123456789ab" + "c" * 28
+DELETE = object()
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A data folder whose manifest keeps one capture."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    rows = [
+        {"verdict": "keep", "source": "Poly Haven", "licence": "CC0", "site": "hill"},
+        {"verdict": "night", "source": "Poly Haven", "licence": "CC0", "site": "street"},
+    ]
+    (folder / "manifest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
+@pytest.fixture
+def run(tmp_path: Path, data: Path) -> Path:
+    """A run directory that says everything of itself; it holds no networks."""
+    folder = tmp_path / "run"
+    for minutes, stage in enumerate(STAGES, start=1):
+        (folder / stage).mkdir(parents=True)
+        (folder / stage / "metrics.json").write_text(json.dumps({f"{stage}_error": 0.25}))
+        record_stage(folder, smoke(), stage, float(minutes), False, data, (COMMIT, False))
+    return folder
+
+
+@pytest.fixture
+def shipped_graphs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shipped bundle's graphs in place of what a run's checkpoints would give."""
+    shipped = installed_bundle()
+
+    def copy_to(name: str) -> Any:
+        return lambda network, path: shutil.copyfile(shipped / name, path)
+
+    def weather(checkpoint: Path, path: Path) -> WeatherScale:
+        shutil.copyfile(shipped / "weather.onnx", path)
+        return load_bundle(shipped).weather
+
+    monkeypatch.setattr(export, "load_field", lambda folder: None)
+    monkeypatch.setattr(export, "load_shade", lambda folder: None)
+    monkeypatch.setattr(export, "export_field", copy_to("field.onnx"))
+    monkeypatch.setattr(export, "export_shade", copy_to("shade.onnx"))
+    monkeypatch.setattr(export, "export_weather", weather)
+
+
+def edit(run: Path, path: tuple[str, ...], value: Any) -> None:
+    record = json.loads((run / "run.json").read_text())
+    at = record
+    for key in path[:-1]:
+        at = at[key]
+    if value is DELETE:
+        del at[path[-1]]
+    else:
+        at[path[-1]] = value
+    (run / "run.json").write_text(json.dumps(record))
+
+
+def test_a_complete_run_becomes_a_bundle(run: Path, data: Path, tmp_path: Path, shipped_graphs: None) -> None:
+    edit(run, ("stages", "shade", "dirty"), True)
+    edit(run, ("stages", "weather", "dirty"), DELETE)  # as older runs have it
+    bundle = write_bundle(run, data, tmp_path / "bundle", "mine")
+    assert bundle.training_manifest_sha256 == manifest_hash(data)
+    assert bundle.figures == {stage: {f"{stage}_error": 0.25} for stage in STAGES}
+    card = (bundle.folder / "MODEL_CARD.md").read_text()
+    hardware = json.loads((run / "run.json").read_text())["stages"]["field"]["hardware"]
+    assert f"- field: 3 minutes on {hardware}, commit 0123456789ab\n" in card
+    assert "- shade: 2 minutes" in card and "commit 0123456789ab with uncommitted changes\n" in card
+    assert "commit 0123456789ab, uncommitted changes not recorded\n" in card
+    assert "- 1 panoramas: Poly Haven, CC0" in card and "Panoramas: hill." in card
+    (bundle.folder / "field.onnx").write_bytes((bundle.folder / "shade.onnx").read_bytes())
+    with pytest.raises(BundleError, match=r"field\.onnx .* is not the file"):
+        load_bundle(bundle.folder)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "told"),
+    [
+        (("recipe",), DELETE, "recipe"), (("recipe", "name"), "", "recipe"), (("recipe",), "quick", "recipe"),
+        (("stages",), DELETE, "stages weather, shade, field.*--only weather --only shade --only field"),
+        (("stages", "shade"), DELETE, "lacks the stages shade.*--only shade"),
+        (("stages", "field"), [], "lacks the stages field.*--only field"),
+        (("stages", "field", "minutes"), DELETE, "Stage field .*minutes"),
+        (("stages", "field", "minutes"), "30", "Stage field .*minutes"),
+        (("stages", "field", "minutes"), float("nan"), "Stage field .*minutes"),
+        (("stages", "field", "minutes"), -1, "Stage field .*minutes"),
+        (("stages", "weather", "commit"), DELETE, "Stage weather .*commit"),
+        (("stages", "weather", "hardware"), " ", "Stage weather .*hardware"),
+        (("stages", "weather", "dirty"), "no", "Stage weather .*dirty"),
+        (("stages", "field", "manifest_sha256"), "0" * 64, "not the one that the field was trained with"),
+    ],
+)  # fmt: skip
+def test_incomplete_runs_are_refused(
+    run: Path, data: Path, tmp_path: Path, path: tuple[str, ...], value: Any, told: str
+) -> None:
+    edit(run, path, value)
+    with pytest.raises(BundleError, match=told):
+        write_bundle(run, data, tmp_path / "bundle", "mine")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["data", "run"]  # nothing was begun
+
+
+@pytest.mark.parametrize("name", ["run.json", "shade/metrics.json"])
+@pytest.mark.parametrize("content", [None, "", "{", "[]", "{}"])
+def test_missing_and_damaged_files_of_a_run_are_refused(
+    run: Path, data: Path, tmp_path: Path, name: str, content: str | None
+) -> None:
+    (run / name).unlink()
+    if content is not None:
+        (run / name).write_text(content)
+    with pytest.raises(BundleError, match=Path(name).name.replace(".", r"\.")) as caught:
+        write_bundle(run, data, tmp_path / "bundle", "mine")
+    assert "rain" in caught.value.remedy
+
+
+@pytest.mark.parametrize("content", [None, "", "{", "[]\n", '{"verdict": "keep"}\n', '{"verdict": "night"}\n'])
+def test_data_without_a_manifest_of_kept_captures_is_refused(
+    run: Path, data: Path, tmp_path: Path, content: str | None
+) -> None:
+    (data / "manifest.jsonl").unlink()
+    if content is not None:
+        (data / "manifest.jsonl").write_text(content)
+        edit(run, ("stages", "field", "manifest_sha256"), manifest_hash(data))
+    with pytest.raises(BundleError, match=r"manifest\.jsonl .*--data"):
+        write_bundle(run, data, tmp_path / "bundle", "mine")
+
+
+def test_a_procedural_field_needs_no_trained_one(run: Path, data: Path, tmp_path: Path, shipped_graphs: None) -> None:
+    edit(run, ("stages", "field"), DELETE)
+    bundle = write_bundle(run, data, tmp_path / "bundle", "mine", "procedural")
+    card = (bundle.folder / "MODEL_CARD.md").read_text()
+    assert "procedural noise field; nothing in it is learned" in card and "- field: " not in card
+
+
+def test_sittings_add_up_and_a_dirty_one_is_not_forgotten(run: Path, data: Path) -> None:
+    for resumed, dirty, minutes, expected in (
+        (True, True, 0.5, (3.5, True)), (True, False, 0.5, (4.0, True)), (False, False, 2.0, (2.0, False)),
+        (True, None, 1.0, (3.0, None)),
+    ):  # fmt: skip
+        record_stage(run, smoke(), "field", minutes, resumed, data, ("abc", dirty))
+        stage = read_record(run, ["field"])["stages"]["field"]
+        assert (stage["minutes"], stage["dirty"]) == expected
+        assert stage["manifest_sha256"] == manifest_hash(data)
+
+
+def test_the_work_tree_is_dirty_from_the_first_change_to_the_next_commit(tmp_path: Path) -> None:
+    def git(*words: str) -> str:
+        identity = ["-c", "user.name=Tester", "-c", "user.email=tester@example.org"]
+        command = ["git", "-C", str(tmp_path), *identity, *words]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    assert source_state(tmp_path) == ("unknown", None)
+    git("init", "--quiet")
+    (tmp_path / "code.py").write_text("1")
+    assert source_state(tmp_path) == ("unknown", True)
+    git("add", "code.py")
+    git("commit", "--quiet", "--message", "first")
+    assert source_state(tmp_path) == (git("rev-parse", "HEAD"), False)
+    (tmp_path / "code.py").write_text("2")
+    assert source_state(tmp_path) == (git("rev-parse", "HEAD"), True)
+    git("checkout", "code.py")
+    (tmp_path / "new.py").write_text("")
+    assert source_state(tmp_path)[1] is True

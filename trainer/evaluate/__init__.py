@@ -1,1 +1,0 @@
-"""SkyGen trainer: evaluate."""
