@@ -42,7 +42,7 @@ class LayerRequest:
     stretch_azimuth_rad: float = 0.0
     """Azimuth of the long axis of stretched features."""
     displacement_km: tuple[float, float] = (0.0, 0.0)
-    """Integrated wind: how far east and north the clouds have moved."""
+    """Integrated wind: how far east and north the clouds have moved; features turn and grow about the camera."""
     evolution_phase: float = 0.0
     """Integrated evolution; one unit replaces every feature once."""
     loop_displacement_km: tuple[float, float] = (0.0, 0.0)

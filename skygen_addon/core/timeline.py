@@ -2,7 +2,9 @@
 
 Sky time, wind and evolution are integrated from the first frame at fixed steps of one frame
 (trapezoid rule on the rates of both ends), so frame 30 alone equals frame 30 of 1 to 48 bit for
-bit. Frames before the first one integrate backwards.
+bit. Frames before the first one integrate backwards. Wind is integrated on the lattice on which
+clouds are made: where wind direction, stretch or texture scale are keyframed, features turn,
+stretch and grow about the camera, and the way that they have come stays as it was.
 
 A loop of N frames shows noise n(t) cos(a) + n(t - T) sin(a) with a = (pi / 2) (frame - first) / N,
 both terms advected by the same wind; the controls are read periodically, so the motion runs
@@ -32,7 +34,7 @@ FPS_RANGE = (0.01, 1000.0)
 LOOP_FRAMES_RANGE = (2, 1_000_000)
 
 _TIME = 0
-_LAYER = {"low": slice(1, 4), "high": slice(4, 7)}  # east km, north km, evolution
+_LAYER = {"low": slice(1, 4), "high": slice(4, 7)}  # lattice km at texture scale 1 (two axes), evolution
 
 
 @dataclass(frozen=True)
@@ -180,16 +182,24 @@ def _check_timing(
         )
 
 
+def _lattice_matrix(controls: LayerControls) -> NDArray[np.float64]:
+    """Matrix (2, 2) from the cloud plane in km to the lattice at texture scale 1."""
+    return plane_matrix(controls.stretch, math.radians(controls.wind_toward_deg)) / controls.texture_scale
+
+
 def _per_sky_second(controls: SkyControls) -> tuple[float, ...]:
-    """What one sky second adds to (time, low east, north, evolution, high east, north, evolution)."""
-    low, high = controls.low, controls.high
-    return (
-        1.0,
-        *low.velocity_km_s(),
-        low.evolution_per_hour / 3600.0,
-        *high.velocity_km_s(),
-        high.evolution_per_hour / 3600.0,
-    )
+    """What one sky second adds to (time, then for the low and the high layer: lattice, lattice, evolution)."""
+    rates = [1.0]
+    for layer in (controls.low, controls.high):
+        rates += (_lattice_matrix(layer) @ layer.velocity_km_s()).tolist()
+        rates.append(layer.evolution_per_hour / 3600.0)
+    return tuple(rates)
+
+
+def _way_km(controls: LayerControls, lattice: NDArray[np.float64]) -> tuple[float, float]:
+    """Displacement east and north that takes the controls' own plane to a place on the lattice (2,)."""
+    east, north = np.linalg.solve(_lattice_matrix(controls), lattice).tolist()
+    return east, north
 
 
 def _start(controls: SkyControls, time_offset_s: float) -> NDArray[np.float64]:
@@ -245,18 +255,17 @@ def _loop(
         layers = [getattr(controls_at(f), name) for f in frames]
         columns = slice(_LAYER[name].start, _LAYER[name].start + 2)
         if snap_km is not None:
-            matrix = _constant_matrix(layers, name)
-            cell = snap_km[index]
-            total[columns] = np.linalg.solve(matrix, np.round(matrix @ asked[columns] / cell) * cell)
-        given_east, given_north = total[columns].tolist()
-        asked_east, asked_north = asked[columns].tolist()
+            _check_constant_lattice(layers, name)
+            cell = snap_km[index] / layers[0].texture_scale
+            total[columns] = np.round(asked[columns] / cell) * cell
+        asked_km, given_km = (_way_km(layers[0], way[columns]) for way in (asked, total))
         seen = any(layer.cover > 0 for layer in layers)
-        motions.append(LoopMotion(name, (asked_east, asked_north), (given_east, given_north), seen))
+        motions.append(LoopMotion(name, asked_km, given_km, seen))
     return _Loop(loop_frames, total, total - asked, tuple(motions))
 
 
-def _constant_matrix(layers: Sequence[LayerControls], name: str) -> NDArray[np.float64]:
-    """The layer's plane matrix (2, 2), which must not change during a loop."""
+def _check_constant_lattice(layers: Sequence[LayerControls], name: str) -> None:
+    """Refuse a layer whose lattice changes during a loop."""
     first = layers[0]
     for layer in layers:
         turned = layer.stretch > 1 and layer.wind_toward_deg != first.wind_toward_deg
@@ -265,15 +274,13 @@ def _constant_matrix(layers: Sequence[LayerControls], name: str) -> NDArray[np.f
                 f"The {name} layer changes texture scale, stretch or stretched direction during a loop.",
                 "Keep them constant in a loop, or bake without one.",
             )
-    return plane_matrix(first.stretch, math.radians(first.wind_toward_deg))
 
 
 def _layer_request(
     controls: LayerControls, now: NDArray[np.float64], earlier: NDArray[np.float64] | None
 ) -> LayerRequest:
-    """One layer from its controls and its integrals (east km, north km, evolution)."""
-    east, north, evolution = now.tolist()
-    loop_east, loop_north, loop_evolution = (0.0, 0.0, 0.0) if earlier is None else earlier.tolist()
+    """One layer from its controls and its integrals (lattice, lattice, evolution)."""
+    before = np.zeros(3) if earlier is None else earlier
     return LayerRequest(
         cover=controls.cover,
         type_mix=tuple(float(controls.types.get(name, 0.0)) for name in CLOUD_TYPES),
@@ -283,10 +290,10 @@ def _layer_request(
         texture_scale=controls.texture_scale,
         stretch=controls.stretch,
         stretch_azimuth_rad=math.radians(controls.wind_toward_deg),
-        displacement_km=(east, north),
-        evolution_phase=evolution,
-        loop_displacement_km=(loop_east, loop_north),
-        loop_evolution_phase=loop_evolution,
+        displacement_km=_way_km(controls, now[:2]),
+        evolution_phase=float(now[2]),
+        loop_displacement_km=_way_km(controls, before[:2]),
+        loop_evolution_phase=float(before[2]),
     )
 
 

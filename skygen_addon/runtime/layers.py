@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ from .graphs import Graph
 if TYPE_CHECKING:
     from .cloud_field import CloudField
 
+HORIZON_FADE_RAD = math.radians(0.6)
+"""Sun elevation on both sides of the horizon within which clouds are lit from above and from beneath."""
 DETAIL_STRENGTH = 0.4
 """Deviation of log extinction in each detail octave."""
 
@@ -83,13 +86,18 @@ def layer_light(
     height = np.linspace(0.0, 1.0, shells)
     shell_km = (layer.base_km + layer.thickness_km * height).astype(np.float32)
     extinction = volume.extinction_per_thickness * np.float32(layer.density / layer.thickness_km)
-    (gap_volume,) = sunlight[shells](
-        extinction=extinction,
-        shell_km=shell_km,
-        texel_km=volume.texel_km,
-        plane_matrix=volume.plane_matrix,
-        sun_direction=sun_direction,
+    gap_volume = sum(
+        share
+        * sunlight[shells](
+            extinction=extinction,
+            shell_km=shell_km,
+            texel_km=volume.texel_km,
+            plane_matrix=volume.plane_matrix,
+            sun_direction=direction,
+        )[0]
+        for share, direction in _sides_of_sunlight(sun_direction)
     )
+    assert isinstance(gap_volume, np.ndarray)
     tile_km = TILE_TEXELS * volume.texel_km
     moved = -np.asarray(volume.plane_matrix, dtype=np.float64) @ np.asarray(layer.displacement_km, dtype=np.float64)
     return LayerLight(
@@ -100,6 +108,25 @@ def layer_light(
         plane_offset_km=np.asarray(volume.plane_offset_km, dtype=np.float32),
         detail_offset_km=np.mod(moved, tile_km).astype(np.float32),
     )
+
+
+def _sides_of_sunlight(sun_direction: FloatArray) -> list[tuple[np.float32, FloatArray]]:
+    """From where a layer is lit, above or beneath, each with its share.
+
+    The sunlight graph follows the sun's rays from above for a sun above the horizon and from
+    beneath for one below it. The sun's disc sets over half a degree of elevation and clouds stand
+    a few tenths of a degree above the observer's horizon, so close to it both sides have their
+    share, and a setting sun changes the picture without a step.
+    """
+    sine = float(sun_direction[2])
+    above = 0.5 + 0.5 * sine / math.sin(HORIZON_FADE_RAD)
+    sides = []
+    for share, side in ((above, max(sine, 0.0)), (1 - above, min(sine, -1e-6))):
+        if share > 0:
+            ground = sun_direction[:2] * math.sqrt((1 - side * side) / max(1 - sine * sine, 1e-12))
+            direction = np.array([*ground, side], dtype=np.float32) if 0 < share < 1 else sun_direction
+            sides.append((np.float32(min(share, 1.0)), direction))
+    return sides
 
 
 def layer_dome(

@@ -98,6 +98,30 @@ def test_keyframed_time_scale_drives_time_wind_and_evolution_alike() -> None:
     assert math.hypot(*requested.high.displacement_km) == pytest.approx(30e-3 * sky_s, rel=1e-12)
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        lambda f: {"wind_toward_deg": 60.0 + f, "stretch": 3.0},
+        lambda f: {"stretch": 1 + 0.01 * f},
+        lambda f: {"texture_scale": 1 + 0.005 * f},
+    ],
+    ids=["direction", "stretch", "texture_scale"],
+)
+def test_a_keyframed_lattice_does_not_move_the_clouds_by_the_way_they_came(changed) -> None:  # type: ignore[no-untyped-def]
+    def controls_at(frame: int) -> SkyControls:
+        return dataclasses.replace(STEADY, low=dataclasses.replace(STEADY.low, **changed(frame)))
+
+    frames = range(1, 200)
+    places = []
+    for request in requests(controls_at, frames, time_offset_s=86400.0):  # 690 km behind them
+        low = request.low
+        matrix = plane_matrix(low.stretch, low.stretch_azimuth_rad) / low.texture_scale
+        places.append(matrix @ low.displacement_km)
+    steps = np.linalg.norm(np.diff(places, axis=0), axis=1)
+    own_km = 8e-3 * 60 / 24  # what the wind moves clouds in one frame
+    assert steps.max() < own_km * (1 + 1e-6) and steps.min() > own_km / 3.1  # stretch 3, texture scale 2
+
+
 def test_frames_before_the_first_run_backwards() -> None:
     before, first, after = requests(steady, [-9, 1, 11])
     assert first.time_s == 0 and first.low.displacement_km == (0, 0)

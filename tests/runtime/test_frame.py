@@ -135,6 +135,15 @@ def test_overcast_hides_the_sun(sky: Sky, preset_requests: Requests) -> None:
     assert luminance[angle < 2].mean() < 1.5 * ring.mean()
 
 
+@pytest.mark.parametrize("preset", ["overcast", "red_sunset"])
+def test_a_setting_sun_changes_the_picture_without_a_step(preset: str, sky: Sky, preset_requests: Requests) -> None:
+    """From 0.005 degrees above the horizon to as much below it; measured: 0.5 % for both."""
+    (request,) = preset_requests(preset, [1], 64, sun_disc=False)
+    above, beneath = (sky(replace(request, sun_elevation_rad=e * math.radians(0.005))).mean() for e in (1, -1))
+    assert above > 1e-4
+    assert beneath == pytest.approx(above, rel=0.01)
+
+
 def test_no_seam_at_the_wrap_column(sky: Sky, preset_requests: Requests) -> None:
     """Mean step from the last column to the first within 1.5 times that of the columns beside it.
 
