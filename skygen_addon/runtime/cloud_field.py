@@ -163,15 +163,9 @@ class CloudField:
         speed = (self._lattice.snap_texels / noise.cell_texels) ** EVOLUTION_EXPONENT
         cells_per_snap = self._lattice.snap_texels // noise.cell_texels
         total: FloatArray = np.zeros((noise.channels, noise.size, noise.size), dtype=np.float32)
-        for phase in phases:
-            position = phase.evolution * speed
-            k = math.floor(position)
-            angle = (position - k) * math.pi / 2
-            column, row = phase.origin[0] * cells_per_snap, phase.origin[1] * cells_per_snap
-            for step, weight in ((0, math.cos(angle)), (1, math.sin(angle))):
-                if phase.weight * weight != 0:
-                    block = self._slice((seed, stream, k + step, row, column, noise.size, noise.channels))
-                    total += np.float32(phase.weight * weight) * block
+        for (k, origin), weight in _slice_weights(phases, speed).items():
+            column, row = origin[0] * cells_per_snap, origin[1] * cells_per_snap
+            total += np.float32(weight) * self._slice((seed, stream, k, row, column, noise.size, noise.channels))
         return total
 
     def _slice(self, key: tuple[int, ...]) -> FloatArray:
@@ -199,8 +193,8 @@ class CloudField:
         deviation = float(types @ np.asarray(ORGANISATION_LOGIT))
         stream = layer_index * _STREAMS_PER_LAYER + _ORGANISATION_STREAM
         noise = np.zeros((size, size), dtype=np.float32)
-        for phase in phases:
-            noise += np.float32(phase.weight) * self._organisation(seed, stream, phase)
+        for (k, origin), weight in _slice_weights(phases, 1.0).items():
+            noise += np.float32(weight) * self._organisation(seed, stream, k, origin)
         condition = np.zeros((1, len(CONDITION_CHANNELS), size, size), dtype=np.float32)
         condition[0, 0] = modulated_cover(layer.cover, deviation, noise)
         for i in range(len(CLOUD_TYPES)):
@@ -208,22 +202,36 @@ class CloudField:
         condition[0, -1] = np.clip(grain, -1, 1)
         return condition
 
-    def _organisation(self, seed: int, stream: int, phase: _Phase) -> FloatArray:
-        """Smooth standard normal map (S, S) on the condition cells that moves and evolves with the clouds."""
+    def _organisation(self, seed: int, stream: int, k: int, origin: tuple[int, int]) -> FloatArray:
+        """Slice ``k`` of the smooth standard normal map (S, S) on the condition cells around a window centre."""
         size = self._lattice.condition_size
         cells_per_snap = self._lattice.snap_texels // self._lattice.condition_cell_texels
-        rows = phase.origin[1] * cells_per_snap + size // 2 - 1 - np.arange(size, dtype=np.int64)
-        columns = phase.origin[0] * cells_per_snap - size // 2 + np.arange(size, dtype=np.int64)
-        k = math.floor(phase.evolution)
-        angle = (phase.evolution - k) * math.pi / 2
+        rows = origin[1] * cells_per_snap + size // 2 - 1 - np.arange(size, dtype=np.int64)
+        columns = origin[0] * cells_per_snap - size // 2 + np.arange(size, dtype=np.int64)
         row_weight, row_cells = _spline_weights(rows)
         column_weight, column_cells = _spline_weights(columns)
-        total = np.zeros((size, size), dtype=np.float32)
+        block = lattice_noise(seed, stream, [k], row_cells, column_cells, 1)[0]
+        smooth: FloatArray = row_weight @ block @ column_weight.T
+        return smooth
+
+
+def _slice_weights(phases: list[_Phase], speed: float) -> dict[tuple[int, tuple[int, int]], float]:
+    """Weight of every slice (evolution step, window centre) in the blend; their squares sum to 1.
+
+    Slices are independent, but both phases of a loop may hold the same one: its two weights add,
+    and without being divided by the length of all weights the clouds of a short loop would swell.
+    """
+    weights: dict[tuple[int, tuple[int, int]], float] = {}
+    for phase in phases:
+        position = phase.evolution * speed
+        k = math.floor(position)
+        angle = (position - k) * math.pi / 2
         for step, weight in ((0, math.cos(angle)), (1, math.sin(angle))):
-            if weight != 0:
-                block = lattice_noise(seed, stream, [k + step], row_cells, column_cells, 1)[0]
-                total += np.float32(weight) * (row_weight @ block @ column_weight.T)
-        return total
+            if phase.weight * weight != 0:
+                key = (k + step, phase.origin)
+                weights[key] = weights.get(key, 0.0) + phase.weight * weight
+    length = math.sqrt(sum(weight * weight for weight in weights.values()))
+    return {key: weight / length for key, weight in weights.items()}
 
 
 def _spline_weights(index: NDArray[np.int64]) -> tuple[FloatArray, NDArray[np.int64]]:

@@ -104,6 +104,17 @@ def test_loop_begins_and_ends_on_the_same_noise(field: CloudField, graph: Record
         np.testing.assert_allclose(graph.inputs[name], value, atol=1e-6)
 
 
+@pytest.mark.parametrize("angle", [0.2, np.pi / 4, 1.3])
+@pytest.mark.parametrize("evolved", [0.0, 0.03, 0.2])
+def test_a_short_loop_keeps_unit_variance(
+    angle: float, evolved: float, field: CloudField, graph: RecordingGraph
+) -> None:
+    """Half-way through a loop whose two phases share their noise its deviation would be 1.41."""
+    layer = LayerRequest(evolution_phase=0.1 + evolved, loop_evolution_phase=0.1)
+    field.volume(layer, 5, 0, loop_angle_rad=angle)
+    assert graph.inputs["noise_b"].std() == pytest.approx(1, abs=0.03)  # 6400 values: 3.4 sigma
+
+
 def test_loop_off_the_lattice_is_refused(field: CloudField) -> None:
     layer = LayerRequest(loop_displacement_km=(-0.5, 0.0))
     with pytest.raises(RequestError, match="whole steps of 1.6 km"):
