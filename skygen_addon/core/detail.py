@@ -19,7 +19,7 @@ _SEED = 20211
 
 @lru_cache(maxsize=1)
 def detail_tile() -> FloatArray:
-    """Two octaves of Gaussian noise.
+    """Two octaves of billowed noise.
 
     Returns
     -------
@@ -36,6 +36,7 @@ def detail_tile() -> FloatArray:
         band = np.exp(-((np.log2(np.maximum(radius, 1e-6) / cycles) / 0.5) ** 2))
         white = np.fft.fft2(generator.standard_normal((TILE_SIZE, TILE_SIZE)))
         octave = np.fft.ifft2(white * band).real
+        octave = np.abs(octave)  # rounded lobes between creases, as clouds have
         octave = (octave - octave.mean()) / octave.std()
         octaves.append(np.pad(octave, ((0, 1), (0, 1)), mode="wrap"))
     tile = np.stack(octaves)[None].astype(np.float32)

@@ -137,17 +137,38 @@ def test_profile_keeps_the_column_and_bases_are_flat(level: int) -> None:
     profile = VerticalProfile()
     types = torch.zeros(1, 6, 16, 16)
     types[:, 0] = 1
-    noise = torch.randn(1, 2, 1, 1, generator=torch.Generator().manual_seed(0)).expand(-1, -1, 16, 16)
+    noise = torch.randn(1, 16, 1, 1, generator=torch.Generator().manual_seed(0)).expand(-1, -1, 16, 16)
     filled = []
     for depth in (0.0, 0.5, 5.0, 30.0):
         maps = torch.full((1, 1, 16, 16), depth)
         for shells in (4, 8, 16):
-            extinction = profile(maps, profile.parameters_of(types), noise, torch.linspace(0, 1, shells), level)
+            extinction = profile(
+                maps, profile.parameters_of(types), noise[:, :shells], torch.linspace(0, 1, shells), level
+            )
             assert (extinction >= 0).all()
             np.testing.assert_allclose(extinction.mean(1), maps[:, 0], rtol=1e-4)
         assert depth == 0 or extinction[0, 0].min() > 0  # every cloudy column begins at the base
         filled.append(int((extinction[0, :, 8, 8] > 0.05 * extinction.max()).sum()))
     assert filled[3] > filled[1]  # thick columns are taller
+
+
+def disc_top(radius_texels: float, depth: float) -> float:
+    """Height of the top in the middle of a round cumulus on the finest level, without puffs."""
+    profile = VerticalProfile()
+    types = torch.zeros(1, 6, 128, 128)
+    types[:, 0] = 1
+    axis = torch.arange(128) - 63.5
+    maps = depth * (axis[:, None] ** 2 + axis[None, :] ** 2 <= radius_texels**2).float()[None, None]
+    height = torch.linspace(0, 1, 101)
+    middle = profile(maps, profile.parameters_of(types), None, height, 0)[0, :, 64, 64]
+    return float(height[middle > 0.5 * middle.max()].max())
+
+
+def test_cumulus_are_about_as_high_as_wide() -> None:
+    tops = {radius: disc_top(radius, 40.0) * 1300 / 25 for radius in (4, 8, 16, 32)}  # texels, in a layer of 1.3 km
+    for radius, top in tops.items():
+        assert 0.5 * radius < top < 2.2 * radius, (radius, top)
+    assert disc_top(16, 60.0) > disc_top(16, 8.0) + 0.05  # and thick ones are higher
 
 
 def test_export_matches_torch_and_keeps_shells_free(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from skygen_addon.core.detail import TILE_TEXELS, WAVELENGTH_TEXELS
 
 from .atlas import lookup
 from .shells import shell_distance_km
-from .sunlight import sharpened
+from .sunlight import SHARPNESS, sharpened
 
 FORWARD_G, BACKWARD_G, FORWARD_WEIGHT = 0.88, -0.3, 0.96
 """Lobes whose mean cosine is near that of water droplets in daylight, 0.85 (Hu and Stamnes 1993)."""
@@ -40,7 +40,7 @@ SHARE_BELOW, SHARE_LIMIT = 0.5, 0.03
 """Effective B for the share of the sky, and the least share of sky or ground."""
 SKIN_DEPTH = 0.4
 """Optical depth toward the sun below which a cloud's surface counts as fully lit."""
-DETAIL_EROSION = 0.3
+DETAIL_EROSION = 0.1
 """How much the detail moves a cloud's outline, in shares of its greatest extinction."""
 DETAIL_RADIUS_TEXELS, DETAIL_TURN = 2.0, 0.55
 """The detail is read along a helix around the vertical (radius, and radians per texel of height), so that
@@ -101,6 +101,25 @@ def between(lower: Tensor, upper: Tensor, fraction: Tensor) -> Tensor:
     """Optical depth between two shells: harmonic, for between a shell inside a cloud and one outside
     its lit surface has the outer one's depth."""
     return 1 / ((1 - fraction) / (lower + SKIN_DEPTH) + fraction / (upper + SKIN_DEPTH)) - SKIN_DEPTH
+
+
+def mean_sharpened(first: Tensor, last: Tensor) -> Tensor:
+    """Mean of :func:`sharpened` over a step along which the outline goes linearly from ``first`` to ``last``."""
+
+    def integral(outline: Tensor) -> Tensor:
+        raised = (outline - 0.5) * SHARPNESS + 0.5
+        return 0.5 * raised.clamp(0.0, 1.0).square() + torch.relu(raised - 1)
+
+    rise = last - first
+    flat = rise.abs() < 1e-3
+    slope = torch.where(flat, torch.ones_like(rise), rise) * SHARPNESS
+    return torch.where(flat, sharpened(0.5 * (first + last)), (integral(last) - integral(first)) / slope)
+
+
+def clear_stretch(first: Tensor, last: Tensor) -> Tensor:
+    """Share of a step that lies in front of the cloud it enters, 0 where it begins inside."""
+    rise = (last - first).clamp(min=1e-3)
+    return torch.where(first < 0.5, ((0.5 - first) / rise).clamp(0.0, 1.0), torch.zeros_like(first))
 
 
 def before(samples: Tensor) -> Tensor:
@@ -166,18 +185,22 @@ class Dome(nn.Module):
         fill = fill.reshape(gaps * steps, h * w)
         lift = ((height - shell_km[0]) / (shell_km[1] - shell_km[0])).clamp(0.0, 1.0)  # s 1, bases stay flat
         noise, variance = noise * lift, variance * lift * lift
-        eroded = sharpened(fill + DETAIL_EROSION * noise * (3 * fill).clamp(0.0, 1.0))  # no specks in clear air
-        density = gap[:, 2].reshape(gaps * steps, h * w) * eroded * torch.exp(noise - 0.5 * variance)  # s p
+        outline = fill + DETAIL_EROSION * noise * (3 * fill).clamp(0.0, 1.0)  # s p, no specks in clear air
+        greatest = gap[:, 2].reshape(gaps * steps, h * w) * torch.exp(noise - 0.5 * variance)  # s p
 
-        # From one sample to the next extinction is linear; light comes from where it is scattered,
-        # near the front of a dense step and in the middle of a thin one.
+        # From one sample to the next a cloud's outline is linear, so where a step enters or leaves a
+        # cloud is known; light comes from where it is scattered, near the front of a dense stretch.
         base = shell_distance_km(sin_elevation, shell_km[:1, None])  # 1 p
-        depth = 0.5 * (density + before(density)) * (distance - torch.cat([base, distance[:-1]]))  # s p
+        share = mean_sharpened(before(outline), outline)
+        depth = 0.5 * (greatest + before(greatest)) * share * (distance - torch.cat([base, distance[:-1]]))  # s p
         total = torch.cumsum(depth, dim=0)
         weight = torch.exp(depth - total) * (1 - torch.exp(-depth))  # s p
         safe = weight.sum(0) + 1e-6
-        place = 1 / (2 + depth)  # mean place of scattering in a step, 0 front to 1 back
+        entry = clear_stretch(before(outline), outline)
+        place = entry + share / (2 + depth)  # mean place of scattering in a step, 0 front to 1 back
         sun_depth = before(sun_depth) + (sun_depth - before(sun_depth)) * place
+        zenith_depth = before(zenith_depth) + (zenith_depth - before(zenith_depth)) * place
+        density = 0.5 * (greatest + before(greatest)) * sharpened(before(outline) + (outline - before(outline)) * place)
         below = density * (height - shell_km[0])  # s p, as if the cloud were uniform down to its base
         sun = (weight * sun_source(cos_angle, sin_elevation, sun_depth, zenith_depth, below)).sum(0)
         sky = (weight * sky_share(sin_elevation, zenith_depth, below)).sum(0)

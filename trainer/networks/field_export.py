@@ -15,7 +15,7 @@ from skygen_addon.core.signatures import CONDITION_CHANNELS, field_signature
 
 from .onnx_export import export_graph
 
-SIZE_LIMIT_BYTES = 6 * 1024 * 1024
+SIZE_LIMIT_BYTES = 8 * 1024 * 1024
 
 
 def example_inputs(lattice: Lattice, seed: int = 0, cover: float = 0.5, shells: int = 8) -> tuple[Tensor, ...]:
@@ -69,7 +69,7 @@ def export_field(module: nn.Module, path: Path) -> None:
     Raises
     ------
     BundleError
-        If the file is larger than 6 MB.
+        If the file is larger than 8 MB.
     """
     lattice = module.lattice
     assert isinstance(lattice, Lattice)

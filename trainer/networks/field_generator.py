@@ -18,7 +18,7 @@ from torch.nn import functional
 from skygen_addon.core.request import CLOUD_TYPES
 
 from .field_octaves import HALO, crop
-from .procedural_field import FACTOR, FIELD_LATTICE, LevelMaps, ProceduralField, depth_of
+from .procedural_field import COLUMN_NOISE, FACTOR, FIELD_LATTICE, LevelMaps, ProceduralField, depth_of
 
 EXCESS_LIMIT = 0.5
 """Largest correction of the excess, in deviations of the potential."""
@@ -121,7 +121,7 @@ class FieldGenerator(nn.Module):
         """Noise lattices coarse to fine, condition, shell_height; see signatures.field_signature."""
         *noise, condition, shell_height = inputs
         depths, maps = self.columns(tuple(noise), condition)
-        return self.procedural.fill(depths, maps, shell_height)
+        return self.procedural.fill(depths, maps, tuple(noise[COLUMN_NOISE:]), shell_height)
 
 
 assert 2 * STAGE_HALO + FACTOR * 2 * 2 <= 2 * HALO  # what is left suffices to match levels

@@ -26,10 +26,15 @@ from skygen_addon.core.bundle import Lattice, NoiseInput
 from skygen_addon.core.request import CLOUD_TYPES
 
 from .field_octaves import BILLOW_SKEWNESS, HALO, Billow, Fibre, Resample, cell_count, crop, gaussian_blur
-from .vertical_profile import VerticalProfile
+from .puffs import PUFF_OCTAVES, Puffs, puff_cells
+from .vertical_profile import PARAMETERS, VerticalProfile
 
 LEVELS, FACTOR, TEXEL_KM = 3, 4, 0.025
 _LEVEL_NAMES = ("near", "mid", "wide")
+COLUMN_NOISE = 3 * LEVELS
+"""Noise inputs of the columns; those of the puffs follow."""
+SETTINGS = 5 + PARAMETERS
+"""Setting maps of a level."""
 _WIDE_REACH = 12
 """Reach in 1.6 km cells of the widest blur."""
 
@@ -46,6 +51,8 @@ def field_lattice(window: int) -> Lattice:
             NoiseInput(f"noise_{name}_2", 4, cell_count(size, 2), 2 * texel),
             NoiseInput(f"noise_{name}_1", 2, size + 2 * Fibre.REACH, texel),
         ]
+    for octave in PUFF_OCTAVES:
+        noise.append(NoiseInput(octave.name, octave.slices, puff_cells(octave, window, FACTOR), octave.cell_texels))
     return Lattice(window, LEVELS, FACTOR, TEXEL_KM, tuple(noise), cell_count(size, 4), 4 * FACTOR**2)
 
 
@@ -228,6 +235,7 @@ class ProceduralField(nn.Module):
         self.lattice = field_lattice(window)
         self.window, self.size = window, window + 2 * HALO
         self.profile = VerticalProfile()
+        self.puffs = nn.ModuleList(Puffs(window, level, FACTOR) for level in range(LEVELS - 1))
         self.fibre = Fibre()
         self.spline_4 = Resample(self.size, 4, "cubic")
         self.noise_2, self.noise_4 = Resample(self.size, 2, "noise"), Resample(self.size, 4, "noise")
@@ -243,7 +251,7 @@ class ProceduralField(nn.Module):
         self.register_buffer("edges", torch.tensor(rows).T.contiguous(), persistent=False)  # (4, types)
 
     def settings(self, condition: Tensor) -> tuple[Tensor, Tensor]:
-        """Amplitudes (B, 19, c, c) and setting maps (B, 12 + 3, c, c) on the condition cells.
+        """Amplitudes (B, 19, c, c) and setting maps (B, SETTINGS + 3, c, c) on the condition cells.
 
         The last three setting maps are the unresolved deviations of near, mid and wide.
         """
@@ -315,10 +323,10 @@ class ProceduralField(nn.Module):
             kept = kept + wide_billows
             potential = kept + a[billow_a] * self.billow["4"](four) + a[billow_b] * self.billow["2"](two)
             carried = (kept, eroded, direction_weights, four, two)
-        deviation = maps[:, 12 + level : 13 + level]
+        deviation = maps[:, SETTINGS + level : SETTINGS + 1 + level]
         excess = potential + maps[:, :1]
         depth = depth_of(excess, deviation, maps)
-        return LevelMaps(excess, depth, deviation, eroded, maps[:, :12]), carried
+        return LevelMaps(excess, depth, deviation, eroded, maps[:, :SETTINGS]), carried
 
     def levels(self, noise: tuple[Tensor, ...], condition: Tensor) -> list[LevelMaps]:
         """Maps of the levels, finest first, before they are matched to each other."""
@@ -343,13 +351,14 @@ class ProceduralField(nn.Module):
             out.insert(0, wider)
         return out
 
-    def fill(self, depths: list[Tensor], maps: list[LevelMaps], shell_height: Tensor) -> Tensor:
-        """Extinction (B * L, k, N, N), finest level first, of matched column depths."""
-        n = self.window
-        parts = [
-            self.profile(depth, crop(m.settings[:, 5:12], n), crop(m.erosion, n), shell_height, level)
-            for level, (depth, m) in enumerate(zip(depths, maps, strict=True))
-        ]
+    def fill(
+        self, depths: list[Tensor], maps: list[LevelMaps], puffs: tuple[Tensor, ...], shell_height: Tensor
+    ) -> Tensor:
+        """Extinction (L, k, N, N), finest level first, of matched column depths (1, 1, N, N) and puff noise."""
+        parts = []
+        for level, (depth, m) in enumerate(zip(depths, maps, strict=True)):
+            noise = self.puffs[level](puffs, shell_height).transpose(0, 1) if level < len(self.puffs) else None
+            parts.append(self.profile(depth, crop(m.settings[:, 5:], self.window), noise, shell_height, level))
         return torch.cat(parts, 0)
 
     def columns(self, noise: tuple[Tensor, ...], condition: Tensor) -> tuple[list[Tensor], list[LevelMaps]]:
@@ -361,4 +370,4 @@ class ProceduralField(nn.Module):
         """Noise lattices coarse to fine, condition, shell_height; see signatures.field_signature."""
         *noise, condition, shell_height = inputs
         depths, maps = self.columns(tuple(noise), condition)
-        return self.fill(depths, maps, shell_height)
+        return self.fill(depths, maps, tuple(noise[COLUMN_NOISE:]), shell_height)

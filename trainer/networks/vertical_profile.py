@@ -1,4 +1,4 @@
-"""From a column's optical depth to extinction on shells: flat bases, domed and eroded tops.
+"""From a column's optical depth to extinction on shells: flat bases, domed and billowing tops.
 
 Shared by the procedural and the learned field, so both fill a layer in the same way. Heights are
 fractions of the layer's thickness, 0 at the base and 1 at the top.
@@ -12,45 +12,51 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+SPANS = 4
+"""Widths over which a cloud is measured: about 60, 120, 240 and 480 m at texture scale 1."""
+
 
 @dataclass(frozen=True)
 class ProfileShape:
     """How one cloud type fills its layer."""
 
     thin_top: float
-    """Height of the top where the column is thinnest."""
+    """Height of the top at a cloud's rim."""
     thick_top: float
-    """Height of the top where the column is thickest."""
+    """Height of the top in the middle of a wide, thick cloud."""
     half_depth: float
-    """Column optical depth at which the top is half-way between the two."""
-    erosion: float
-    """Deviation of the top height by noise that changes with height."""
+    """Column optical depth at which the top is half-way as high as depth can make it."""
+    puffs: float
+    """Deviation of the top's height by puffs, in high clouds."""
     softness: float
     """Height over which the top fades out, several shells wide; the dome makes it three times steeper."""
     gain: float
     """Growth of extinction with height (liquid water rises above a condensation level)."""
     base_softness: float
     """Height over which the base fades in; small for flat bases."""
+    width_share: tuple[float, float, float, float, float]
+    """Shares of height that a cloud has anywhere, and where it fills 60, 120, 240 and 480 m around a
+    place; they sum to 1. Convection cells are about as high as they are wide."""
 
 
 PROFILES = (
-    ProfileShape(0.03, 1.00, 18.0, 0.18, 0.36, 0.6, 0.02),  # cumulus
-    ProfileShape(0.12, 0.90, 7.0, 0.12, 0.25, 0.5, 0.02),  # stratocumulus
-    ProfileShape(0.25, 0.90, 3.0, 0.10, 0.40, 0.0, 0.20),  # altocumulus
-    ProfileShape(0.70, 0.95, 8.0, 0.05, 0.30, 0.2, 0.02),  # stratus
-    ProfileShape(0.60, 1.00, 0.4, 0.20, 0.60, 0.0, 0.60),  # cirrus
-    ProfileShape(0.03, 1.00, 36.0, 0.20, 0.30, 0.5, 0.02),  # towering cumulus
+    ProfileShape(0.05, 1.00, 14.0, 0.17, 0.36, 0.6, 0.02, (0.02, 0.12, 0.18, 0.28, 0.40)),  # cumulus
+    ProfileShape(0.12, 0.90, 7.0, 0.10, 0.25, 0.5, 0.02, (0.15, 0.25, 0.30, 0.30, 0.0)),  # stratocumulus
+    ProfileShape(0.25, 0.90, 3.0, 0.08, 0.40, 0.0, 0.20, (0.40, 0.35, 0.25, 0.0, 0.0)),  # altocumulus
+    ProfileShape(0.70, 0.95, 8.0, 0.05, 0.30, 0.2, 0.02, (1.0, 0.0, 0.0, 0.0, 0.0)),  # stratus
+    ProfileShape(0.60, 1.00, 0.4, 0.05, 0.60, 0.0, 0.60, (1.0, 0.0, 0.0, 0.0, 0.0)),  # cirrus
+    ProfileShape(0.05, 1.00, 24.0, 0.17, 0.30, 0.5, 0.02, (0.02, 0.07, 0.13, 0.28, 0.50)),  # towering cumulus
 )
 """Shapes in the order of CLOUD_TYPES."""
 
-PARAMETERS = 7
-_TURNS = 2.2
-"""Half turns of the erosion noise between base and top."""
-DOME_POWER = 0.75
-"""How fast tops rise with the product of a column's depth and the depth around it."""
-LEAST_SOFTNESS = 0.12
+PARAMETERS = 7 + 1 + SPANS
+DEPTH_SHARE = 0.45
+"""Share of the height that depends on the column's depth; the rest is there wherever the cloud is wide."""
+FULL_DEPTH = (0.35, 0.5, 0.7)
+"""Optical depth, in half depths, of a texel that is all cloud, by level: coarser texels hold means."""
+LEAST_SOFTNESS = 0.14
 """Softness of the lowest tops, about two shells."""
-GREATEST_PACKING = 90.0
+GREATEST_PACKING = 120.0
 """Greatest extinction per thickness of a filled shell; thin clouds hold no more."""
 
 
@@ -63,12 +69,32 @@ def _soften(maps: Tensor, times: int) -> Tensor:
     return maps
 
 
-def surrounding_depth(depth: Tensor, level: int) -> Tensor:
-    """Column depth (B, 1, S, S) averaged over about 400 m, S a multiple of 4 on the finest level."""
-    if level == 0:
-        coarse = _soften(nn.functional.avg_pool2d(depth, 4), 6)
-        return nn.functional.interpolate(coarse, scale_factor=4.0, mode="bilinear", align_corners=False)
-    return _soften(depth, 6 if level == 1 else 1)
+def _spread_over(maps: Tensor, pool: int) -> Tensor:
+    """Maps (B, 1, S, S) blurred over a deviation of 1.2 ``pool`` texels; S a multiple of ``pool``."""
+    if pool == 1:
+        return _soften(maps, 3)
+    coarse = _soften(nn.functional.avg_pool2d(maps, pool), 3)
+    return nn.functional.interpolate(coarse, scale_factor=float(pool), mode="bilinear", align_corners=False)
+
+
+def inner_width(filled: Tensor, level: int) -> list[Tensor]:
+    """How far a place lies inside its cloud, 0 at the rim to 1 well inside, over each of the four spans.
+
+    A straight rim at distance d gives erf(d / (span sqrt 2)); what is narrower than a span gives 0 there.
+
+    Parameters
+    ----------
+    filled : Tensor, shape (B, 1, S, S)
+        Share of each texel that is cloud, 0 to 1; S a multiple of 16 on the finest level.
+    level : int
+        0 for texels of 25 m, 1 for 100 m, 2 for 400 m.
+    """
+    widths = []
+    for span in range(SPANS):
+        pool = 2 ** (span + 1) // 4**level
+        blurred = _spread_over(filled, pool) if pool else filled
+        widths.append(torch.relu(2 * blurred - 1))
+    return widths
 
 
 class VerticalProfile(nn.Module):
@@ -81,34 +107,35 @@ class VerticalProfile(nn.Module):
                 p.thin_top,
                 p.thick_top - p.thin_top,
                 math.log(p.half_depth),
-                p.erosion,
+                p.puffs,
                 1 / p.softness,
                 p.gain,
                 1 / p.base_softness,
+                *p.width_share,
             )
             for p in PROFILES
         ]
         self.register_buffer("table", torch.tensor(rows).T.contiguous(), persistent=False)
 
     def parameters_of(self, types: Tensor) -> Tensor:
-        """Parameter maps (B, 7, n, n) of type weights (B, 6, n, n) that sum to 1."""
+        """Parameter maps (B, PARAMETERS, n, n) of type weights (B, 6, n, n) that sum to 1."""
         table: Tensor = self.table
         return nn.functional.conv2d(types, table[:, :, None, None])
 
-    def forward(self, depth: Tensor, shape: Tensor, erosion: Tensor, shell_height: Tensor, level: int) -> Tensor:
+    def forward(self, depth: Tensor, shape: Tensor, puffs: Tensor | None, shell_height: Tensor, level: int) -> Tensor:
         """Extinction per layer thickness.
 
-        How high a cloud reaches follows from the column and from the depth around it, so tops are
-        domes: neither a narrow column stands up as a pillar nor a cloud's rim as a curtain.
+        How high a cloud reaches follows from how far a place lies inside it, hence tops are domes
+        about as high as wide, and from the column's depth, which gives them turrets.
 
         Parameters
         ----------
         depth : Tensor, shape (B, 1, S, S)
-            Vertical optical depth of the column, 0 or more.
-        shape : Tensor, shape (B, 7, S, S)
+            Vertical optical depth of the column, 0 or more; S a multiple of 16.
+        shape : Tensor, shape (B, PARAMETERS, S, S)
             Maps of :meth:`parameters_of`.
-        erosion : Tensor, shape (B, 2, S, S)
-            Noise of zero mean and unit variance; its two parts are mixed by cos and sin of height.
+        puffs : Tensor, shape (B, k, S, S), or None
+            Noise of zero mean and at most unit variance in three dimensions.
         shell_height : Tensor, shape (k,)
             Fractions of the thickness, 0 to 1.
         level : int
@@ -122,19 +149,18 @@ class VerticalProfile(nn.Module):
         """
         height = shell_height[None, :, None, None]
         half = torch.exp(shape[:, 2:3])
-        local = _soften(depth, 2) if level == 0 else depth
-        ratio = (local * surrounding_depth(depth, level) / half.square() + 1e-8) ** DOME_POWER
-        top = shape[:, 0:1] + shape[:, 1:2] * (ratio / (ratio + 1))
-        amount = shape[:, 3:4] * (top / (top + 0.2))
-        if level == 0:  # finer than its height, erosion would stand as spikes
-            erosion = torch.cat([_soften(part, 4) for part in erosion.split(1, 1)], 1)
+        local = _spread_over(depth, 4) if level == 0 else depth  # narrower, it would stand as a finger
+        widths = inner_width((depth / (half * FULL_DEPTH[level])).clamp(0.0, 1.0), level)
+        inside = shape[:, 7:8] + sum(shape[:, 8 + i : 9 + i] * width for i, width in enumerate(widths))
+        turret = (1 - DEPTH_SHARE) + DEPTH_SHARE * (local / (local + half))
+        top = shape[:, 0:1] + shape[:, 1:2] * inside * turret
         steep = torch.maximum(shape[:, 4:5], 1 / (LEAST_SOFTNESS + 0.5 * top))
-        turn = height * (_TURNS * math.pi)
-        # Erosion grows from the base, so bases stay flat; the thinnest columns keep their lowest shell.
-        eroded = (amount * erosion[:, 0:1]) * (torch.cos(turn) * height) + (amount * erosion[:, 1:2]) * (
-            torch.sin(turn) * height
-        )
-        filled = ((top + eroded - height) * steep + 0.5).clamp(0.0, 1.0)
+        surface = top - height
+        if puffs is not None:
+            # Puffs grow from a cloud's base to its middle, so bases stay flat, and with the cloud.
+            risen = (height / (0.5 * top + 0.02)).clamp(0.0, 1.0)
+            surface = surface + (shape[:, 3:4] * (top / (top + 0.2))) * risen * puffs
+        filled = (surface * steep + 0.5).clamp(0.0, 1.0)
         base = ((height + 0.01) * shape[:, 6:7]).clamp(0.02, 1.0)
         floor = 1e-3 * (1.0 - height) ** 4
         weight = filled * base * (1.0 + shape[:, 5:6] * height) + floor
