@@ -52,12 +52,14 @@ def layer_shells(layer_index: int, thickness_km: float) -> int:
     return LAYER_SHELLS[layer_index]
 
 
-GAP_CHANNELS = (
-    *("lower_fill", "upper_fill", "greatest_extinction"),
-    *("lower_sun_depth", "upper_sun_depth", "lower_zenith_depth", "upper_zenith_depth"),
-)
-"""What the dome reads of a gap: shares of the column's greatest extinction (1/km) on the lower and the upper
-shell, and optical depths toward the sun and straight up on both."""
+OUTLINE_CHANNELS = ("lower_fill", "upper_fill", "greatest_extinction")
+"""Where a gap between two shells holds cloud: shares of the column's greatest extinction (1/km) on both shells."""
+
+LIGHT_CHANNELS = ("lower_sun_depth", "upper_sun_depth", "lower_zenith_depth", "upper_zenith_depth")
+"""Optical depths toward the sun and straight up on the lower and the upper shell of a gap."""
+
+OCCUPANCY_CELL = 4
+"""Texels along each side of an occupancy cell."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,11 @@ SUNLIGHT = GraphSignature(
         Tensor("plane_matrix", (2, 2), "plane to lattice, unitless"),
         Tensor("sun_direction", (3,), "unit vector at the clouds"),
     ),
-    (Tensor("gap_volume", ("g", len(GAP_CHANNELS), "LN", "N"), "GAP_CHANNELS of each gap between two shells"),),
+    (
+        Tensor("outline", (1, len(OUTLINE_CHANNELS), "gLN", "N"), "OUTLINE_CHANNELS, gaps below one another"),
+        Tensor("light", (1, len(LIGHT_CHANNELS), "gLN", "N"), "LIGHT_CHANNELS, gaps below one another"),
+        Tensor("occupancy", ("g", 1, "Ln", "n"), "greatest fill in and around cells of OCCUPANCY_CELL texels"),
+    ),
 )
 
 DOME = GraphSignature(
@@ -135,7 +141,9 @@ DOME = GraphSignature(
     (
         Tensor("direction", ("h", "w", 3), "unit vector"),
         Tensor("footprint_rad", (), "angle of one output pixel"),
-        Tensor("gap_volume", ("g", len(GAP_CHANNELS), "LN", "N"), "the sunlight graph's output"),
+        Tensor("outline", (1, len(OUTLINE_CHANNELS), "gLN", "N"), "the sunlight graph's output"),
+        Tensor("light", (1, len(LIGHT_CHANNELS), "gLN", "N"), "the sunlight graph's output"),
+        Tensor("occupancy", ("g", 1, "Ln", "n"), "the sunlight graph's output"),
         Tensor("detail", (1, 2, "d", "d"), "tileable detail octaves, zero mean, unit variance"),
         Tensor("detail_strength", (), "0 turns detail off"),
         Tensor("shell_km", ("k",), "height above the camera"),

@@ -47,6 +47,8 @@ class CloudVolume:
     """(2,) east and north of the camera in the window: a plane point p lies at plane_matrix p + plane_offset_km."""
     texel_km: float
     """Finest texel."""
+    factor: int
+    """How much wider each window is than the finer one."""
     plane_matrix: NDArray[np.float64]
     """(2, 2) plane to lattice."""
 
@@ -156,7 +158,7 @@ class CloudField:
         (extinction,) = self._graph(**inputs)
         if layer.cover <= 0:
             extinction = np.zeros_like(extinction)
-        return CloudVolume(extinction, offset, texel_km, matrix)
+        return CloudVolume(extinction, offset, texel_km, self._lattice.factor, matrix)
 
     def _blended(self, seed: int, stream: int, noise: NoiseInput, phases: list[_Phase]) -> FloatArray:
         """Noise (C, S, S) at its evolution phase, blended over the loop; unit variance throughout."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -27,17 +28,20 @@ from ..core.sun import sun_disc
 from ..core.weather import apply_weather, weather_state
 from .cloud_field import CloudField
 from .graphs import GRAPH_FOLDER, Graph
-from .layers import LayerLight, layer_dome, layer_light
+from .layers import LayerLight, layer_dome, layer_light, substeps_at
 from .weather_graph import WeatherGraph
 
 TILE_PIXELS = 8192
 """Directions per tile; bounds memory, does not change results."""
-SUBSTEP_PLAN = ((45.0, 1, 2), (20.0, 1, 4), (10.0, 1, 6), (4.0, 2, 5), (-90.0, 4, 5))
-"""(lowest elevation in degrees, row super-samples, samples between two shells) from zenith to horizon."""
+BANDS_DEG = (60.0, 45.0, 35.0, 28.0, 22.0, 18.0, 15.0, 12.5, 10.0, 8.5, 7.0, 5.5, 4.0, 3.0, 2.0, 1.0, 0.0, -90.0)
+"""Lowest elevations of bands whose rays have the same number of samples, from zenith to nadir."""
+SUPERSAMPLES = ((10.0, 1), (4.0, 2), (0.0, 4), (-90.0, 1))
+"""(lowest elevation in degrees, samples of a row): near the horizon a row crosses many clouds."""
 FIELD_THREADS = 4
 """Threads inside the field graph, always: where one thread's share of a logarithm ends, its last bits change."""
 DISC_SUBSTEPS = 4
-_RowJob = tuple[int, int, int, int]
+_RowJob = tuple[int, int, int, float]
+"""First and last row, samples of a row, and elevation in radians."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +166,7 @@ class FrameRenderer:
         direction = disc_directions(size)
         bands = np.array_split(direction, max(1, size * size // TILE_PIXELS))
         with ThreadPoolExecutor(self.threads) as pool:
-            parts = list(pool.map(lambda band: self._domes(band, 2.0 / size, DISC_SUBSTEPS, scene), bands))
+            parts = list(pool.map(lambda band: self._domes(band, 2.0 / size, None, scene), bands))
         low, high = (np.concatenate([part[index] for part in parts], axis=1) for index in (0, 1))
         direct = sky.sun_irradiance * max(scene.sun_direction[2], 0.0)
         clear_irradiance = direct + sky.sky_irradiance
@@ -187,15 +191,18 @@ class FrameRenderer:
         return replace(scene, exposure=2.0**request.exposure_ev)
 
     def _domes(
-        self, direction: FloatArray, footprint_rad: float, substeps: int, scene: _Scene
+        self, direction: FloatArray, footprint_rad: float, elevation_rad: float | None, scene: _Scene
     ) -> tuple[FloatArray, FloatArray]:
+        """Both layers seen along directions of about one elevation, or of all elevations (None)."""
         low, high = (
             layer_dome(
                 self._dome,
                 layer,
                 direction,
                 footprint_rad=footprint_rad,
-                substeps=substeps,
+                substeps=DISC_SUBSTEPS
+                if elevation_rad is None or layer is None
+                else substeps_at(layer, elevation_rad, footprint_rad),
                 sun_direction=scene.sun_direction,
                 **({} if self._detail else {"detail_strength": 0.0}),
             )
@@ -226,12 +233,12 @@ class FrameRenderer:
         panorama = np.empty((height, width, 3), dtype=np.float32)
 
         def render_rows(job: _RowJob) -> None:
-            start, stop, supersamples, substeps = job
+            start, stop, supersamples, elevation_rad = job
             direction = panorama_directions(width, start, stop, supersamples)
             if start >= height // 2:
                 low = high = np.zeros((6, *direction.shape[:2]), dtype=np.float32)
             else:
-                low, high = self._domes(direction, 2 * np.pi / width, substeps, scene)
+                low, high = self._domes(direction, 2 * np.pi / width, elevation_rad, scene)
             radiance = self._compose_tile(direction, low, high, scene)
             panorama[start:stop] = radiance.reshape(stop - start, supersamples, width, 3).mean(1)
 
@@ -250,7 +257,7 @@ class FrameRenderer:
                 for a, e in zip(azimuth.ravel(), request.sun_elevation_rad + elevation.ravel(), strict=True)
             ]
         ).astype(np.float32)[None]
-        low, high = self._domes(direction, radius, DISC_SUBSTEPS, scene)
+        low, high = self._domes(direction, radius, request.sun_elevation_rad, scene)
         transmittance = float(np.exp(-(low[0] + high[0])).mean())
         irradiance = sky.sun_irradiance * (transmittance * scene.exposure)
         patch = sun_disc(request.width, request.sun_azimuth_rad, request.sun_elevation_rad, irradiance)
@@ -258,18 +265,16 @@ class FrameRenderer:
 
 
 def _row_jobs(width: int) -> list[_RowJob]:
-    """(start, stop, supersamples, substeps) of every tile; follows elevation only."""
+    """Tiles of full rows; everything but their number of rows follows from elevation only."""
     height = width // 2
     jobs: list[_RowJob] = []
-    start = 0
-    for lowest_deg, supersamples, substeps in SUBSTEP_PLAN:
-        stop = height if lowest_deg <= -90 else round((90 - lowest_deg) / 180 * height)
-        while start < stop:
-            if start >= height // 2:
-                supersamples = 1
-            limit = height // 2 if start < height // 2 else height
-            rows = max(1, TILE_PIXELS // (width * supersamples))
-            end = min(start + rows, stop, limit)
-            jobs.append((start, end, supersamples, substeps))
-            start = end
+    start, upper_deg = 0, 90.0
+    for lower_deg in BANDS_DEG:
+        stop = round((90 - max(lower_deg, -90.0)) / 180 * height)
+        supersamples = next(samples for lowest, samples in SUPERSAMPLES if lower_deg >= lowest)
+        elevation_rad = math.radians(0.5 * (upper_deg + lower_deg))
+        rows = max(1, TILE_PIXELS // (width * supersamples))
+        for first in range(start, stop, rows):
+            jobs.append((first, min(first + rows, stop), supersamples, elevation_rad))
+        start, upper_deg = stop, lower_deg
     return jobs

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 HORIZON_FADE_RAD = math.radians(0.6)
 """Sun elevation on both sides of the horizon within which clouds are lit from above and from beneath."""
+STEP_TEXELS, STEP_PIXELS = 1.4, 0.7
+"""Longest step along a ray, in texels of the window it crosses or, where that is more, in pixels there."""
+LEAST_SUBSTEPS, MOST_SUBSTEPS = 3, 16
+READ_SHARE = 0.46
+"""Share of a window's side within which it is read around the camera."""
 DETAIL_STRENGTH = 0.4
 """Deviation of log extinction in each detail octave."""
 
@@ -28,12 +33,18 @@ DETAIL_STRENGTH = 0.4
 class LayerLight:
     """A layer ready to be seen from any direction."""
 
-    gap_volume: FloatArray
-    """(k - 1, 7, L * N, N), signatures.GAP_CHANNELS."""
+    outline: FloatArray
+    """(1, 3, (k - 1) * L * N, N), signatures.OUTLINE_CHANNELS."""
+    light: FloatArray
+    """(1, 4, (k - 1) * L * N, N), signatures.LIGHT_CHANNELS."""
+    occupancy: FloatArray
+    """(k - 1, 1, L * n, n)."""
     shell_km: FloatArray
     """(k,) heights above the camera."""
     texel_km: float
     """Finest texel."""
+    factor: int
+    """How much wider each window is than the finer one."""
     plane_matrix: FloatArray
     """(2, 2) plane to lattice."""
     plane_offset_km: FloatArray
@@ -41,10 +52,15 @@ class LayerLight:
     detail_offset_km: FloatArray
     """(2,) camera on the detail tile."""
 
+    @property
+    def levels(self) -> int:
+        """Number of windows."""
+        return int(self.occupancy.shape[2] // self.occupancy.shape[3])
+
     def sun_transmittance(self) -> float:
         """Mean transmittance of sunlight through the whole layer over the middle window."""
-        size = self.gap_volume.shape[3]
-        return float(np.exp(-self.gap_volume[0, 3, size : 2 * size]).mean())
+        size = self.light.shape[3]
+        return float(np.exp(-self.light[0, 0, size : 2 * size]).mean())
 
 
 def layer_light(
@@ -86,24 +102,25 @@ def layer_light(
     height = np.linspace(0.0, 1.0, shells)
     shell_km = (layer.base_km + layer.thickness_km * height).astype(np.float32)
     extinction = volume.extinction_per_thickness * np.float32(layer.density / layer.thickness_km)
-    gap_volume = sum(
-        share
-        * sunlight[shells](
-            extinction=extinction,
-            shell_km=shell_km,
-            texel_km=volume.texel_km,
-            plane_matrix=volume.plane_matrix,
-            sun_direction=direction,
-        )[0]
-        for share, direction in _sides_of_sunlight(sun_direction)
-    )
-    assert isinstance(gap_volume, np.ndarray)
+    (share, direction), *others = _sides_of_sunlight(sun_direction)
+    inputs = {
+        "extinction": extinction,
+        "shell_km": shell_km,
+        "texel_km": volume.texel_km,
+        "plane_matrix": volume.plane_matrix,
+    }
+    outline, light, occupancy = sunlight[shells](**inputs, sun_direction=direction)
+    for other_share, other in others:
+        light = share * light + other_share * sunlight[shells](**inputs, sun_direction=other)[1]
     tile_km = TILE_TEXELS * volume.texel_km
     moved = -np.asarray(volume.plane_matrix, dtype=np.float64) @ np.asarray(layer.displacement_km, dtype=np.float64)
     return LayerLight(
-        gap_volume=gap_volume,
+        outline=outline,
+        light=light,
+        occupancy=occupancy,
         shell_km=shell_km,
         texel_km=volume.texel_km,
+        factor=volume.factor,
         plane_matrix=np.asarray(volume.plane_matrix, dtype=np.float32),
         plane_offset_km=np.asarray(volume.plane_offset_km, dtype=np.float32),
         detail_offset_km=np.mod(moved, tile_km).astype(np.float32),
@@ -129,6 +146,27 @@ def _sides_of_sunlight(sun_direction: FloatArray) -> list[tuple[np.float32, Floa
     return sides
 
 
+def substeps_at(layer: LayerLight, elevation_rad: float, footprint_rad: float) -> int:
+    """Samples between two shells for rays of an elevation, so that none steps over a texel or a pixel.
+
+    Parameters
+    ----------
+    layer : LayerLight
+        Gives the shells, and the texels of the window that such rays cross.
+    elevation_rad : float
+        Above the horizon.
+    footprint_rad : float
+        Angle of a pixel.
+    """
+    sine = math.sin(max(elevation_rad, math.radians(1.5)))
+    distance_km = float(layer.shell_km[0]) / sine
+    reach = distance_km / (READ_SHARE * layer.texel_km * layer.light.shape[3])
+    level = min(max(math.ceil(math.log(reach, layer.factor)), 0), layer.levels - 1) if reach > 0 else 0
+    step_km = max(STEP_TEXELS * layer.texel_km * layer.factor**level, STEP_PIXELS * footprint_rad * distance_km)
+    gap_km = float(layer.shell_km[1] - layer.shell_km[0]) / sine
+    return min(max(math.ceil(gap_km / step_km), LEAST_SUBSTEPS), MOST_SUBSTEPS)
+
+
 def layer_dome(
     dome: Graph,
     layer: LayerLight | None,
@@ -148,7 +186,9 @@ def layer_dome(
     outputs = dome(
         direction=direction,
         footprint_rad=footprint_rad,
-        gap_volume=layer.gap_volume,
+        outline=layer.outline,
+        light=layer.light,
+        occupancy=layer.occupancy,
         detail=detail_tile(),
         detail_strength=detail_strength,
         shell_km=layer.shell_km,

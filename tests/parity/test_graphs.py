@@ -58,9 +58,11 @@ def dome_inputs(shells: int, rows: int = 9, columns: int = 14) -> Inputs:
     generator = torch.Generator().manual_seed(shells)
     volume = sunlight_inputs(shells, (0.4, 0.5, 0.6))
     with torch.no_grad():
-        gap_volume = GapSunlight()(*volume.values())
+        outline, light, occupancy = GapSunlight()(*volume.values())
     values = {
-        "gap_volume": gap_volume,
+        "outline": outline,
+        "light": light,
+        "occupancy": occupancy,
         "direction": _directions(generator, rows, columns, -0.02),
         "footprint_rad": torch.tensor(0.003),
         "detail": torch.from_numpy(detail_tile().copy()),

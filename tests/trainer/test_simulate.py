@@ -13,7 +13,7 @@ from torch.nn.functional import normalize
 
 from skygen_addon.core.errors import RequestError, SkyGenError
 from trainer.networks.atlas import lookup
-from trainer.networks.dome import ASYMMETRY, dual_lobe, sky_share
+from trainer.networks.cloud_light import ASYMMETRY, dual_lobe, sky_share
 from trainer.networks.sunlight import gap_fill, sharpened
 from trainer.simulate.analytic_volumes import heap_extinction, slab_extinction
 from trainer.simulate.cloud_volume import CloudVolume, VolumeSampler, height_km, make_volume

@@ -20,25 +20,25 @@ MARGIN_TEXELS = 40
 """Texels over which a window melts into the next coarser one."""
 
 
-def lookup(atlas: Tensor, position_km: Tensor, texel_km: Tensor, repeat: bool = True) -> Tensor:
-    """Bilinear values of an atlas at lattice positions.
+def atlas_grid(position_km: Tensor, texel_km: Tensor, window: int, levels: int, repeat: bool = True) -> Tensor:
+    """Where an atlas holds lattice positions, in the coordinates of ``grid_sample``.
 
     Parameters
     ----------
-    atlas : Tensor, shape (k, C, L * N, N)
-    position_km : Tensor, shape (k, p, q, 2)
+    position_km : Tensor, shape (..., 2)
         Window coordinates (east, north) in km from the common centre.
     texel_km : Tensor, scalar
         Texel of the finest window.
+    window, levels : int
+        N and L of the atlas.
     repeat : bool
         Repeat the coarsest window beyond its rim; otherwise there is nothing.
 
     Returns
     -------
-    Tensor, shape (k, C, p, q)
+    Tensor, shape (..., 2)
+        -1 to 1 over the atlas's columns and rows.
     """
-    window = atlas.shape[3]
-    levels = atlas.shape[2] // window
     texels = position_km / texel_km
     reach = torch.maximum(texels[..., 0].abs(), texels[..., 1].abs())
     column = texels[..., 0] + window / 2
@@ -56,8 +56,31 @@ def lookup(atlas: Tensor, position_km: Tensor, texel_km: Tensor, repeat: bool = 
         row = torch.where(beyond, torch.remainder(row - first, period) + first, row)
     else:
         column = torch.where(beyond, torch.full_like(column, -4.0 * window), column)
-    grid = torch.stack([column * (2.0 / window) - 1, row * (2.0 / (levels * window)) - 1], dim=-1)  # k p q 2
-    return functional.grid_sample(atlas, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    return torch.stack([column * (2.0 / window) - 1, row * (2.0 / (levels * window)) - 1], dim=-1)
+
+
+def sample(maps: Tensor, grid: Tensor, mode: str = "bilinear") -> Tensor:
+    """``grid_sample`` as all atlases are read: outside there is nothing."""
+    return functional.grid_sample(maps, grid, mode=mode, padding_mode="zeros", align_corners=False)
+
+
+def lookup(atlas: Tensor, position_km: Tensor, texel_km: Tensor, repeat: bool = True) -> Tensor:
+    """Bilinear values of an atlas (k, C, L * N, N) at positions (k, p, q, 2), shape (k, C, p, q); see atlas_grid."""
+    window = atlas.shape[3]
+    return sample(atlas, atlas_grid(position_km, texel_km, window, atlas.shape[2] // window, repeat))
+
+
+def stack_gaps(maps: Tensor) -> Tensor:
+    """Atlases of gaps (g, C, R, N) below one another as one (1, C, g * R, N)."""
+    gaps, channels, rows, columns = maps.shape
+    return maps.transpose(0, 1).reshape(1, channels, gaps * rows, columns)
+
+
+def sample_gaps(stack: Tensor, grid: Tensor, gap: Tensor, gaps: int) -> Tensor:
+    """Values (C, q) of atlases stacked by :func:`stack_gaps`, at coordinates (q, 2) of gaps (q,)."""
+    row = (0.5 * grid[:, 1] + 0.5 + gap) * (2.0 / gaps) - 1
+    place = torch.stack([grid[:, 0], row], dim=-1)[None, None]  # 1 1 q 2
+    return sample(stack, place)[0, :, 0]
 
 
 def blend_margins(windows: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from skygen_addon.core.signatures import COMPOSE, DOME, SHELL_COUNTS, SUNLIGHT, 
 
 from .compose import Compose
 from .dome import Dome
-from .sunlight import GapSunlight, gap_volume
+from .sunlight import GapSunlight, gap_tables
 
 OPSET = 20
 
@@ -72,7 +72,9 @@ def export_fixed_graphs(folder: Path) -> None:
         shell_km = torch.linspace(1.5, 2.5, shells)
         extinction = torch.rand(levels, shells, window, window)
         example = (extinction, shell_km, texel, matrix, sun)
-        export_graph(GapSunlight(), SUNLIGHT, example, folder / f"sunlight_{shells}.onnx", ("N", "LN"))
+        export_graph(
+            GapSunlight(), SUNLIGHT, example, folder / f"sunlight_{shells}.onnx", ("N", "LN", "gLN", "n", "Ln")
+        )
     atlas = torch.rand(shells, 3, levels * window, window)
     direction = nn.functional.normalize(torch.rand(6, 8, 3) + 0.1, dim=-1)
     export_graph(
@@ -81,7 +83,7 @@ def export_fixed_graphs(folder: Path) -> None:
         (
             direction,
             torch.tensor(0.006),
-            gap_volume(atlas),
+            *gap_tables(atlas),
             torch.rand(1, 2, 33, 33),
             torch.tensor(0.5),
             shell_km,
@@ -93,7 +95,7 @@ def export_fixed_graphs(folder: Path) -> None:
             sun,
         ),
         folder / "dome.onnx",
-        ("h", "w", "k", "g", "m", "LN", "N", "d"),
+        ("h", "w", "k", "g", "m", "gLN", "Ln", "N", "n", "d"),
     )
     layer = torch.rand(6, 6, 8)
     export_graph(

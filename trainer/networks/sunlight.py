@@ -13,7 +13,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from .atlas import blend_margins, lookup, stack_windows, texel_positions
+from skygen_addon.core.signatures import OCCUPANCY_CELL
+
+from .atlas import blend_margins, lookup, stack_gaps, stack_windows, texel_positions
 from .shells import EARTH_RADIUS_KM
 
 SUBSTEPS = 4
@@ -103,10 +105,18 @@ class Sunlight(nn.Module):
         return torch.cat([atlas, sun_depth, zenith_depth], dim=1)  # k 3 LN N
 
 
-def gap_volume(atlas: Tensor) -> Tensor:
-    """An atlas as the dome reads it: GAP_CHANNELS of core.signatures, (k - 1, 7, L * N, N)."""
+def occupancy_of(gaps: Tensor) -> Tensor:
+    """Greatest fill of either shell within a texel of every cell, (g, 1, R / CELL, N / CELL), of gaps (g, 3, R, N)."""
+    fill = torch.maximum(gaps[:, :1], gaps[:, 1:2]) * (gaps[:, 2:3] > 1e-6).to(torch.float32)
+    return nn.functional.max_pool2d(fill, OCCUPANCY_CELL + 2, stride=OCCUPANCY_CELL, padding=1)
+
+
+def gap_tables(atlas: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """An atlas (k, 3, L * N, N) as the dome reads it: outline, light and occupancy of core.signatures.SUNLIGHT."""
+    fill = gap_fill(atlas[:, :1])
     sun, zenith = atlas[:, 1:2], atlas[:, 2:3]
-    return torch.cat([gap_fill(atlas[:, :1]), sun[:-1], sun[1:], zenith[:-1], zenith[1:]], dim=1)
+    light = torch.cat([sun[:-1], sun[1:], zenith[:-1], zenith[1:]], dim=1)
+    return stack_gaps(fill), stack_gaps(light), occupancy_of(fill)
 
 
 class GapSunlight(nn.Module):
@@ -118,5 +128,5 @@ class GapSunlight(nn.Module):
 
     def forward(
         self, extinction: Tensor, shell_km: Tensor, texel_km: Tensor, plane_matrix: Tensor, sun_direction: Tensor
-    ) -> Tensor:
-        return gap_volume(self.sunlight(extinction, shell_km, texel_km, plane_matrix, sun_direction))
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        return gap_tables(self.sunlight(extinction, shell_km, texel_km, plane_matrix, sun_direction))

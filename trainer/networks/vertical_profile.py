@@ -163,8 +163,8 @@ class VerticalProfile(nn.Module):
         filled = (surface * steep + 0.5).clamp(0.0, 1.0)
         base = ((height + 0.01) * shape[:, 6:7]).clamp(0.02, 1.0)
         floor = 1e-3 * (1.0 - height) ** 4
-        weight = filled * base * (1.0 + shape[:, 5:6] * height) + floor
-        packing = (depth / weight.mean(1, keepdim=True)).clamp(max=GREATEST_PACKING)
+        weight = filled * base * (1.0 + shape[:, 5:6] * height)
+        packing = (depth / (weight + floor).mean(1, keepdim=True)).clamp(max=GREATEST_PACKING)
         # Fine structure of the column belongs to its base; higher up it would stand as vertical streaks.
         smooth = _soften(packing, 3)
-        return weight * (packing + (smooth - packing) * height)
+        return weight * (packing + (smooth - packing) * height) + floor * packing

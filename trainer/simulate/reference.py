@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from trainer.networks.dome import ASYMMETRY, dual_lobe
+from trainer.networks.cloud_light import ASYMMETRY, dual_lobe
 from trainer.networks.shells import EARTH_RADIUS_KM, shell_distance_km
 
 from .cloud_volume import CloudVolume, VolumeSampler, height_km

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Generator, Tensor
 
-from trainer.networks.dome import BACKWARD_G, FORWARD_G, FORWARD_WEIGHT
+from trainer.networks.cloud_light import BACKWARD_G, FORWARD_G, FORWARD_WEIGHT
 
 
 def scattering_cosines(count: int, generator: Generator) -> Tensor:

@@ -20,7 +20,7 @@ from skygen_addon.core.whole_file import whole_file
 from skygen_addon.runtime.frame import DISC_SUBSTEPS
 from trainer.networks.dome import Dome
 from trainer.networks.shade import CELL
-from trainer.networks.sunlight import gap_volume
+from trainer.networks.sunlight import gap_tables
 
 from .cloud_volume import CloudVolume
 from .reference import TraceOptions, trace_reference
@@ -135,12 +135,13 @@ def disc_dome(volume: CloudVolume, direction: torch.Tensor) -> torch.Tensor:
     """The dome's six outputs (6, h, w), without detail, of directions (h, w, 3)."""
     substep = (torch.arange(DISC_SUBSTEPS) + 0.5) / DISC_SUBSTEPS
     rows = []
+    tables = gap_tables(volume.atlas)
     with torch.no_grad():
         for part in torch.split(direction, 32):
             outputs = Dome(repeat=False)(
                 part,
                 torch.tensor(2.0 / direction.shape[0]),
-                gap_volume(volume.atlas),
+                *tables,
                 torch.zeros(1, 2, 3, 3),
                 torch.tensor(0.0),
                 volume.shell_km,
