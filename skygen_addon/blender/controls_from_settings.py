@@ -105,7 +105,8 @@ def evaluated_controls(context: bpy.types.Context, world: bpy.types.World) -> It
         scene.frame_set(frame_before, subframe=subframe_before)
 
 
-def _write_layer(layer: SkyGenLayer, controls: LayerControls, what: str) -> None:
+def _two_kinds(controls: LayerControls, what: str) -> list[tuple[float, str]]:
+    """Weights and names of a layer's one or two cloud types, heaviest first."""
     kinds = sorted(((w, name) for name, w in controls.types.items() if w > 0), reverse=True)
     if len(kinds) > 2:
         raise RequestError(
@@ -114,6 +115,10 @@ def _write_layer(layer: SkyGenLayer, controls: LayerControls, what: str) -> None
         )
     if not kinds:
         raise RequestError(f"The {what} layer has no cloud type.", "Give one a weight above 0.")
+    return kinds
+
+
+def _write_layer(layer: SkyGenLayer, controls: LayerControls, kinds: list[tuple[float, str]]) -> None:
     layer.cover = controls.cover
     layer.cloud_type = kinds[0][1]
     if len(kinds) == 2:
@@ -137,10 +142,11 @@ def write_controls(settings: SkyGenSettings, controls: SkyControls) -> None:
     Raises
     ------
     RequestError
-        If a layer mixes more cloud types than the panel holds.
+        If a layer mixes more cloud types than the panel holds; nothing is set then.
     """
-    _write_layer(settings.low, controls.low, "low")
-    _write_layer(settings.high, controls.high, "high")
+    low, high = _two_kinds(controls.low, "low"), _two_kinds(controls.high, "high")
+    _write_layer(settings.low, controls.low, low)
+    _write_layer(settings.high, controls.high, high)
     settings.sun_azimuth = math.radians(controls.sun_azimuth_deg)
     settings.sun_elevation = math.radians(controls.sun_elevation_deg)
     settings.haze = controls.haze

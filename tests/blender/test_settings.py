@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import math
 from types import ModuleType
@@ -42,6 +43,31 @@ def test_preset_keeps_seed_and_output(world: Any) -> None:
     world.skygen.seed, world.skygen.output_folder, world.skygen.frame_end = 7, "/somewhere/", 12
     bpy.ops.skygen.apply_preset(preset="overcast")
     assert (world.skygen.seed, world.skygen.output_folder, world.skygen.frame_end) == (7, "/somewhere/", 12)
+
+
+def test_a_preset_that_cannot_be_shown_is_applied_and_can_be_undone(
+    world: Any, models: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    settings = world.skygen
+    settings.low.cover = 0.125
+    (models / "test" / "model.json").unlink()
+    bpy.ops.ed.undo_push(message="before")
+    assert bpy.ops.skygen.apply_preset("EXEC_DEFAULT", True, preset="overcast", show=True) == {"FINISHED"}
+    assert settings.preset == "overcast" and settings.low.cover > 0.5
+    assert "applied, but not shown: There is no model bundle" in capfd.readouterr().out
+    bpy.ops.ed.undo()
+    assert bpy.data.worlds["Artist"].skygen.low.cover == 0.125
+
+
+def test_controls_that_do_not_fit_the_panel_change_nothing(world: Any) -> None:
+    """The high layer is refused before the low one is written."""
+    convert, controls = part("blender.controls_from_settings"), part("core.controls")
+    before = convert.controls_from_settings(world.skygen)
+    high = dataclasses.replace(before.high, types={"cumulus": 0.4, "stratus": 0.3, "cirrus": 0.3})
+    changed = dataclasses.replace(before, low=controls.LayerControls(cover=0.9), high=high)
+    with pytest.raises(part("core.errors").RequestError, match="high layer mixes 3"):
+        convert.write_controls(world.skygen, changed)
+    assert convert.controls_from_settings(world.skygen) == before
 
 
 def requests(world: Any, frames: list[int]) -> list[Any]:

@@ -46,8 +46,11 @@ class SKYGEN_OT_apply_preset(bpy.types.Operator):
         world = active_world(context)
         try:
             use_preset(world, self.preset)
-            if self.show:
-                show_preview(context, world)
         except SkyGenError as error:
             return cancelled_by(self, error)
+        if self.show:
+            try:
+                show_preview(context, world)
+            except SkyGenError as error:  # the settings are new all the same: finish, so that undo has them
+                self.report({"WARNING"}, f"The preset is applied, but not shown: {error.message} {error.remedy}")
         return FINISHED
