@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from skygen_addon.core.bundle import CARD_FILE, DESCRIPTION_FILE, Bundle, graph_
 from skygen_addon.core.errors import BundleError, OutputError
 from skygen_addon.core.signatures import ENGINE_SCHEMA
 
+from .bundle_folder import check_name, check_replaceable, replace_bundle
 from .model_card import model_card
 from .networks.field_export import export_field
 from .networks.procedural_field import FIELD_LATTICE, ProceduralField
@@ -26,6 +26,8 @@ from .training.weather import export_weather
 
 LIMITS_FILE = "limits.md"
 """Written by hand into a run directory: what falls short; goes into the model card."""
+BUNDLES_FOLDER = Path("bundles")
+"""Where bundles are written when no ``--out`` is given, in the working folder: never among those that ship."""
 LICENCE = "GPL-3.0-or-later; weights learned from CC0 and CC BY 4.0 captures, attribution in MODEL_CARD.md"
 
 
@@ -33,8 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Command-line options of ``export``."""
     parser.add_argument("run_dir", type=Path, metavar="RUN", help="run directory written by train")
     parser.add_argument("--data", type=Path, default=Path("data/captures"), help="data folder that the run used")
-    parser.add_argument("--out", type=Path, help="bundle folder (default: skygen_addon/models/NAME)")
-    parser.add_argument("--name", default="skygen_quick", help="name of the bundle")
+    parser.add_argument("--out", type=Path, help="bundle folder (default: bundles/NAME)")
+    parser.add_argument("--name", default="skygen_quick", help="name of the bundle: letters, digits, _ and -")
     parser.add_argument(
         "--field", choices=("learned", "procedural"), default="learned", help="which field the bundle carries"
     )
@@ -99,7 +101,7 @@ def write_bundle(run: Path, data: Path, out: Path, name: str, field: str = "lear
     out : Path
         Bundle folder; an older bundle there is replaced when the new one has passed its checks.
     name : str
-        Name in the description.
+        Name in the description: letters, digits, ``_`` and ``-``.
     field : str
         "learned" or "procedural".
 
@@ -109,8 +111,12 @@ def write_bundle(run: Path, data: Path, out: Path, name: str, field: str = "lear
         If a checkpoint is missing, the run does not say how its networks were trained and from
         what, or the result does not fit the contracts.
     OutputError
-        If the folder cannot be written.
+        If the folder cannot be written, or holds anything that is not a bundle's.
+    RequestError
+        If the name has other characters.
     """
+    check_name(name)
+    check_replaceable(out)
     stages = ("weather", "shade", "field") if field == "learned" else ("weather", "shade")
     record = read_record(run, stages)
     figures, training_manifest = _figures(run, stages), _manifest_hash(data, record)
@@ -140,9 +146,7 @@ def write_bundle(run: Path, data: Path, out: Path, name: str, field: str = "lear
         (staging / CARD_FILE).write_text(card, encoding="utf-8")
         staging.chmod(0o755)
         load_bundle(staging)
-        if out.exists():
-            shutil.rmtree(out)
-        os.replace(staging, out)
+        replace_bundle(out, staging)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return load_bundle(out)
@@ -150,8 +154,9 @@ def write_bundle(run: Path, data: Path, out: Path, name: str, field: str = "lear
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the bundle and say where it is."""
-    out = arguments.out or Path("skygen_addon/models") / arguments.name
+    out = BUNDLES_FOLDER / arguments.name if arguments.out is None else arguments.out
     bundle = write_bundle(arguments.run_dir, arguments.data, out, arguments.name, arguments.field)
     size = sum(path.stat().st_size for path in out.iterdir())
     print(f"{out}: {bundle.name}, {size / 1e6:.1f} MB, identity {bundle.identity[:12]}")
+    print(f"Next: python -m skygen_addon bake --bundle {out} --out sky")
     return 0

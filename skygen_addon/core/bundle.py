@@ -252,14 +252,14 @@ SHIPPED_MODELS = Path(__file__).resolve().parent.parent / "models"
 
 
 def installed_bundle(models: Path = SHIPPED_MODELS) -> Path:
-    """Folder of the one bundle that ships with the engine.
+    """Folder of the one bundle that ships with the engine; folders that an export has not finished are hidden.
 
     Raises
     ------
     BundleError
         If there is none, or more than one to choose from.
     """
-    folders = sorted(p.parent for p in models.glob(f"*/{DESCRIPTION_FILE}"))
+    folders = sorted(p.parent for p in models.glob(f"*/{DESCRIPTION_FILE}") if not p.parent.name.startswith("."))
     if not folders:
         raise BundleError(f"There is no model bundle in {models}.", "Reinstall SkyGen or choose a model folder.")
     if len(folders) > 1:

@@ -66,6 +66,19 @@ def test_values_arrive_as_stated(folder: Path) -> None:
     }  # fmt: skip
 
 
+def test_one_bundle_is_installed_and_several_are_refused(tmp_path: Path) -> None:
+    for name in ("one", ".one.abc", ".one.17.old"):  # an export that was cut off leaves hidden folders
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.json").write_text("{}")
+    assert installed_bundle(tmp_path) == tmp_path / "one"
+    (tmp_path / "two").mkdir()
+    (tmp_path / "two" / "model.json").write_text("{}")
+    with pytest.raises(BundleError, match="several model bundles .*: one, two"):
+        installed_bundle(tmp_path)
+    with pytest.raises(BundleError, match="no model bundle"):
+        installed_bundle(tmp_path / "one")
+
+
 def test_the_shipped_bundle_states_its_own_graphs() -> None:
     bundle = load_bundle(installed_bundle())
     stated = json.loads((bundle.folder / "model.json").read_text(encoding="utf-8"))["graphs"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,8 +12,9 @@ from typing import Any
 import pytest
 
 from skygen_addon.core.bundle import WeatherScale, installed_bundle, load_bundle
-from skygen_addon.core.errors import BundleError
+from skygen_addon.core.errors import BundleError, OutputError, RequestError
 from trainer import export
+from trainer.__main__ import main
 from trainer.export import write_bundle
 from trainer.recipes import smoke
 from trainer.training.record import manifest_hash, read_record, record_stage, source_state
@@ -150,6 +152,83 @@ def test_a_procedural_field_needs_no_trained_one(run: Path, data: Path, tmp_path
     bundle = write_bundle(run, data, tmp_path / "bundle", "mine", "procedural")
     card = (bundle.folder / "MODEL_CARD.md").read_text()
     assert "procedural noise field; nothing in it is learned" in card and "- field: " not in card
+
+
+def listing(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def test_without_out_a_bundle_never_lands_among_those_that_ship(
+    run: Path, data: Path, tmp_path: Path, shipped_graphs: None, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    models = tmp_path / "skygen_addon" / "models"
+    shutil.copytree(installed_bundle(), models / "shipped")
+    monkeypatch.chdir(tmp_path)
+    assert main(["export", str(run), "--data", str(data), "--name", "mine"]) == 0
+    assert load_bundle(tmp_path / "bundles" / "mine").name == "mine"
+    assert "--bundle bundles/mine" in capsys.readouterr().out
+    assert installed_bundle(models).name == "shipped"
+
+
+@pytest.mark.parametrize("name", ["", "../mine", "a/b", "two words", "näher", "a\nb", "mine.old", "x" * 65])
+def test_other_names_are_refused(run: Path, data: Path, tmp_path: Path, name: str) -> None:
+    with pytest.raises(RequestError, match="name"):
+        write_bundle(run, data, tmp_path / "bundle", name)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["data", "run"]
+
+
+@pytest.mark.parametrize(
+    "held", [["thesis.txt"], ["model.json", "notes.md"], ["model.json", "old/model.json"], ["field.onnx"], [".hidden"]]
+)
+def test_a_folder_that_is_no_bundle_is_left_alone(
+    run: Path, data: Path, tmp_path: Path, shipped_graphs: None, held: list[str]
+) -> None:
+    out = tmp_path / "out"
+    for name in held:
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).write_text("mine")
+    before = listing(tmp_path)
+    with pytest.raises(OutputError, match="is not a bundle's folder"):
+        write_bundle(run, data, out, "mine")
+    assert listing(tmp_path) == before
+
+
+def test_files_links_and_the_working_folder_are_no_place_for_a_bundle(run: Path, data: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "empty")
+    for out in (tmp_path / "file", tmp_path / "link", tmp_path / "file" / "below", tmp_path / ("x" * 300), Path("")):
+        with pytest.raises(OutputError):
+            write_bundle(run, data, out, "mine")
+    assert (tmp_path / "file").read_text() == "mine" and (tmp_path / "link").is_symlink()
+
+
+def test_an_empty_folder_and_an_older_bundle_are_replaced(
+    run: Path, data: Path, tmp_path: Path, shipped_graphs: None
+) -> None:
+    (tmp_path / "bundle").mkdir()
+    for name in ("first", "second"):
+        assert write_bundle(run, data, tmp_path / "bundle", name).name == name
+        assert sorted(p.name for p in tmp_path.iterdir()) == ["bundle", "data", "run"]
+
+
+def test_an_older_bundle_comes_back_when_the_new_one_cannot_be_moved(
+    run: Path, data: Path, tmp_path: Path, shipped_graphs: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_bundle(run, data, tmp_path / "bundle", "first")
+    before, replace = listing(tmp_path), os.replace
+    targets: list[Path] = []
+
+    def fails_once(source: Path, target: Path) -> None:
+        targets.append(Path(target))
+        if targets.count(tmp_path / "bundle") == 1 and target == tmp_path / "bundle":
+            raise PermissionError("in use")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", fails_once)
+    with pytest.raises(OutputError, match="in use"):
+        write_bundle(run, data, tmp_path / "bundle", "second")
+    assert listing(tmp_path) == before and targets.count(tmp_path / "bundle") == 2
 
 
 def test_sittings_add_up_and_a_dirty_one_is_not_forgotten(run: Path, data: Path) -> None:
