@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import traceback
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 import bpy
 
-from ..core.errors import RequestError, SkyGenError
+from ..core.errors import OutputError, RequestError, SkyGenError
 from ..core.frames import parse_frames
 from .bake_plan import BakePlan, job_of_plan, plan_of_settings
 from .bake_process import run_job
@@ -23,13 +24,23 @@ from .sky_world import bind_frames
 COMMAND = "skygen"
 
 
+class _Parser(argparse.ArgumentParser):
+    """Reports bad arguments like every other bad request."""
+
+    def error(self, message: str) -> NoReturn:
+        raise RequestError(f"{message[:1].upper()}{message[1:]}.", f"See {self.prog} --help.")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog=f"blender -b FILE.blend --command {COMMAND}", description="Animated HDR skies of the scene's world."
+    parser = _Parser(
+        prog=f"blender -b FILE.blend --command {COMMAND}",
+        description="Animated HDR skies of the scene's world.",
+        allow_abbrev=False,
     )
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="bake")
     bake = verbs.add_parser(
         "bake",
+        allow_abbrev=False,
         help="bake the sky of the scene's world, show it there and save the .blend",
         description="Bake the sky of the scene's world as its settings say. The world then shows the baked "
         "sequence, and the .blend is saved so that rendering it shows the sky.",
@@ -56,13 +67,11 @@ def run(arguments: list[str]) -> int:
         0 done, 2 the request or the environment is at fault, 1 a defect.
     """
     try:
-        options = _parser().parse_args(arguments)
-    except SystemExit as stop:  # argparse ends the process, which here would be Blender's
+        _bake(_parser().parse_args(arguments))
+    except SystemExit as stop:  # after --help argparse ends the process, which here would be Blender's
         return int(stop.code or 0)
-    try:
-        _bake(options)
     except SkyGenError as error:
-        print(f"skygen: {error.message} {error.remedy}", file=sys.stderr, flush=True)
+        print(f"skygen: {' '.join(str(error).split())}", file=sys.stderr, flush=True)
         return 2
     except Exception:  # the exit code is the only thing that a farm sees
         traceback.print_exc()
@@ -79,31 +88,35 @@ def _bake(options: argparse.Namespace) -> None:
     frames = parse_frames(options.frames) if options.frames is not None else None
     folder = options.out.absolute() if options.out is not None else None
     plan = plan_of_settings(world, frames=frames, folder=folder, width=options.width)
+    whole = _whole_plan(world, plan)
     save = bool(bpy.data.filepath) and not options.no_save
     if save:
         _check_playable(plan)
+        _check_savable(world)
     job = job_of_plan(context, world, plan)
     if run_job(job, on_progress=progress_printer(job), skip_existing=options.skip_existing).cancelled:
         raise SkyGenError("The bake was interrupted.", "Run it again with --skip-existing to keep finished frames.")
     if not save:
         print(f"SkyGen: {len(plan.frames)} frames are in {plan.folder}", flush=True)
         return
-    shown = _plan_to_show(world, plan)
+    shown = plan if missing_frames(whole.folder, whole.frames) else whole
     older = sorted(set(shown.frames) - set(plan.frames))
     fps = scene.render.fps / scene.render.fps_base
     known = not older and plan.width == int(sky_settings(world).width)
     bind_frames(world, shown, settings_fingerprint(world, fps) if known else "")
-    bpy.ops.wm.save_mainfile()
+    _save()
     print(f"SkyGen: {len(plan.frames)} frames are in {plan.folder}; {bpy.data.filepath} shows them", flush=True)
     if older:
         print(f"SkyGen: it also shows frames {frames_in_words(older)} of earlier bakes", flush=True)
 
 
-def _plan_to_show(world: bpy.types.World, baked: BakePlan) -> BakePlan:
-    """The settings' whole range if its frames are all there (one was baked anew), else what was baked."""
-    whole = plan_of_settings(world, folder=baked.folder)
-    part_of_it = set(baked.frames) <= set(whole.frames)
-    return whole if part_of_it and not missing_frames(whole.folder, whole.frames) else baked
+def _whole_plan(world: bpy.types.World, baked: BakePlan) -> BakePlan:
+    """The settings' whole range if the frames are a part of it (it is shown when it is complete), else the frames."""
+    try:
+        whole = plan_of_settings(world, folder=baked.folder, width=baked.width)
+    except RequestError:  # the range is backwards: the frames of the command line rule
+        return baked
+    return whole if set(baked.frames) <= set(whole.frames) else baked
 
 
 def _check_playable(plan: BakePlan) -> None:
@@ -112,6 +125,27 @@ def _check_playable(plan: BakePlan) -> None:
             "The frames have gaps, which an image sequence cannot play.",
             "Give one range such as 1-48, or --no-save to write the frames only.",
         )
+
+
+def _check_savable(world: bpy.types.World) -> None:
+    if world.library is not None:
+        raise RequestError(
+            f"The world {world.name} is linked from another file, so it cannot show the frames.",
+            "Bake in that file, make the world local, or give --no-save to write the frames only.",
+        )
+    path = Path(bpy.data.filepath)
+    if not os.access(path.parent, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
+        raise OutputError(f"{path} cannot be written.", "Make it writable, or give --no-save to write the frames only.")
+
+
+def _save() -> None:
+    try:
+        bpy.ops.wm.save_mainfile()
+    except RuntimeError as error:
+        raise OutputError(
+            f"The frames are baked, but {bpy.data.filepath} cannot be saved: {str(error).strip().rstrip('.')}.",
+            "Make room or make it writable, then run this again with --skip-existing.",
+        ) from error
 
 
 class CommandRegistration:

@@ -55,15 +55,49 @@ def test_one_frame_baked_anew_keeps_the_sequence(file: Path, world: Any, capsys:
     "arguments",
     [
         [], ["no_such_verb"], ["bake", "--no-such-option"], ["bake", "--frames", "8-1"], ["bake", "--frames", "x"],
-        ["bake", "--frames", "1-9x2"],
+        ["bake", "--frames", "1-9x2"], ["bake", "--frame", "1"], ["bake", "--width", "wide"], ["bake", "--frames"],
         ["bake", "--frames", "1", "--width", "130"], ["bake", "--frames", "1", "--out", "/proc/skygen"],
     ],
 )  # fmt: skip
 def test_wrong_requests_exit_with_2(file: Path, arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(*arguments) == 2
     error = capsys.readouterr().err
-    assert error.strip() and "Traceback" not in error
+    assert error.startswith("skygen: ") and error.count("\n") == 1, error
+    assert error.count(". ") >= 1 and error.endswith(".\n")  # what is wrong, and the remedy
     assert not (file.parent / "skygen").exists()
+
+
+def test_frames_of_the_command_line_rule_over_a_backwards_range(file: Path, world: Any) -> None:
+    world.skygen.frame_start, world.skygen.frame_end = 20, 10
+    assert run("bake", "--frames", "1-3", "--width", "64") == 0
+    bpy.ops.wm.open_mainfile(filepath=str(file))
+    settings = bpy.context.scene.world.skygen
+    assert (settings.baked_start, settings.baked_end) == (1, 3)
+    assert run("bake") == 2  # without frames of its own the command has nothing to go by
+
+
+def test_a_file_that_cannot_be_saved_is_refused_before_the_bake(
+    file: Path, renderer: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renderer.forget()
+    with monkeypatch.context() as patch:
+        patch.setattr("os.access", lambda path, mode: Path(path) != file)
+        assert run("bake", "--frames", "1", "--width", "64") == 2
+    assert "shot.blend cannot be written. Make it writable" in capsys.readouterr().err
+    assert renderer.requests == []
+    assert run("bake", "--frames", "1", "--width", "64") == 0
+
+
+def test_a_linked_world_is_refused_before_the_bake(file: Path, renderer: Any, tmp_path: Path) -> None:
+    bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
+    with bpy.data.libraries.load(str(file), link=True) as (_, target):
+        target.worlds = ["Artist"]
+    bpy.context.scene.world = bpy.data.worlds["Artist"]
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "user.blend"))
+    renderer.forget()
+    arguments = ("bake", "--frames", "1", "--width", "64", "--out", str(tmp_path / "sky"))
+    assert run(*arguments) == 2 and renderer.requests == []
+    assert run(*arguments, "--no-save") == 0 and len(renderer.requests) == 1
 
 
 def test_help_exits_with_0(package: Any, capsys: pytest.CaptureFixture[str]) -> None:
