@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from .description_values import REMEDY, check_finite, check_keys, check_positive, check_text, check_whole, refusal
+from .detail import TILE_TEXELS
 from .errors import BundleError
-from .signatures import ENGINE_SCHEMA, WEATHER_STATE
+from .signatures import ENGINE_SCHEMA, WEATHER_STATE, WINDOW_FACTOR, WINDOW_LEVELS, WINDOW_STEP
 
 GRAPH_FILES = ("field.onnx", "shade.onnx", "weather.onnx")
 CARD_FILE = "MODEL_CARD.md"
@@ -54,14 +55,14 @@ class NoiseInput:
 
 @dataclass(frozen=True)
 class Lattice:
-    """Where the field's windows and noise lie on the cloud plane."""
+    """Where the field's windows and noise lie on the cloud plane; what the engine's graphs cannot read is refused."""
 
     window: int
-    """Texels N along each side of a window, even."""
+    """Texels N along each side of a window, a multiple of WINDOW_STEP."""
     levels: int
-    """Number L of nested windows."""
+    """Number L of nested windows, WINDOW_LEVELS."""
     factor: int
-    """Texel size ratio of neighbouring windows."""
+    """Texel size ratio of neighbouring windows, WINDOW_FACTOR."""
     texel_km: float
     """Finest texel at texture_scale 1."""
     noise: tuple[NoiseInput, ...]
@@ -72,19 +73,25 @@ class Lattice:
     """Condition cell size in texels of the finest window."""
 
     def __post_init__(self) -> None:
-        check_whole("lattice.window", self.window, 2, 16384, even=True)
-        check_whole("lattice.levels", self.levels, 1, 8)
-        check_whole("lattice.factor", self.factor, 2, 16)
+        check_whole("lattice.window", self.window, WINDOW_STEP, 16384)
+        if self.window % WINDOW_STEP:
+            raise refusal("lattice.window", self.window, f"a multiple of {WINDOW_STEP}")
+        for name, value, built in (("levels", self.levels, WINDOW_LEVELS), ("factor", self.factor, WINDOW_FACTOR)):
+            if type(value) is not int or value != built:
+                raise refusal(f"lattice.{name}", value, f"{built}, which is built into the engine's graphs")
         check_positive("lattice.texel_km", self.texel_km, 10)
         check_whole("lattice.condition_size", self.condition_size, 2, 16384, even=True)
         check_whole("lattice.condition_cell_texels", self.condition_cell_texels, 1, 65536)
         names = [n.name for n in self.noise]
         if not 1 <= len(names) <= MAX_NOISE_INPUTS or len(set(names)) != len(names):
             raise refusal("lattice.noise", names, f"from 1 to {MAX_NOISE_INPUTS} inputs of different names")
-        cells = {n.name: n.cell_texels for n in self.noise} | {"condition": self.condition_cell_texels}
-        for name, cell in (*cells.items(), ("widest window", self.factor ** (self.levels - 1))):
+        cells = {f"The cell of {n.name}": n.cell_texels for n in self.noise}
+        cells |= {"lattice.condition_cell_texels": self.condition_cell_texels}
+        cells |= {"The widest window's texel": self.factor ** (self.levels - 1)}
+        cells |= {"The detail tile": TILE_TEXELS}  # else a loop that closes on the lattice would not close in detail
+        for what, cell in cells.items():
             if self.snap_texels % cell:
-                raise refusal(f"The cell of {name}", cell, f"a divisor of {self.snap_texels}, by which windows move")
+                raise refusal(what, cell, f"a divisor of {self.snap_texels}, by which windows move")
 
     @property
     def snap_texels(self) -> int:

@@ -61,6 +61,16 @@ LIGHT_CHANNELS = ("lower_sun_depth", "upper_sun_depth", "lower_zenith_depth", "u
 OCCUPANCY_CELL = 4
 """Texels along each side of an occupancy cell."""
 
+WINDOW_LEVELS = 3
+"""Nested windows L of every cloud volume: the number is built into the sunlight and dome graphs."""
+
+WINDOW_FACTOR = 4
+"""Texel size ratio of neighbouring windows, built into the same graphs."""
+
+WINDOW_STEP = 2 * WINDOW_FACTOR
+"""What a window's texels N are a multiple of: a window then covers whole texels in the middle of the next coarser
+one, and its occupancy cells are whole."""
+
 
 @dataclass(frozen=True)
 class Tensor:

@@ -21,7 +21,7 @@ DESCRIPTION: dict[str, Any] = {
     "name": "test",
     "graphs": {},
     "lattice": {
-        "window": 64, "levels": 2, "factor": 4, "texel_km": 0.02, "condition_size": 4, "condition_cell_texels": 32,
+        "window": 64, "levels": 3, "factor": 4, "texel_km": 0.02, "condition_size": 4, "condition_cell_texels": 64,
         "noise": [
             {"name": "noise_a", "channels": 2, "size": 8, "cell_texels": 16},
             {"name": "noise_b", "channels": 1, "size": 64, "cell_texels": 1},
@@ -60,10 +60,18 @@ def refused(folder: Path) -> BundleError:
 
 def test_values_arrive_as_stated(folder: Path) -> None:
     bundle = load_bundle(folder)
-    assert bundle.lattice.snap_texels == 32 and bundle.weather.deviation == (1.0, 2.0, 0.5, 1.0)
+    assert bundle.lattice.snap_texels == 64 and bundle.weather.deviation == (1.0, 2.0, 0.5, 1.0)
     assert bundle.lattice.field_sizes() == {
-        "L": 2, "N": 64, "S_condition": 4, "C_noise_a": 2, "S_noise_a": 8, "C_noise_b": 1, "S_noise_b": 64,
+        "L": 3, "N": 64, "S_condition": 4, "C_noise_a": 2, "S_noise_a": 8, "C_noise_b": 1, "S_noise_b": 64,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("window", [8, 64, 128, 512, 1024])
+def test_windows_of_other_sizes_are_allowed(folder: Path, window: int) -> None:
+    data = described(folder)
+    data["lattice"]["window"] = window  # training and tests use small ones
+    write(folder, data)
+    assert load_bundle(folder).lattice.window == window
 
 
 def test_one_bundle_is_installed_and_several_are_refused(tmp_path: Path) -> None:
@@ -107,12 +115,18 @@ def test_the_shipped_bundle_states_its_own_graphs() -> None:
         (("lattice", "window"), 64.0, "window"), (("lattice", "window"), -64, "window"),
         (("lattice", "window"), None, "window"), (("lattice", "levels"), 0, "levels"),
         (("lattice", "levels"), 2.5, "levels"),
-        (("lattice", "factor"), 1, "factor"), (("lattice", "factor"), 3, "widest window"),
+        (("lattice", "window"), 0, "window"), (("lattice", "window"), 66, "window"),
+        (("lattice", "window"), 68, "multiple of 8"), (("lattice", "levels"), 2, "levels"),
+        (("lattice", "levels"), 4, "levels"), (("lattice", "levels"), True, "levels"),
+        (("lattice", "levels"), 3.0, "levels"),
+        *((("lattice", "factor"), wrong, "factor") for wrong in (1, 2, 3, 8, 4.0, "4", None)),
         (("lattice", "texel_km"), 0, "texel_km"), (("lattice", "texel_km"), -0.02, "texel_km"),
         (("lattice", "texel_km"), math.nan, "texel_km"), (("lattice", "texel_km"), math.inf, "texel_km"),
         (("lattice", "texel_km"), True, "texel_km"), (("lattice", "texel_km"), [0.02], "texel_km"),
         (("lattice", "condition_size"), 3, "condition_size"), (("lattice", "condition_size"), "4", "condition_size"),
         (("lattice", "condition_cell_texels"), 24, "divisor of 24"),
+        (("lattice", "condition_cell_texels"), 32, "detail tile is 64"),
+        (("lattice", "condition_cell_texels"), 96, "detail tile is 64"),
         (("lattice", "condition_cell_texels"), 0, "condition"),
         (("lattice", "extra"), 1, "extra"), (("lattice", "noise"), [], "noise"), (("lattice", "noise"), None, "noise"),
         (("lattice", "noise"), {}, "noise"), (("lattice", "noise", 0), 7, "noise"),

@@ -26,7 +26,7 @@ DESCRIPTION = {
     "name": "test",
     "graphs": dict.fromkeys(("field.onnx", "shade.onnx", "weather.onnx"), hashlib.sha256(b"").hexdigest()),
     "lattice": {
-        "window": 64, "levels": 2, "factor": 4, "texel_km": 0.02, "condition_size": 4, "condition_cell_texels": 32,
+        "window": 64, "levels": 3, "factor": 4, "texel_km": 0.02, "condition_size": 4, "condition_cell_texels": 64,
         "noise": [{"name": "noise_0", "channels": 2, "size": 8, "cell_texels": 16}],
     },
     "weather": {"step_s": 600.0, "hidden": 8, "deviation": [1.0, 1.0, 1.0, 1.0], "warmup_steps": 20},

@@ -67,7 +67,7 @@ def test_a_loop_bakes_one_period_and_tells_how_it_bends_the_wind(
     job = read_job(tmp_path / "o" / "sky.json")
     assert job.frames == tuple(range(1, 25))
     apart = np.subtract(job.requests[3].low.displacement_km, job.requests[3].low.loop_displacement_km)
-    assert np.abs(apart / 0.64 - np.round(apart / 0.64)).max() < 1e-9  # 32 texels of 20 m
+    assert np.abs(apart / 1.28 - np.round(apart / 1.28)).max() < 1e-9  # 64 texels of 20 m
     assert run("bake", "--loop", 24, "--frames", "25", "--width", 64, "--out", tmp_path / "p") == 0
     assert (tmp_path / "p" / "sky_0025.exr").read_bytes() == (tmp_path / "o" / "sky_0001.exr").read_bytes()
 
