@@ -17,7 +17,7 @@ from .bake_plan import BakePlan, job_of_plan, plan_of_settings
 from .bake_process import run_job
 from .operators.bake_sequence import progress_printer
 from .properties import sky_settings
-from .sequence import frames_in_words, missing_frames
+from .sequence import frames_by_width, frames_in_words
 from .sequence_state import settings_fingerprint
 from .sky_world import bind_frames
 
@@ -99,7 +99,8 @@ def _bake(options: argparse.Namespace) -> None:
     if not save:
         print(f"SkyGen: {len(plan.frames)} frames are in {plan.folder}", flush=True)
         return
-    shown = plan if missing_frames(whole.folder, whole.frames) else whole
+    found = frames_by_width(whole.folder, whole.frames)
+    shown = whole if set(found) == {plan.width} else plan
     older = sorted(set(shown.frames) - set(plan.frames))
     fps = scene.render.fps / scene.render.fps_base
     known = not older and plan.width == int(sky_settings(world).width)
@@ -108,6 +109,13 @@ def _bake(options: argparse.Namespace) -> None:
     print(f"SkyGen: {len(plan.frames)} frames are in {plan.folder}; {bpy.data.filepath} shows them", flush=True)
     if older:
         print(f"SkyGen: it also shows frames {frames_in_words(older)} of earlier bakes", flush=True)
+    others = [f for width, frames in found.items() if width not in (None, plan.width) for f in frames]
+    if others:
+        print(
+            f"SkyGen: it does not show frames {frames_in_words(others)}, which are not {plan.width} pixels wide: "
+            "bake them again to see them",
+            flush=True,
+        )
 
 
 def _whole_plan(world: bpy.types.World, baked: BakePlan) -> BakePlan:

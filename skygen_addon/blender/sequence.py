@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -15,6 +16,8 @@ from ..core.job import DEFAULT_PATTERN
 from .world_nodes import ROLE
 
 COLOUR_SPACE = "Linear Rec.709"
+HEADER_BYTES = 4096
+"""More than the header of a baked frame takes."""
 
 
 def frame_name(frame: int) -> str:
@@ -43,6 +46,57 @@ def check_complete(folder: Path, frames: Sequence[int]) -> None:
     if missing:
         raise OutputError(
             f"{folder} lacks frames {frames_in_words(missing)}.", "Bake them, or choose the folder of the baked frames."
+        )
+
+
+def frame_width(path: Path) -> int | None:
+    """Width in pixels that the header of an OpenEXR file states (its dataWindow); None if that cannot be read.
+
+    Read byte by byte, because this process must not load the OpenEXR library (see ``interpreter.py``).
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(HEADER_BYTES)
+        position = 8 if data.startswith(b"\x76\x2f\x31\x01") else len(data)  # magic number, version
+        while data[position] != 0:
+            name_end = data.index(b"\0", position)
+            value = data.index(b"\0", name_end + 1) + 5  # after the type's name and the size
+            if data[position:name_end] == b"dataWindow":
+                left, _, right, _ = struct.unpack_from("<4i", data, value)
+                return int(right - left + 1)
+            position = value + int(struct.unpack_from("<I", data, value - 4)[0])
+    except (OSError, IndexError, ValueError, struct.error):
+        pass
+    return None
+
+
+def frames_by_width(folder: Path, frames: Sequence[int]) -> dict[int | None, list[int]]:
+    """Which of ``frames`` are how wide; None gathers files that are missing or no frames."""
+    found: dict[int | None, list[int]] = {}
+    for frame in frames:
+        found.setdefault(frame_width(folder / frame_name(frame)), []).append(frame)
+    return found
+
+
+def check_one_width(folder: Path, frames: Sequence[int]) -> None:
+    """Refuse a sequence whose sky would change its sharpness on the way.
+
+    Raises
+    ------
+    OutputError
+        If the frames are of several widths, or a file is no OpenEXR file.
+    """
+    found = frames_by_width(folder, frames)
+    unreadable = found.pop(None, [])
+    if unreadable:
+        raise OutputError(f"Frames {frames_in_words(unreadable)} in {folder} cannot be read.", "Bake them again.")
+    if len(found) > 1:
+        words = "; ".join(
+            f"{width} pixels: {frames_in_words(found[width])}" for width in sorted(w for w in found if w is not None)
+        )
+        raise OutputError(
+            f"The frames in {folder} are of several widths ({words}).",
+            "Bake all of them at one resolution, or choose a range or folder with one.",
         )
 
 

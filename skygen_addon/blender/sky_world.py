@@ -14,7 +14,7 @@ from .bake_plan import BakePlan, job_of_plan
 from .bake_process import run_job
 from .controls_from_settings import write_controls
 from .properties import sky_settings
-from .sequence import check_complete, load_panorama, load_sequence
+from .sequence import check_complete, check_one_width, load_panorama, load_sequence
 from .sequence_state import forget_bake, note_bake
 from .world_nodes import SequenceSpan, show_image
 
@@ -64,10 +64,11 @@ def bind_frames(world: bpy.types.World, plan: BakePlan, fingerprint: str) -> Non
     Raises
     ------
     OutputError
-        If a file between the first and the last frame is missing.
+        If a file between the first and the last frame is missing, or they are of several widths.
     """
     span = range(plan.frames[0], plan.frames[-1] + 1)
     check_complete(plan.folder, span)
+    check_one_width(plan.folder, span)
     image = load_sequence(plan.folder, span.start)
     show_image(world, image, SequenceSpan(span.start, len(span), plan.cyclic))
     note_bake(world, plan, fingerprint)

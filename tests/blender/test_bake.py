@@ -150,6 +150,31 @@ def test_bind_refuses_gaps(ready: Any, tmp_path: Path) -> None:
     assert linked(ready) == before
 
 
+def test_bind_refuses_frames_of_several_widths(ready: Any, tmp_path: Path) -> None:
+    bake()
+    before, settings = ready.node_tree.nodes["SkyGen Sky"].image.filepath, ready.skygen
+    settings.width, settings.frame_end = "1024", 10
+    bake()
+    settings.frame_end = 11
+    with pytest.raises(RuntimeError, match=r"several widths \(512 pixels: 11; 1024 pixels: 10\).*one resolution"):
+        bpy.ops.skygen.bind_sequence()
+    assert (settings.baked_start, settings.baked_end) == (10, 10)
+    assert ready.node_tree.nodes["SkyGen Sky"].image.filepath == before
+    (tmp_path / "sky" / "sky_0011.exr").write_bytes(b"")
+    with pytest.raises(RuntimeError, match="Frames 11 in .* cannot be read. Bake them again"):
+        bpy.ops.skygen.bind_sequence()
+
+
+@pytest.mark.parametrize(
+    "damage", [b"", b"sky", b"\x76\x2f\x31\x01", b"\x76\x2f\x31\x01\2\0\0\0name\0type\0\xff\xff\xff\xff"]
+)
+def test_width_of_a_file_that_is_no_frame_is_unknown(package: Any, tmp_path: Path, damage: bytes) -> None:
+    width = importlib.import_module(f"{MODULE}.blender.sequence").frame_width
+    (tmp_path / "sky.exr").write_bytes(damage)
+    assert width(tmp_path / "sky.exr") is None
+    assert width(tmp_path / "none.exr") is None
+
+
 def test_restore_after_bake(ready: Any, tmp_path: Path) -> None:
     before = linked(ready)
     bake()

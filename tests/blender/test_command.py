@@ -51,6 +51,13 @@ def test_one_frame_baked_anew_keeps_the_sequence(file: Path, world: Any, capsys:
     assert "also shows frames 1-6, 8-50 of earlier bakes" in capsys.readouterr().out
 
 
+def test_frames_of_another_width_are_left_out(file: Path, world: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("bake", "--frames", "1-50", "--width", "64") == 0
+    assert run("bake", "--frames", "7", "--width", "128") == 0
+    assert (world.skygen.baked_start, world.skygen.baked_end) == (7, 7)
+    assert "does not show frames 1-6, 8-50, which are not 128 pixels wide" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
