@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import reprlib
 from dataclasses import dataclass
 from typing import Any
 
 from .errors import RequestError
-from .request import CLOUD_TYPES, _check
+from .request import CLOUD_TYPES, LAYER_RANGES, TYPE_WEIGHT_RANGE, _check
 
 
 @dataclass(frozen=True)
@@ -38,10 +39,16 @@ class LayerControls:
 
     def __post_init__(self) -> None:
         if not isinstance(self.types, dict):
-            raise RequestError(f"types is {self.types!r}.", 'Give weights by cloud type, such as {"cumulus": 1.0}.')
+            raise RequestError(
+                f"types is {reprlib.repr(self.types)}.", 'Give weights by cloud type, such as {"cumulus": 1.0}.'
+            )
         unknown = sorted(set(self.types) - set(CLOUD_TYPES))
         if unknown:
             raise RequestError(f"Unknown cloud types: {', '.join(unknown)}.", f"Known: {', '.join(CLOUD_TYPES)}.")
+        for name, weight in self.types.items():
+            _check(f"types[{name}]", weight, *TYPE_WEIGHT_RANGE)
+        for name, (low, high) in LAYER_RANGES.items():
+            _check(name, getattr(self, name), low, high)
         _check("wind_speed_m_s", self.wind_speed_m_s, 0, 150)
         _check("wind_toward_deg", self.wind_toward_deg, -3600, 3600)
         _check("evolution_per_hour", self.evolution_per_hour, 0, 60)
@@ -90,7 +97,9 @@ class SkyControls:
         _check("sun_azimuth_deg", self.sun_azimuth_deg, -36000, 36000)
         _check("sun_elevation_deg", self.sun_elevation_deg, -90, 90)
         if not isinstance(self.ground_albedo, tuple) or len(self.ground_albedo) != 3:
-            raise RequestError(f"ground_albedo is {self.ground_albedo!r}.", "Give red, green and blue from 0 to 1.")
+            raise RequestError(
+                f"ground_albedo is {reprlib.repr(self.ground_albedo)}.", "Give red, green and blue from 0 to 1."
+            )
         _check("time_scale", self.time_scale, 0, 100000)
 
     def to_dict(self) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import reprlib
 from collections.abc import Iterable
 
 from .errors import RequestError
@@ -12,6 +13,8 @@ MAX_FRAME = 1_048_574
 MAX_FRAMES = 100_000
 """Most frames in one list; longer animations are baked in parts."""
 
+_MOST_DIGITS = 9
+"""More digits are no frame; Python itself refuses to read thousands."""
 _PART = re.compile(r"(\d+)(?:-(\d+)(?:x(\d+))?)?")
 
 
@@ -38,7 +41,11 @@ def parse_frames(text: str) -> tuple[int, ...]:
     for part in text.split(","):
         match = _PART.fullmatch(part.strip())
         if match is None:
-            raise RequestError(f"The frame list {text!r} cannot be read.", remedy)
+            raise RequestError(f"The frame list {reprlib.repr(text)} cannot be read.", remedy)
+        if max(len(number or "") for number in match.groups()) > _MOST_DIGITS:
+            raise RequestError(
+                f"The frame list {reprlib.repr(text)} has a number of more than {_MOST_DIGITS} digits.", remedy
+            )
         first = int(match[1])
         last = first if match[2] is None else int(match[2])
         step = 1 if match[3] is None else int(match[3])
@@ -49,7 +56,9 @@ def parse_frames(text: str) -> tuple[int, ...]:
         if last > MAX_FRAME:
             raise RequestError(f"Frame {last} is beyond {MAX_FRAME}.", remedy)
         if len(frames) + (last - first) // step + 1 > MAX_FRAMES:
-            raise RequestError(f"{text!r} has more than {MAX_FRAMES} frames.", "Bake it in parts.")
+            raise RequestError(
+                f"The frame list {reprlib.repr(text)} has more than {MAX_FRAMES} frames.", "Bake it in parts."
+            )
         frames.update(dict.fromkeys(range(first, last + 1, step)))
     return tuple(frames)
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 import re
+import reprlib
 import string
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +22,8 @@ from .whole_file import whole_file
 
 JOB_FILE = "sky.json"
 DEFAULT_PATTERN = "sky_{frame:04d}.exr"
+MAX_PATTERN_BYTES = 200
+"""Longest pattern; file systems allow names of 255 bytes, of which a frame being written needs some more."""
 PIXEL_FORMATS = ("auto", "half", "float")
 
 _REMEDY = "Write the job again with skygen bake."
@@ -49,11 +53,7 @@ class SkyJob:
     """Version of the contracts."""
 
     def __post_init__(self) -> None:
-        if self.schema != ENGINE_SCHEMA:
-            raise JobError(
-                f"The job has schema {self.schema!r}; this engine reads {ENGINE_SCHEMA}.",
-                "Use the SkyGen version that wrote it, or write it again.",
-            )
+        _check_schema(self.schema, "The job")
         if not self.frames or len(self.frames) > MAX_FRAMES:
             raise JobError(f"The job has {len(self.frames)} frames.", f"Give from 1 to {MAX_FRAMES}.")
         if not all(type(f) is int and 0 <= f <= MAX_FRAME for f in self.frames):
@@ -71,8 +71,11 @@ class SkyJob:
         if not re.fullmatch(r"\d+-[0-9a-f]{16}", self.engine):
             raise JobError("The job's engine is not an identity such as 1-0123456789abcdef.", _REMEDY)
         if self.pixel_format not in PIXEL_FORMATS:
-            raise JobError(f"The pixel format is {self.pixel_format!r}.", f"Use one of {', '.join(PIXEL_FORMATS)}.")
+            raise JobError(
+                f"The pixel format is {reprlib.repr(self.pixel_format)}.", f"Use one of {', '.join(PIXEL_FORMATS)}."
+            )
         _check_pattern(self.pattern)
+        _check_path("folder", str(self.folder))
 
     def path(self, frame: int) -> Path:
         """File of a frame."""
@@ -128,13 +131,10 @@ def read_job(path: Path) -> SkyJob:
     """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise JobError(f"The job {path} cannot be read: {error}.", _REMEDY) from error
-    if isinstance(data, dict) and data.get("schema") != ENGINE_SCHEMA:
-        raise JobError(
-            f"The job {path} has schema {data.get('schema')!r}; this engine reads {ENGINE_SCHEMA}.",
-            "Use the SkyGen version that wrote it, or write it again.",
-        )
+    if isinstance(data, dict):
+        _check_schema(data.get("schema"), f"The job {path}")
     _check_keys(data, ("bundle", "engine", "frames", "output", "schema"), "The job")
     bundle, output, rows = data["bundle"], data["output"], data["frames"]
     _check_keys(bundle, ("identity", "name"), "The job's bundle")
@@ -148,7 +148,7 @@ def read_job(path: Path) -> SkyJob:
         try:
             requests.append(request_from_dict(row["request"]))
         except RequestError as error:
-            raise JobError(f"Frame {row['frame']} of the job: {error.message}", error.remedy) from error
+            raise JobError(f"Frame {reprlib.repr(row['frame'])} of the job: {error.message}", error.remedy) from error
     return SkyJob(
         bundle_name=bundle["name"],
         bundle_identity=bundle["identity"],
@@ -161,6 +161,15 @@ def read_job(path: Path) -> SkyJob:
     )
 
 
+def _check_schema(schema: object, what: str) -> None:
+    """Jobs of this engine's schema; True and 1.0 are none."""
+    if type(schema) is not int or schema != ENGINE_SCHEMA:
+        raise JobError(
+            f"{what} has schema {reprlib.repr(schema)}; this engine reads {ENGINE_SCHEMA}.",
+            "Use the SkyGen version that wrote it, or write it again.",
+        )
+
+
 def _check_keys(data: Any, names: tuple[str, ...], what: str) -> None:
     if not isinstance(data, dict):
         raise JobError(f"{what} is not an object.", _REMEDY)
@@ -171,14 +180,30 @@ def _check_keys(data: Any, names: tuple[str, ...], what: str) -> None:
         raise JobError(f"{what} has unknown keys: {', '.join(unknown)}.", _REMEDY)
 
 
+def _check_path(what: str, text: str) -> bytes:
+    """The text as the system's files know it. Raises JobError if no file can be called so."""
+    try:
+        encoded = os.fsencode(text)
+    except UnicodeEncodeError as error:
+        raise JobError(f"The output {what} {reprlib.repr(text)} is not text.", _REMEDY) from error
+    if b"\0" in encoded:
+        raise JobError(f"The output {what} {reprlib.repr(text)} has a NUL character.", _REMEDY)
+    return encoded
+
+
 def _check_pattern(pattern: str) -> None:
+    if len(_check_path("pattern", pattern)) > MAX_PATTERN_BYTES:
+        raise JobError(
+            f"The output pattern {reprlib.repr(pattern)} is too long.", f"Use at most {MAX_PATTERN_BYTES} bytes."
+        )
     remedy = f"Use a file name such as {DEFAULT_PATTERN}."
     try:
         parts = list(string.Formatter().parse(pattern))
     except ValueError as error:
         raise JobError(f"The output pattern {pattern!r} cannot be read: {error}.", remedy) from error
-    fields = [(name, spec or "") for _, name, spec, _ in parts if name is not None]
-    if len(fields) != 1 or fields[0][0] != "frame" or not re.fullmatch(r"(0\d)?d?", fields[0][1]):
+    fields = [(name, spec or "", conversion) for _, name, spec, conversion in parts if name is not None]
+    one = len(fields) == 1 and fields[0][0] == "frame" and fields[0][2] is None
+    if not one or not re.fullmatch(r"(0\d)?d?", fields[0][1]):
         raise JobError(f"The output pattern {pattern!r} needs exactly one {{frame}} field.", remedy)
     literal = "".join(text for text, *_ in parts)
     if not pattern.endswith(".exr") or re.search(r"[/\\:]", literal):

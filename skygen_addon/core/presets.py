@@ -56,7 +56,7 @@ def read_preset(path: Path) -> Preset:
     """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RequestError(f"The preset {path} cannot be read: {error}.", "Save it again or choose another.") from error
     if not isinstance(data, dict):
         raise RequestError(f"The preset {path} is not a JSON object.", "Compare it with a shipped preset.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import reprlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,12 +14,22 @@ CLOUD_TYPES = ("cumulus", "stratocumulus", "altocumulus", "stratus", "cirrus", "
 """Names of the cloud kinds that a layer mixes, in the order of every type axis."""
 
 WIDTH_RANGE = (64, 32768)
+LAYER_RANGES = {
+    "cover": (0.0, 1.0),
+    "density": (0.05, 10.0),
+    "base_km": (0.1, 15.0),
+    "thickness_km": (0.05, 12.0),
+    "texture_scale": (0.25, 4.0),
+    "stretch": (1.0, 8.0),
+}
+"""Lowest and highest value of what a layer's controls and its request have in common."""
+TYPE_WEIGHT_RANGE = (0.0, 1.0)
 
 
 def _check(name: str, value: float, low: float, high: float) -> None:
     known = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not (known and math.isfinite(value) and low <= value <= high):
-        raise RequestError(f"{name} is {value!r}.", f"Give a number from {low:g} to {high:g}.")
+    if not (known and low <= value <= high):  # False for NaN; compares integers of any length
+        raise RequestError(f"{name} is {reprlib.repr(value)}.", f"Give a number from {low:g} to {high:g}.")
 
 
 @dataclass(frozen=True)
@@ -51,12 +62,8 @@ class LayerRequest:
     """``evolution_phase`` one loop period earlier; used when the request has a loop angle."""
 
     def __post_init__(self) -> None:
-        _check("cover", self.cover, 0, 1)
-        _check("density", self.density, 0.05, 10)
-        _check("base_km", self.base_km, 0.1, 15)
-        _check("thickness_km", self.thickness_km, 0.05, 12)
-        _check("texture_scale", self.texture_scale, 0.25, 4)
-        _check("stretch", self.stretch, 1, 8)
+        for name, (low, high) in LAYER_RANGES.items():
+            _check(name, getattr(self, name), low, high)
         _check("stretch_azimuth_rad", self.stretch_azimuth_rad, -100, 100)
         _check("evolution_phase", self.evolution_phase, -1e9, 1e9)
         _check("loop_evolution_phase", self.loop_evolution_phase, -1e9, 1e9)
@@ -65,7 +72,7 @@ class LayerRequest:
                 f"type_mix has {len(self.type_mix)} weights.", f"Give one for each of {', '.join(CLOUD_TYPES)}."
             )
         for name, weight in zip(CLOUD_TYPES, self.type_mix, strict=True):
-            _check(f"type_mix[{name}]", weight, 0, 1)
+            _check(f"type_mix[{name}]", weight, *TYPE_WEIGHT_RANGE)
         if sum(self.type_mix) <= 0:
             raise RequestError("type_mix is all zero.", "Give at least one cloud type a weight above 0.")
         for name in ("displacement_km", "loop_displacement_km"):
@@ -118,12 +125,12 @@ class SkyRequest:
         if not (isinstance(self.low, LayerRequest) and isinstance(self.high, LayerRequest)):
             raise RequestError("A layer of the sky request is not an object.", "Give a low and a high layer.")
         if not isinstance(self.sun_disc, bool):
-            raise RequestError(f"sun_disc is {self.sun_disc!r}.", "Give true or false.")
+            raise RequestError(f"sun_disc is {reprlib.repr(self.sun_disc)}.", "Give true or false.")
         if not (type(self.seed) is int and 0 <= self.seed < 2**31):
-            raise RequestError(f"seed is {self.seed!r}.", "Give a whole number from 0 to 2147483647.")
+            raise RequestError(f"seed is {reprlib.repr(self.seed)}.", "Give a whole number from 0 to 2147483647.")
         if not isinstance(self.width, int) or self.width % 4 or not WIDTH_RANGE[0] <= self.width <= WIDTH_RANGE[1]:
             raise RequestError(
-                f"width is {self.width!r}.",
+                f"width is {reprlib.repr(self.width)}.",
                 f"Give a multiple of 4 from {WIDTH_RANGE[0]} to {WIDTH_RANGE[1]}, for example 2048.",
             )
         _check("time_s", self.time_s, -1e12, 1e12)

@@ -15,6 +15,12 @@ from skygen_addon.core.errors import RequestError
     [
         {"low": {"types": ["cumulus"]}},
         {"low": {"types": {"cumulonimbus": 1.0}}},
+        {"low": {"types": {"cumulus": "a"}}},
+        {"low": {"types": {"cumulus": -0.1}}},
+        {"low": {"types": {"cumulus": 10**400}}},
+        {"high": {"cover": 40}},
+        {"high": {"stretch": 0}},
+        {"low": {"texture_scale": 0}},
         {"low": 3},
         {"sun_azimuth_deg": "north"},
         {"sun_elevation_deg": float("nan")},

@@ -53,11 +53,18 @@ def test_select_keeps_requests_with_their_frames(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "path, value",
     [
-        (("schema",), 2), (("schema",), "1"), (("bundle", "identity"), "ab"), (("bundle",), "test"), (("extra",), 1),
+        (("schema",), 2), (("schema",), "1"), (("schema",), True), (("schema",), 1.0), (("schema",), None),
+        (("bundle", "identity"), "ab"), (("bundle",), "test"), (("extra",), 1),
         (("engine",), "1"), (("engine",), 1), (("engine",), None),
         (("output", "format"), "png"), (("output", "folder"), 3), (("output", "pattern"), "sky.exr"),
         (("output", "pattern"), "../{frame}.exr"), (("output", "pattern"), "{frame}"),
         (("output", "pattern"), "{other}.exr"), (("output", "pattern"), "{frame!r}{frame.exr"),
+        (("output", "pattern"), "{frame!r}.exr"), (("output", "pattern"), "{frame!s:04d}.exr"),
+        (("output", "pattern"), "a\0{frame}.exr"), (("output", "pattern"), "\ud800{frame}.exr"),
+        (("output", "pattern"), "a" * 300 + "{frame}.exr"), (("output", "folder"), "a\0b"),
+        (("output", "folder"), "\ud800"), (("frames", 0, "request", "haze"), 10**400),
+        (("frames", 0, "request", "seed"), 10**400), (("frames", 0, "request", "width"), 10**400),
+        (("frames", 0, "request", "low", "displacement_km", 1), -(10**400)), (("frames", 0, "frame"), 10**400),
         (("output", "pattern"), "{frame:>9999999999}.exr"), (("frames",), []), (("frames",), None),
         (("frames", 0, "frame"), -1), (("frames", 0, "frame"), 2), (("frames", 0, "frame"), True),
         (("frames", 0, "request", "width"), 1024), (("frames", 0, "request", "width"), 513),
@@ -72,8 +79,15 @@ def test_damaged_jobs_are_refused(tmp_path: Path, path: tuple[Any, ...], value: 
         at = at[key]
     at[path[-1]] = value
     (tmp_path / "sky.json").write_text(json.dumps(data))
-    with pytest.raises(JobError):
+    with pytest.raises(JobError) as caught:
         read_job(tmp_path / "sky.json")
+    assert len(str(caught.value)) < 1000  # a value of any length is one line
+
+
+def test_a_job_made_in_memory_is_checked_too(tmp_path: Path) -> None:
+    for change in ({"schema": True}, {"folder": Path("a\0b")}, {"pattern": "{frame!r}.exr"}):
+        with pytest.raises(JobError):
+            dataclasses.replace(job_of(tmp_path), **change)
 
 
 @pytest.mark.parametrize("path", [("seed",), ("time_s",), ("low",), ("high", "cover"), ("low", "loop_displacement_km")])
@@ -89,7 +103,7 @@ def test_a_row_that_lacks_a_key_is_refused_by_name(tmp_path: Path, path: tuple[s
         read_job(tmp_path / "sky.json")
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", "\x00"])
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "\x00", "[" * 100_000, '{"schema": 1' + "0" * 5000])
 def test_other_files_are_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "sky.json").write_text(text)
     with pytest.raises(JobError):
@@ -137,12 +151,13 @@ def test_frame_lists(text: str, frames: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", ",", "1-", "-1", "a", "1..4", "4-1", "1-4x0", "1-4x-1", "0-99999999", "99999999", "1-1000000", "1.5", "1x2"],
+    ["", ",", "1-", "-1", "a", "1..4", "4-1", "1-4x0", "1-4x-1", "0-99999999", "99999999", "1-1000000", "1.5", "1x2"]
+    + ["9" * 5000, "1-" + "9" * 5000, "1-9x" + "9" * 5000, "1" * 10, "a" * 5000, "1," * 5000],
 )
 def test_absurd_frame_lists_are_refused(text: str) -> None:
     with pytest.raises(RequestError) as caught:
         parse_frames(text)
-    assert caught.value.remedy
+    assert caught.value.remedy and len(str(caught.value)) < 200
 
 
 @given(st.text(alphabet="0123456789-x, ", max_size=12))

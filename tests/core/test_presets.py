@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -55,12 +56,30 @@ def test_an_unknown_preset_is_refused_with_the_known_ones() -> None:
 
 @pytest.mark.parametrize(
     "content",
-    ["", "[]", '{"turbidity": 2}', '{"low": 3}', '{"label": 3}', '{"low": {"types": {"fog": 1}}}', '{"haze": }'],
+    ["", "[]", '{"turbidity": 2}', '{"low": 3}', '{"label": 3}', '{"low": {"types": {"fog": 1}}}', '{"haze": }']
+    + ["[" * 100_000, '{"low": ' * 100_000, '{"haze": 1' + "0" * 5000 + "}"],
 )
 def test_damaged_presets_are_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "bad.json").write_text(content)
     with pytest.raises(RequestError):
         load_preset("bad", tmp_path)
+
+
+@pytest.mark.parametrize("value", ["a", "", 10**400, -(10**400), float("nan"), -1, True, None, [1.0], {"x": 1}])
+@pytest.mark.parametrize(
+    "path", [("haze",), ("low", "texture_scale"), ("high", "stretch"), ("low", "types", "cumulus")]
+)
+def test_values_of_another_kind_are_refused_before_a_request_is_made(
+    tmp_path: Path, path: tuple[str, ...], value: Any
+) -> None:
+    data: Any = value
+    for key in reversed(path):
+        data = {key: data}
+    (tmp_path / "bad.json").write_text(json.dumps(data))
+    with pytest.raises(RequestError) as caught:
+        controls = load_preset("bad", tmp_path).controls
+        requests_for_frames(lambda _: controls, [1], fps=24.0, seed=0, width=512)
+    assert caught.value.remedy and len(str(caught.value)) < 300
 
 
 def test_a_folder_in_the_way_is_an_output_error(tmp_path: Path) -> None:
