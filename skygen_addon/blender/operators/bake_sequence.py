@@ -17,7 +17,7 @@ from ..bake_process import BakeProcess, run_job
 from ..properties import sky_settings
 from ..sequence_state import is_baking, settings_fingerprint
 from ..sky_world import bind_frames
-from .outcome import CANCELLED, FINISHED, active_world, cancelled_by, poll_editable_world
+from .outcome import CANCELLED, FINISHED, active_world, cancelled_by, poll_editable_world, world_of_session
 
 PASS_THROUGH: set[Any] = {"PASS_THROUGH"}
 RUNNING_MODAL: set[Any] = {"RUNNING_MODAL"}
@@ -92,7 +92,7 @@ class SKYGEN_OT_bake_sequence(bpy.types.Operator):
             return cancelled_by(self, error)
         settings = sky_settings(world)
         settings.bake_done, settings.bake_total, settings.bake_seconds_left = 0, len(job.frames), -1
-        self._world_name = world.name
+        self._world_uid, self._world_name = world.session_uid, world.name
         self._timer = manager.event_timer_add(TIMER_S, window=context.window)
         manager.modal_handler_add(self)
         self._thread.start()
@@ -105,7 +105,7 @@ class SKYGEN_OT_bake_sequence(bpy.types.Operator):
             return RUNNING_MODAL
         if event.type != "TIMER":
             return PASS_THROUGH
-        world = bpy.data.worlds.get(self._world_name)
+        world = world_of_session(self._world_uid)
         if world is not None:
             self._show_progress(context, world)
         if self._thread.is_alive():

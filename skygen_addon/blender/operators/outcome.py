@@ -27,6 +27,11 @@ def active_world(context: bpy.types.Context) -> bpy.types.World:
     return world
 
 
+def world_of_session(session_uid: int) -> bpy.types.World | None:
+    """The world of that ``ID.session_uid``, which survives renaming and undo as no reference does; None if gone."""
+    return next((world for world in bpy.data.worlds if world.session_uid == session_uid), None)
+
+
 def poll_editable_world(cls: type[bpy.types.Operator], context: bpy.types.Context) -> bool:
     """Whether the scene has a world that belongs to this file; says why not."""
     world = context.scene.world if context.scene is not None else None

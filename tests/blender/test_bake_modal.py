@@ -1,0 +1,95 @@
+"""The Bake button with a window: started, followed and concluded on a stand-in for the operator and its context.
+
+Blender without a window has no events; the stand-in has the operator's own methods and real worlds.
+"""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import bpy
+import pytest
+
+MODULE = "bl_ext.user_default.skygen"
+METHODS = ("invoke", "modal", "cancel", "_prepare", "_conclude", "_show_progress", "_words", "_end")
+
+
+def part(name: str) -> Any:
+    return importlib.import_module(f"{MODULE}.{name}")
+
+
+def window(*operators: str) -> SimpleNamespace:
+    """A window in which these operators run."""
+    areas = [SimpleNamespace(type="PROPERTIES", redrawn=0)]
+    areas[0].tag_redraw = lambda: setattr(areas[0], "redrawn", areas[0].redrawn + 1)
+    running = [SimpleNamespace(bl_idname=name) for name in operators]
+    return SimpleNamespace(modal_operators=running, screen=SimpleNamespace(areas=areas))
+
+
+def interface(*windows: SimpleNamespace) -> SimpleNamespace:
+    """A context in the first of these windows."""
+    manager = SimpleNamespace(
+        windows=list(windows),
+        event_timer_add=lambda seconds, window: "timer",
+        event_timer_remove=lambda timer: None,
+        modal_handler_add=lambda operator: True,
+    )
+    return SimpleNamespace(scene=bpy.context.scene, window_manager=manager, window=windows[0], workspace=None)
+
+
+@pytest.fixture
+def bake(world: Any, renderer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The operator, ready for two frames of 512 pixels."""
+    settings = world.skygen
+    settings.frame_start, settings.frame_end, settings.width = 1, 2, "512"
+    settings.output_folder = str(tmp_path / "{world}")
+    module = part("blender.operators.bake_sequence")
+    with_window = SimpleNamespace(app=SimpleNamespace(background=False), data=bpy.data, ops=bpy.ops)
+    monkeypatch.setattr(module, "bpy", with_window)
+    operator = type("Operator", (), {name: vars(module.SKYGEN_OT_bake_sequence)[name] for name in METHODS})()
+    operator.skip_existing, operator.reports = False, []
+    operator.report = lambda kind, text: operator.reports.append((*kind, text))
+    return operator
+
+
+def run(operator: Any, context: Any, meanwhile: Callable[[], None]) -> set[str]:
+    """Result of the operator, which is called by a timer until it ends."""
+    timer = SimpleNamespace(type="TIMER", value="NOTHING")
+    assert operator.invoke(context, timer) == {"RUNNING_MODAL"}
+    meanwhile()
+    end = time.monotonic() + 60
+    while (result := operator.modal(context, timer)) == {"PASS_THROUGH"} and time.monotonic() < end:
+        time.sleep(0.05)
+    return set(result)
+
+
+def test_a_world_renamed_during_the_bake_shows_it(bake: Any, world: Any, tmp_path: Path) -> None:
+    def rename() -> None:
+        world.name = "Renamed"
+        bpy.data.worlds.new("Artist")  # another world takes the name
+
+    assert run(bake, interface(window()), rename) == {"FINISHED"}
+    assert world.node_tree.nodes["SkyGen Sky"].image.source == "SEQUENCE"
+    assert bpy.data.worlds["Artist"].skygen.baked_end == -1
+    assert bake.reports == [("INFO", f"Baked 2 frames into {tmp_path / 'Artist'}")]
+
+
+def test_undo_during_the_bake_does_not_lose_the_world(bake: Any, world: Any) -> None:
+    bpy.ops.ed.undo_push(message="before")
+    world.skygen.haze = 3.0
+    bpy.ops.ed.undo_push(message="haze")
+    assert run(bake, interface(window()), lambda: bpy.ops.ed.undo()) == {"FINISHED"}
+    shown = bpy.context.scene.world
+    assert shown.skygen.baked_end == 2 and shown.skygen.haze == 1.0
+    words = "; ".join(s.text for s in part("blender.sequence_state").sky_states(bpy.context, shown))
+    assert "changed since the bake" in words  # it was baked with the haze that was undone
+
+
+def test_a_world_deleted_during_the_bake_is_told(bake: Any, world: Any) -> None:
+    assert run(bake, interface(window()), lambda: bpy.data.worlds.remove(world)) == {"CANCELLED"}
+    assert "the world Artist is gone" in bake.reports[0][1]
