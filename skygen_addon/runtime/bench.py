@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import platform
+import re
+import reprlib
 import statistics
 import sys
 import tempfile
@@ -15,6 +17,8 @@ from typing import Any
 import numpy as np
 
 from ..core.controls import SkyControls
+from ..core.errors import RequestError
+from ..core.request import SkyRequest
 from ..core.timeline import requests_for_frames
 from .bake import Renderer
 from .exr import write_exr
@@ -36,6 +40,24 @@ class BenchRow:
     """Peak memory of the process so far; widths run in rising order. None where the system does not tell."""
     megapixels_per_s: float
     """Pixels over frame_s."""
+
+
+def parse_widths(text: str) -> tuple[int, ...]:
+    """Widths of a comma-separated list, each once.
+
+    Raises
+    ------
+    RequestError
+        If the list cannot be read, or no frame can have one of the widths.
+    """
+    widths: dict[int, None] = {}
+    for part in text.split(","):
+        if not re.fullmatch(r"\d{1,9}", part.strip()):
+            raise RequestError(
+                f"The widths {reprlib.repr(text)} cannot be read.", "Give --widths such as 512,1024,2048."
+            )
+        widths[SkyRequest(width=int(part)).width] = None
+    return tuple(widths)
 
 
 def peak_memory_mib() -> float | None:

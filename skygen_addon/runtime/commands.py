@@ -9,23 +9,24 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import os
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from ..core.bundle import Bundle, installed_bundle, load_bundle
+from ..core.bundle import installed_bundle, load_bundle
 from ..core.engine_identity import engine_identity
-from ..core.errors import RequestError, SkyGenError
+from ..core.errors import OutputError, RequestError, SkyGenError
 from ..core.frames import MAX_FRAME, frames_in_words, parse_frames
 from ..core.job import JOB_FILE, PIXEL_FORMATS, SkyJob, read_job, request_digest
 from ..core.job_record import job_record
 from ..core.presets import load_preset, preset_names
-from ..core.request import SkyRequest
-from ..core.whole_file import whole_file
+from ..core.timeline import LoopMotion
+from ..core.whole_file import output_error, whole_file
 from .bake import LoadRenderer, bake, check_folder, load_renderer, prepare_folder
-from .bench import measure, report, table
+from .bench import measure, parse_widths, report, table
 from .exr import write_exr
 from .preview import tone_map, write_png
 from .progress import INTERRUPTED, PROGRESS_FORMS, error_line, json_line, stop_at_end_of_input, text_line
@@ -33,6 +34,8 @@ from .sky_options import DEFAULT_PRESET, SkyOptions, add_sky_options, given_sky_
 
 DEFAULT_FRAMES = "1-48"
 DEFAULT_WIDTHS = "512,1024,2048,4096,8192"
+NOBODY_READS = 141
+"""Exit code when whoever read the output is gone (``| head -1``), as shells state it for that signal."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -55,8 +58,21 @@ def main(argv: Sequence[str], load: LoadRenderer = load_renderer) -> int:
     Returns
     -------
     int
-        Exit code 0, 2 or 130 (interrupted); a defect rises as its exception.
+        Exit code 0, 2, 130 (interrupted) or 141 (nobody reads the output any more); a defect rises as its
+        exception.
     """
+    try:
+        code = _run(argv, load)
+        print(end="", flush=True)
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())  # what is still buffered is flushed there when Python ends
+        return NOBODY_READS
+    return code
+
+
+def _run(argv: Sequence[str], load: LoadRenderer) -> int:
+    """The command's exit code; see :func:`main`."""
     runs = {"bake": _bake, "frame": _frame, "bench": _bench, "presets": _presets}
     arguments = None
     try:
@@ -79,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
 
     bake_parser = commands.add_parser("bake", help="write an EXR sequence", allow_abbrev=False)
     bake_parser.add_argument("--frames", help=f"1-48, 5, 1-10x2 or 1,3,7 (default {DEFAULT_FRAMES}, or one loop)")
-    bake_parser.add_argument("--out", type=Path, metavar="DIR", help="output folder")
+    bake_parser.add_argument("--out", type=_out, metavar="DIR", help="output folder")
     bake_parser.add_argument("--format", help="auto (default: half while the peak fits), half or float")
     bake_parser.add_argument("--skip-existing", action="store_true", help="keep finished frames of this very sky")
     bake_parser.add_argument("--job", type=Path, metavar="FILE", help=f"run a {JOB_FILE} instead of a preset")
@@ -88,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
 
     frame = commands.add_parser("frame", help="write one EXR frame", allow_abbrev=False)
     frame.add_argument("--frame", type=int, default=1, metavar="N", help="frame number (default 1)")
-    frame.add_argument("--out", type=Path, required=True, metavar="PATH", help="an .exr file, or a folder")
+    frame.add_argument("--out", type=_out, required=True, metavar="PATH", help="an .exr file, or a folder")
     frame.add_argument("--format", default="auto", help="auto (default), half or float")
     frame.add_argument("--png", action="store_true", help="also write a tone-mapped PNG beside it")
 
@@ -96,27 +112,47 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--preset", default=DEFAULT_PRESET, metavar="NAME", help=f"sky (default {DEFAULT_PRESET})")
     bench.add_argument("--widths", default=DEFAULT_WIDTHS, help=f"comma-separated (default {DEFAULT_WIDTHS})")
     bench.add_argument("--repeat", type=int, default=3, help="frames timed per width after the first (default 3)")
-    bench.add_argument("--out", type=Path, metavar="FILE", help="write the JSON here instead of printing it")
+    bench.add_argument("--out", type=_out, metavar="FILE", help="write the JSON here instead of printing it")
 
     for sky_parser in (bake_parser, frame):
         add_sky_options(sky_parser)
     for any_parser in (bake_parser, frame, bench):
         any_parser.add_argument("--bundle", type=Path, metavar="DIR", help="model folder (default: the shipped one)")
-        any_parser.add_argument("--threads", type=int, metavar="N", help="threads; does not change the result")
+        any_parser.add_argument(
+            "--threads",
+            type=int,
+            metavar="N",
+            help="threads (default: one per processor; four make the cloud field, always); the result does not change",
+        )
     commands.add_parser("presets", help="list the presets", allow_abbrev=False)
     return parser
+
+
+def _out(text: str) -> Path:
+    """An output path as given: an empty one, as an unset variable makes it, is not the working folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty")
+    return Path(text)
 
 
 def _bake(arguments: argparse.Namespace, load: LoadRenderer) -> None:
     if arguments.stop_at_end_of_input:
         stop_at_end_of_input()
     threads, folder = _threads(arguments), _bundle_folder(arguments)
-    job, record = _job_of_options(arguments, folder) if arguments.job is None else _job_of_file(arguments)
+    if arguments.job is None:
+        job, bent = _job_of_options(arguments, folder)
+        record = True
+    else:
+        job, bent = _job_of_file(arguments), []
+        record = arguments.job.resolve() != (job.folder / JOB_FILE).resolve()
+    check_folder(job.folder)
     text = arguments.progress == "text"
     if text:
-        print(f"{len(job.frames)} frames of {job.requests[0].width} px into {job.folder}", flush=True)
-        if record:
-            _tell_strangers(job)
+        strangers = job_record(job).strangers if record else ()
+        _tell_bent_winds(bent)
+        frames = "1 frame" if len(job.frames) == 1 else f"{len(job.frames)} frames"
+        print(f"{frames} of {job.requests[0].width} px into {job.folder}", flush=True)
+        _tell_strangers(job, strangers)
     started = time.perf_counter()
     result = bake(
         job,
@@ -132,8 +168,8 @@ def _bake(arguments: argparse.Namespace, load: LoadRenderer) -> None:
         print(f"done in {seconds:.1f} s: {len(result.written)} written, {len(result.skipped)} kept, in {job.folder}")
 
 
-def _job_of_options(arguments: argparse.Namespace, bundle_folder: Path) -> tuple[SkyJob, bool]:
-    """The job that the options describe; it is recorded beside the frames."""
+def _job_of_options(arguments: argparse.Namespace, bundle_folder: Path) -> tuple[SkyJob, list[LoopMotion]]:
+    """The job that the options describe, and what its loop does to the wind."""
     if arguments.out is None:
         raise RequestError("There is no output folder.", "Give --out DIR.")
     sky = sky_options(arguments)
@@ -153,13 +189,11 @@ def _job_of_options(arguments: argparse.Namespace, bundle_folder: Path) -> tuple
         folder=arguments.out,
         pixel_format=pixel_format,
     )
-    if arguments.progress == "text":
-        _tell_bent_winds(sky, bundle)
-    return job, True
+    return job, sky.bent_winds(bundle)
 
 
-def _job_of_file(arguments: argparse.Namespace) -> tuple[SkyJob, bool]:
-    """The job of ``--job``, perhaps some of its frames or elsewhere; recorded if it does not lie beside its frames."""
+def _job_of_file(arguments: argparse.Namespace) -> SkyJob:
+    """The job of ``--job``, perhaps some of its frames or elsewhere."""
     given = given_sky_options(arguments)
     if given:
         raise RequestError(
@@ -173,7 +207,7 @@ def _job_of_file(arguments: argparse.Namespace) -> tuple[SkyJob, bool]:
         job = dataclasses.replace(job, pixel_format=_pixel_format(arguments.format))
     if arguments.frames is not None:
         job = job.select(parse_frames(arguments.frames))
-    return job, arguments.job.resolve() != (job.folder / JOB_FILE).resolve()
+    return job
 
 
 def _frame(arguments: argparse.Namespace, load: LoadRenderer) -> None:
@@ -183,29 +217,29 @@ def _frame(arguments: argparse.Namespace, load: LoadRenderer) -> None:
     threads, folder = _threads(arguments), _bundle_folder(arguments)
     bundle = load_bundle(folder)
     (request,) = sky.requests([number], bundle)
-    _tell_bent_winds(sky, bundle)
     path = arguments.out if arguments.out.suffix == ".exr" else arguments.out / f"sky_{number:04d}.exr"
-    check_folder(path.parent)
+    preview = path.with_suffix(".png")
+    for file in (path, preview) if arguments.png else (path,):
+        _check_file(file)
+    _tell_bent_winds(sky.bent_winds(bundle))
     radiance = load(folder, threads).render(request)
     prepare_folder(path.parent)
     digest = request_digest(request, bundle.identity, engine_identity())
     write_exr(path, radiance, pixel_format=pixel_format, request_digest=digest)
     print(path)
     if arguments.png:
-        write_png(path.with_suffix(".png"), tone_map(radiance))
-        print(path.with_suffix(".png"))
+        write_png(preview, tone_map(radiance))
+        print(preview)
 
 
 def _bench(arguments: argparse.Namespace, load: LoadRenderer) -> None:
-    widths, controls = parse_frames(arguments.widths), SkyOptions(preset=arguments.preset).controls()
+    widths, controls = parse_widths(arguments.widths), SkyOptions(preset=arguments.preset).controls()
     if not 1 <= arguments.repeat <= 1000:
         raise RequestError(f"--repeat is {arguments.repeat}.", "Give from 1 to 1000.")
-    for width in widths:
-        SkyRequest(width=width)  # refuses an impossible one before anything is loaded
     threads, folder = _threads(arguments), _bundle_folder(arguments)
     load_bundle(folder)
     if arguments.out is not None:
-        check_folder(arguments.out.parent)
+        _check_file(arguments.out)
     started = time.perf_counter()
     renderer = load(folder, threads)
     load_s = time.perf_counter() - started
@@ -243,14 +277,24 @@ def _pixel_format(name: str) -> str:
     return name
 
 
-def _tell_strangers(job: SkyJob) -> None:
+def _check_file(path: Path) -> None:
+    """Make sure, before anything is rendered for it, that a file can be written there. Raises OutputError."""
+    try:
+        folder = path.is_dir()
+    except OSError as error:
+        raise output_error(path, error) from error
+    if folder:
+        raise OutputError(f"{path} is a folder.", "Give --out the name of a file.")
+    check_folder(path.parent)
+
+
+def _tell_strangers(job: SkyJob, strangers: tuple[int, ...]) -> None:
     """Say that frames of another sky stay beside these, so that nobody takes all for one sequence."""
-    strangers = job_record(job).strangers
     if strangers:
         print(f"note: frames {frames_in_words(strangers)} in {job.folder} are of another sky and stay", flush=True)
 
 
-def _tell_bent_winds(sky: SkyOptions, bundle: Bundle) -> None:
+def _tell_bent_winds(motions: Sequence[LoopMotion]) -> None:
     """Say how a loop changes the wind, so that nobody looks for the fault elsewhere."""
-    for motion in sky.bent_winds(bundle):
+    for motion in motions:
         print(f"loop: {motion.in_words()}", flush=True)

@@ -98,7 +98,8 @@ class Graph:
     signature : GraphSignature
         What the file must offer.
     threads : int
-        Threads inside one call. Results do not depend on it.
+        Threads inside one call. The last bits of a result may depend on it, where one thread's share of a
+        tensor ends: a graph that does so (the field) runs on the same number everywhere.
     keep_memory : bool
         Keep working memory between calls: faster for a graph that is called often on little data,
         gigabytes held for one that is called once a frame on much.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import pytest
 
 from skygen_addon.core.errors import BundleError
 from skygen_addon.core.job import read_job
-from skygen_addon.runtime.commands import main
+from skygen_addon.runtime.commands import NOBODY_READS, main
 from skygen_addon.runtime.exr import read_exr
 from skygen_addon.runtime.preview import tone_map, write_png
 
@@ -141,6 +142,7 @@ REFUSALS = {
     "backwards range": ["--frames", "9-1"],
     "absurd range": ["--frames", "1-99999999"],
     "unreadable range": ["--frames", "one"],
+    "frames of thousands of digits": ["--frames", "1-" + "9" * 5000],
     "width not a multiple of 4": ["--width", "1022"],
     "width of nothing": ["--width", "0"],
     "width that is no number": ["--width", "wide"],
@@ -158,6 +160,7 @@ REFUSALS = {
     "missing job": ["--job", "nowhere.json"],
     "missing bundle": ["--bundle", "nowhere"],
     "negative first frame": ["--first-frame", "-3"],
+    "nowhere": ["--out", ""],
 }
 
 
@@ -216,6 +219,37 @@ def test_a_file_in_place_of_the_output_folder(run: Run, tmp_path: Path, capsys: 
     assert capsys.readouterr().err.count("\n") == 2
 
 
+def test_outputs_are_checked_before_anything_is_rendered(
+    run: Run, renderer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.exr", "b.png", "file"):
+        (tmp_path / name).mkdir() if "." in name else (tmp_path / name).write_text("mine")
+    before = sorted(tmp_path.rglob("*"))
+    for words in (
+        ["frame", "--out", ""], ["frame", "--out", "a.exr"], ["frame", "--out", "b.exr", "--png"],
+        ["frame", "--out", "x" * 300 + ".exr"], ["frame", "--out", "file"], ["bench", "--out", "a.exr"],
+        ["bench", "--out", ""], ["bench", "--out", "file/bench.json"], ["bake", "--frames", "1", "--out", "file"],
+        ["bake", "--frames", "1", "--loop", "24", "--out", "file"],
+    ):  # fmt: skip
+        assert run(*words, *(["--width", 64] if words[0] != "bench" else ["--widths", 64])) == 2
+        captured = capsys.readouterr()
+        assert not captured.out and captured.err.count("\n") == 1
+    assert not renderer.rendered and sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("widths", ["abc", "", "64,", "64-128", "9" * 5000, "66", "1.5"])
+def test_bench_names_the_widths(run: Run, renderer: Any, capsys: pytest.CaptureFixture[str], widths: str) -> None:
+    assert run("bench", "--widths", widths) == 2
+    told = capsys.readouterr().err
+    assert "width" in told and "frame list" not in told and len(told) < 200 and not renderer.rendered
+
+
+def test_one_frame_is_one_frame(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("bake", "--frames", "1", "--width", 64, "--out", tmp_path / "o") == 0
+    assert capsys.readouterr().out.startswith("1 frame of 64 px into ")
+
+
 def test_a_defect_is_not_dressed_up(bundle_folder: Path, tmp_path: Path) -> None:
     def broken(folder: Path, threads: int | None) -> Any:
         raise ZeroDivisionError
@@ -231,6 +265,20 @@ def test_exit_codes_reach_the_shell() -> None:
     bad = subprocess.run([*words, "bake", "--preset", "sunny", "--out", "x"], cwd=root, capture_output=True, text=True)
     assert good.returncode == 0 and "fair_cumulus" in good.stdout
     assert bad.returncode == 2 and bad.stderr.count("\n") == 1 and not bad.stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes of Windows report a reader that is gone in another way")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_stops_reading_ends_it_quietly(unbuffered: str) -> None:
+    root = Path(__file__).resolve().parents[2]
+    reader, writer = os.pipe()
+    os.close(reader)  # as `| head -1` does sooner or later
+    done = subprocess.run(
+        [sys.executable, "-m", "skygen_addon", "presets"],
+        cwd=root, stdout=writer, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+    )  # fmt: skip
+    os.close(writer)
+    assert done.stderr == "" and done.returncode == NOBODY_READS
 
 
 def test_the_preview_keeps_order_and_hue(tmp_path: Path) -> None:
