@@ -10,7 +10,7 @@ from ..runtime.progress import minutes
 from .choices import preset_items
 from .layer_properties import SkyGenLayer
 from .properties import SkyGenSettings, sky_settings
-from .sequence_state import is_baking, sky_states
+from .sequence_state import is_baked_now, sky_states
 from .world_nodes import environment_node
 
 _PRESET_LABELS = {name: label for name, label, _ in preset_items()}
@@ -70,7 +70,7 @@ def _draw_bake(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
         row = layout.row()
         row.alert = state.alert
         row.label(text=state.text, icon=cast(Any, state.icon))
-    if is_baking(context):
+    if is_baked_now(context, world):
         left = f", {minutes(settings.bake_seconds_left)} left" if settings.bake_seconds_left >= 0 else ""
         cast(Any, layout).progress(
             factor=settings.bake_done / max(1, settings.bake_total),

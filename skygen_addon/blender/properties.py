@@ -218,7 +218,7 @@ class SkyGenSettings(bpy.types.PropertyGroup):
     )
     bake_total: IntProperty(
         name="Frames to Bake",
-        description="Frames of the running bake",
+        description="Frames of the running bake; 0 while none runs for this world",
         default=0,
         options={"HIDDEN"},
     )

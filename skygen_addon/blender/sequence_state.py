@@ -72,10 +72,15 @@ def forget_bake(world: bpy.types.World) -> None:
 
 
 def is_baking(context: bpy.types.Context) -> bool:
-    """Whether a bake runs in this window."""
-    window = context.window
-    running = getattr(window, "modal_operators", ()) if window is not None else ()
+    """Whether a bake runs, in whichever window it was started."""
+    windows = context.window_manager.windows if context.window_manager is not None else ()
+    running = (operator for window in windows for operator in getattr(window, "modal_operators", ()))
     return any(operator.bl_idname == "SKYGEN_OT_bake_sequence" for operator in running)
+
+
+def is_baked_now(context: bpy.types.Context, world: bpy.types.World) -> bool:
+    """Whether the bake that runs is this world's."""
+    return is_baking(context) and sky_settings(world).bake_total > 0
 
 
 def sky_states(context: bpy.types.Context, world: bpy.types.World) -> list[SkyState]:
@@ -86,8 +91,8 @@ def sky_states(context: bpy.types.Context, world: bpy.types.World) -> list[SkySt
         bundle_folder()
     except SkyGenError as error:
         states.append(SkyState(f"No model: {error.remedy}", "ERROR", True))
-    if is_baking(context):
-        text = f"Baking {settings.bake_done} of {settings.bake_total} (Esc cancels)"
+    if is_baked_now(context, world):
+        text = f"Baking {settings.bake_done} of {settings.bake_total} (Esc in its window cancels)"
         return [*states, SkyState(text, "RENDER_ANIMATION", False)]
     try:
         output_folder(world)

@@ -93,3 +93,25 @@ def test_undo_during_the_bake_does_not_lose_the_world(bake: Any, world: Any) -> 
 def test_a_world_deleted_during_the_bake_is_told(bake: Any, world: Any) -> None:
     assert run(bake, interface(window()), lambda: bpy.data.worlds.remove(world)) == {"CANCELLED"}
     assert "the world Artist is gone" in bake.reports[0][1]
+
+
+@pytest.mark.parametrize("where", [0, 1])
+def test_a_bake_in_any_window_keeps_a_second_one_from_starting(world: Any, where: int) -> None:
+    windows = [window(), window()]
+    operator, context = part("blender.operators.bake_sequence").SKYGEN_OT_bake_sequence, interface(*windows)
+    assert operator.poll(context)
+    windows[where].modal_operators = window("VIEW3D_OT_walk", "SKYGEN_OT_bake_sequence").modal_operators
+    assert not operator.poll(context)
+
+
+def test_every_window_shows_the_progress_of_the_world_that_is_baked(bake: Any, world: Any) -> None:
+    other, windows = bpy.data.worlds.new("Other"), [window(), window("SKYGEN_OT_bake_sequence")]
+    states, context = part("blender.sequence_state").sky_states, interface(*windows)
+
+    def look() -> None:
+        assert [s.text for s in states(context, world)] == ["Baking 0 of 2 (Esc in its window cancels)"]
+        assert "Baking" not in "; ".join(s.text for s in states(context, other))
+
+    assert run(bake, context, look) == {"FINISHED"}
+    assert [w.screen.areas[0].redrawn > 0 for w in windows] == [True, True]
+    assert (world.skygen.bake_done, world.skygen.bake_total) == (0, 0)

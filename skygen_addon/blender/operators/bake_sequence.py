@@ -63,7 +63,7 @@ class SKYGEN_OT_bake_sequence(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         if is_baking(context):
-            cls.poll_message_set("A bake is running: press Esc to cancel it")
+            cls.poll_message_set("A bake is running: press Esc in the window where it was started to cancel it")
             return False
         return poll_editable_world(cls, context)
 
@@ -90,8 +90,7 @@ class SKYGEN_OT_bake_sequence(bpy.types.Operator):
             self._thread = BakeThread(BakeProcess(job, skip_existing=self.skip_existing))
         except SkyGenError as error:
             return cancelled_by(self, error)
-        settings = sky_settings(world)
-        settings.bake_done, settings.bake_total, settings.bake_seconds_left = 0, len(job.frames), -1
+        _note_progress(world, 0, len(job.frames), None)
         self._world_uid, self._world_name = world.session_uid, world.name
         self._timer = manager.event_timer_add(TIMER_S, window=context.window)
         manager.modal_handler_add(self)
@@ -111,6 +110,8 @@ class SKYGEN_OT_bake_sequence(bpy.types.Operator):
         if self._thread.is_alive():
             return PASS_THROUGH
         self._end(context)
+        if world is not None:
+            _note_progress(world, 0, 0, None)
         return self._conclude(world)
 
     def cancel(self, context: bpy.types.Context) -> None:
@@ -147,13 +148,14 @@ class SKYGEN_OT_bake_sequence(bpy.types.Operator):
         return FINISHED
 
     def _show_progress(self, context: bpy.types.Context, world: bpy.types.World) -> None:
-        settings, process, done = sky_settings(world), self._thread.process, self._thread.done
-        if settings.bake_done != done:
-            left = process.latest.seconds_left if process.latest is not None else None
-            settings.bake_done, settings.bake_seconds_left = done, -1 if left is None else round(left)
-            for area in context.window.screen.areas if context.window is not None else ():
-                if area.type in {"PROPERTIES", "VIEW_3D"}:
-                    area.tag_redraw()
+        process, done, total = self._thread.process, self._thread.done, len(self._thread.process.job.frames)
+        settings = sky_settings(world)
+        if (settings.bake_done, settings.bake_total) != (done, total):  # undo may have put back older ones
+            _note_progress(world, done, total, process.latest.seconds_left if process.latest is not None else None)
+            for window in context.window_manager.windows if context.window_manager is not None else ():
+                for area in window.screen.areas:
+                    if area.type in {"PROPERTIES", "VIEW_3D"}:
+                        area.tag_redraw()
         if context.workspace is not None:
             context.workspace.status_text_set(f"SkyGen: {self._words(process)}")
 
@@ -174,6 +176,13 @@ class SKYGEN_OT_bake_sequence(bpy.types.Operator):
             context.workspace.status_text_set(None)
         if context.window_manager is not None:
             context.window_manager.event_timer_remove(self._timer)
+
+
+def _note_progress(world: bpy.types.World, done: int, total: int, seconds_left: float | None) -> None:
+    """Tell the panel how far the bake is; 0 of 0 frames after its end."""
+    settings = sky_settings(world)
+    settings.bake_done, settings.bake_total = done, total
+    settings.bake_seconds_left = -1 if seconds_left is None else round(seconds_left)
 
 
 def progress_printer(job: SkyJob) -> Callable[[FrameDone], None]:
