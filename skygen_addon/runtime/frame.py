@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,20 +28,13 @@ from ..core.sun import sun_disc
 from ..core.weather import apply_weather, weather_state
 from .cloud_field import CloudField
 from .graphs import GRAPH_FOLDER, Graph
-from .layers import LayerLight, layer_dome, layer_light, substeps_at
+from .layers import MOST_SUBSTEPS, LayerLight, layer_dome, layer_light, substeps_at
+from .tiles import TILE_PIXELS, RowTile, row_tiles
 from .weather_graph import WeatherGraph
 
-TILE_PIXELS = 8192
-"""Directions per tile; bounds memory, does not change results."""
-BANDS_DEG = (60.0, 45.0, 35.0, 28.0, 22.0, 18.0, 15.0, 12.5, 10.0, 8.5, 7.0, 5.5, 4.0, 3.0, 2.0, 1.0, 0.0, -90.0)
-"""Lowest elevations of bands whose rays have the same number of samples, from zenith to nadir."""
-SUPERSAMPLES = ((10.0, 1), (4.0, 2), (0.0, 4), (-90.0, 1))
-"""(lowest elevation in degrees, samples of a row): near the horizon a row crosses many clouds."""
 FIELD_THREADS = 4
 """Threads inside the field graph, always: where one thread's share of a logarithm ends, its last bits change."""
 DISC_SUBSTEPS = 4
-_RowJob = tuple[int, int, int, float]
-"""First and last row, samples of a row, and elevation in radians."""
 
 
 @dataclass(frozen=True)
@@ -166,7 +159,7 @@ class FrameRenderer:
         direction = disc_directions(size)
         bands = np.array_split(direction, max(1, size * size // TILE_PIXELS))
         with ThreadPoolExecutor(self.threads) as pool:
-            parts = list(pool.map(lambda band: self._domes(band, 2.0 / size, None, scene), bands))
+            parts = list(pool.map(lambda band: self._domes(band, 2.0 / size, lambda _: DISC_SUBSTEPS, scene), bands))
         low, high = (np.concatenate([part[index] for part in parts], axis=1) for index in (0, 1))
         direct = sky.sun_irradiance * max(scene.sun_direction[2], 0.0)
         clear_irradiance = direct + sky.sky_irradiance
@@ -191,23 +184,37 @@ class FrameRenderer:
         return replace(scene, exposure=2.0**request.exposure_ev)
 
     def _domes(
-        self, direction: FloatArray, footprint_rad: float, elevation_rad: float | None, scene: _Scene
+        self, direction: FloatArray, footprint_rad: float, substeps: Callable[[LayerLight], int], scene: _Scene
     ) -> tuple[FloatArray, FloatArray]:
-        """Both layers seen along directions of about one elevation, or of all elevations (None)."""
+        """Both layers (6, h, w) seen along directions, with a number of samples between shells for each."""
         low, high = (
             layer_dome(
                 self._dome,
                 layer,
                 direction,
                 footprint_rad=footprint_rad,
-                substeps=DISC_SUBSTEPS
-                if elevation_rad is None or layer is None
-                else substeps_at(layer, elevation_rad, footprint_rad),
+                substeps=1 if layer is None else substeps(layer),
                 sun_direction=scene.sun_direction,
                 **({} if self._detail else {"detail_strength": 0.0}),
             )
-            for index, layer in enumerate(scene.layers)
+            for layer in scene.layers
         )
+        return low, high
+
+    def _band_domes(
+        self, direction: FloatArray, footprint_rad: float, tile: RowTile, scene: _Scene
+    ) -> tuple[FloatArray, FloatArray]:
+        """Both layers seen along the directions of a tile, fading from the samples of the band above to its own."""
+
+        def at(elevation_rad: float) -> Callable[[LayerLight], int]:
+            return lambda layer: substeps_at(layer, elevation_rad, footprint_rad)
+
+        own = self._domes(direction, footprint_rad, at(tile.elevation_rad), scene)
+        if not tile.above_share.any():
+            return own
+        above = self._domes(direction, footprint_rad, at(tile.above_rad), scene)
+        share = np.repeat(tile.above_share, tile.supersamples)[:, None]
+        low, high = (a + (b - a) * share for a, b in zip(own, above, strict=True))
         return low, high
 
     def _compose_tile(self, direction: FloatArray, low: FloatArray, high: FloatArray, scene: _Scene) -> FloatArray:
@@ -228,22 +235,24 @@ class FrameRenderer:
         return radiance
 
     def _panorama(self, width: int, scene: _Scene) -> FloatArray:
-        """All rows, in tiles of full rows; each row is independent of the tiling."""
+        """All rows, in tiles; each pixel is independent of the tiling."""
         height = width // 2
         panorama = np.empty((height, width, 3), dtype=np.float32)
 
-        def render_rows(job: _RowJob) -> None:
-            start, stop, supersamples, elevation_rad = job
-            direction = panorama_directions(width, start, stop, supersamples)
-            if start >= height // 2:
-                low = high = np.zeros((6, *direction.shape[:2]), dtype=np.float32)
-            else:
-                low, high = self._domes(direction, 2 * np.pi / width, elevation_rad, scene)
-            radiance = self._compose_tile(direction, low, high, scene)
-            panorama[start:stop] = radiance.reshape(stop - start, supersamples, width, 3).mean(1)
+        def render(tile: RowTile) -> None:
+            rows = panorama_directions(width, tile.start, tile.stop, tile.supersamples)
+            for columns in tile.columns(width):
+                direction = np.ascontiguousarray(rows[:, columns])
+                if tile.start >= height // 2:
+                    low = high = np.zeros((6, *direction.shape[:2]), dtype=np.float32)
+                else:
+                    low, high = self._band_domes(direction, 2 * np.pi / width, tile, scene)
+                radiance = self._compose_tile(direction, low, high, scene)
+                samples = radiance.reshape(tile.stop - tile.start, tile.supersamples, -1, 3)
+                panorama[tile.start : tile.stop, columns] = samples.mean(1)
 
         with ThreadPoolExecutor(self.threads) as pool:
-            list(pool.map(render_rows, _row_jobs(width)))
+            list(pool.map(render, row_tiles(width)))
         return panorama
 
     def _add_sun(self, panorama: FloatArray, request: SkyRequest, sky: ClearSky, scene: _Scene) -> None:
@@ -257,24 +266,8 @@ class FrameRenderer:
                 for a, e in zip(azimuth.ravel(), request.sun_elevation_rad + elevation.ravel(), strict=True)
             ]
         ).astype(np.float32)[None]
-        low, high = self._domes(direction, radius, request.sun_elevation_rad, scene)
+        low, high = self._domes(direction, radius, lambda _: MOST_SUBSTEPS, scene)
         transmittance = float(np.exp(-(low[0] + high[0])).mean())
         irradiance = sky.sun_irradiance * (transmittance * scene.exposure)
         patch = sun_disc(request.width, request.sun_azimuth_rad, request.sun_elevation_rad, irradiance)
         panorama[patch.row_start : patch.row_stop, patch.columns] += patch.radiance
-
-
-def _row_jobs(width: int) -> list[_RowJob]:
-    """Tiles of full rows; everything but their number of rows follows from elevation only."""
-    height = width // 2
-    jobs: list[_RowJob] = []
-    start, upper_deg = 0, 90.0
-    for lower_deg in BANDS_DEG:
-        stop = round((90 - max(lower_deg, -90.0)) / 180 * height)
-        supersamples = next(samples for lowest, samples in SUPERSAMPLES if lower_deg >= lowest)
-        elevation_rad = math.radians(0.5 * (upper_deg + lower_deg))
-        rows = max(1, TILE_PIXELS // (width * supersamples))
-        for first in range(start, stop, rows):
-            jobs.append((first, min(first + rows, stop), supersamples, elevation_rad))
-        start, upper_deg = stop, lower_deg
-    return jobs

@@ -23,8 +23,8 @@ HORIZON_FADE_RAD = math.radians(0.6)
 STEP_TEXELS, STEP_PIXELS = 1.4, 0.7
 """Longest step along a ray, in texels of the window it crosses or, where that is more, in pixels there."""
 LEAST_SUBSTEPS, MOST_SUBSTEPS = 3, 16
-READ_SHARE = 0.46
-"""Share of a window's side within which it is read around the camera."""
+READ_SHARE = 0.43
+"""Share of a window's side that is surely read around the camera, which stands up to half a snap off its centre."""
 DETAIL_STRENGTH = 0.4
 """Deviation of log extinction in each detail octave."""
 
@@ -162,7 +162,9 @@ def substeps_at(layer: LayerLight, elevation_rad: float, footprint_rad: float) -
     distance_km = float(layer.shell_km[0]) / sine
     reach = distance_km / (READ_SHARE * layer.texel_km * layer.light.shape[3])
     level = min(max(math.ceil(math.log(reach, layer.factor)), 0), layer.levels - 1) if reach > 0 else 0
-    step_km = max(STEP_TEXELS * layer.texel_km * layer.factor**level, STEP_PIXELS * footprint_rad * distance_km)
+    step_km = max(
+        STEP_TEXELS * layer.texel_km * float(layer.factor) ** level, STEP_PIXELS * footprint_rad * distance_km
+    )
     gap_km = float(layer.shell_km[1] - layer.shell_km[0]) / sine
     return min(max(math.ceil(gap_km / step_km), LEAST_SUBSTEPS), MOST_SUBSTEPS)
 

@@ -19,7 +19,7 @@ from .cloud_light import between, sky_share, sun_source
 from .shells import shell_distance_km
 from .sunlight import SHARPNESS, sharpened
 
-DETAIL_EROSION = 0.1
+DETAIL_EROSION = 0.06
 """How much the detail moves a cloud's outline, in shares of its greatest extinction."""
 DETAIL_RADIUS_TEXELS, DETAIL_TURN = 2.0, 0.55
 """The detail is read along a helix around the vertical (radius, and radians per texel of height), so that
@@ -44,9 +44,15 @@ def mean_sharpened(first: Tensor, last: Tensor) -> Tensor:
 
 
 def clear_stretch(first: Tensor, last: Tensor) -> Tensor:
-    """Share of a step that lies in front of the cloud it enters, 0 where it begins inside."""
-    rise = (last - first).clamp(min=1e-3)
-    return torch.where(first < 0.5, ((0.5 - first) / rise).clamp(0.0, 1.0), torch.zeros_like(first))
+    """Share of a step that lies in front of the cloud it enters, 0 where it begins inside or leaves one."""
+    rise = last - first
+    entry = ((0.5 - first) / rise.clamp(min=1e-3)).clamp(0.0, 1.0)
+    return torch.where(rise > 0, entry, torch.zeros_like(rise))
+
+
+def over_step(first: Tensor, last: Tensor) -> Tensor:
+    """Extinction of a step between two samples: their mean; where one lies in clear air (0), the other's."""
+    return torch.where(torch.minimum(first, last) > 0, 0.5 * (first + last), torch.maximum(first, last))
 
 
 def before(samples: Tensor) -> Tensor:
@@ -122,10 +128,13 @@ class Dome(nn.Module):
         extinction = nothing.scatter(0, place, fills[2] * torch.exp(noise - 0.5 * variance)).reshape(distance.shape)
         edge = nothing.scatter(0, place, edge).reshape(distance.shape)
 
-        # Optical depth of each step, and the share of the ray's light that it scatters.
-        base = shell_distance_km(sin_elevation[None], shell_km[:1, None])  # 1 p
-        stretch = distance - torch.cat([base, distance[:-1]])
-        extinction = torch.maximum(extinction, before(extinction))
+        # Optical depth of each step, and the share of the ray's light that it scatters. The first
+        # step begins at the base; a last one ends at the top, as dense as the sample before it.
+        ends = shell_distance_km(sin_elevation[None], torch.stack([shell_km[:1], shell_km[-1:]]))  # 2 p
+        distance, height = torch.cat([distance, ends[1:]]), torch.cat([height, shell_km[-1:, None]])
+        extinction, edge = torch.cat([extinction, extinction[-1:]]), torch.cat([edge, edge[-1:]])  # s + 1
+        stretch = distance - torch.cat([ends[:1], distance[:-1]])
+        extinction = over_step(before(extinction), extinction)
         share = mean_sharpened(before(edge), edge)
         depth = extinction * share * stretch  # s p
         total = torch.cumsum(depth, dim=0)
@@ -138,7 +147,8 @@ class Dome(nn.Module):
         last, first = place, torch.where(step > 0, place - rays, place)
         flat_edge = edge.reshape(-1)
         inside = clear_stretch(flat_edge[first], flat_edge[last])
-        inside = inside + share.reshape(-1)[place] / (2 + depth.reshape(-1)[place])  # 0 front of the step to 1 back
+        inside = inside + share.reshape(-1)[place] / (2 + depth.reshape(-1)[place])
+        inside = inside.clamp(max=1.0)  # 0 front of the step to 1 back
 
         def at(values: Tensor) -> Tensor:
             flat = values.reshape(-1)
@@ -146,7 +156,7 @@ class Dome(nn.Module):
 
         here_km, previous = at(distance), (step - 1).clamp(min=0)
         here_height = height[previous, 0] + (height[step, 0] - height[previous, 0]) * inside
-        gap = step // steps
+        gap = (step // steps).clamp(max=gaps - 1)
         gap = torch.where(here_height < shell_km[gap], (gap - 1).clamp(min=0), gap)
         f = ((here_height - shell_km[gap]) / gap_km[gap]).clamp(0.0, 1.0)
         grid = atlas_grid(here_km[:, None] * on_plane[ray] + plane_offset_km, texel_km, window, levels, self.repeat)

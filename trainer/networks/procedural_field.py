@@ -216,7 +216,7 @@ class LevelMaps:
     deviation: Tensor
     """(B, 1, S, S) deviation of the unresolved part."""
     erosion: Tensor
-    """(B, 2, S, S) noise for the tops."""
+    """(B, 2, S, S) noise that continues over the levels; input of the learned generator only."""
     settings: Tensor
     """(B, C, S, S) setting maps: shift, ramp, log edge, log core, gate, then the profile's parameters."""
 

@@ -41,9 +41,9 @@ class PuffOctave:
 
 
 PUFF_OCTAVES = (
-    PuffOctave("noise_puff_200", 8, 6, 1.0, 2),
-    PuffOctave("noise_puff_100", 4, 10, 0.8, 1),
-    PuffOctave("noise_puff_50", 2, 16, 0.55, 1),
+    PuffOctave("noise_puff_200", 8, 8, 1.0, 2),
+    PuffOctave("noise_puff_100", 4, 14, 0.6, 1),
+    PuffOctave("noise_puff_50", 2, 16, 0.3, 1),
 )
 
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from skygen_addon.core.signatures import OCCUPANCY_CELL
 
-from .atlas import blend_margins, lookup, stack_gaps, stack_windows, texel_positions
+from .atlas import blend_margins, sample, shifted_texels, stack_gaps, stack_windows
 from .shells import EARTH_RADIUS_KM
 
 SUBSTEPS = 4
@@ -48,7 +48,7 @@ def gap_path_km(gap_km: Tensor, sin_elevation: Tensor) -> Tensor:
 class Sunlight(nn.Module):
     """Cloud volume (L, k, N, N) to atlas (k, 3, L * N, N): extinction, sun depth, zenith depth.
 
-    ``repeat`` is that of :func:`trainer.networks.atlas.lookup`.
+    ``repeat`` is that of :func:`trainer.networks.atlas.atlas_grid`.
     """
 
     def __init__(self, repeat: bool = True) -> None:
@@ -83,18 +83,18 @@ class Sunlight(nn.Module):
         step = rising * step + (1 - rising) * torch.flip(step, [0])
 
         small = size // SUN_TABLE_STRIDE
-        position = texel_positions(levels, small, texel_km * float(SUN_TABLE_STRIDE))[None]  # 1 Ln n 2
+        small_texel = texel_km * float(SUN_TABLE_STRIDE)
         gap_depth = torch.zeros(1, device=atlas.device)
         for index in range(SUBSTEPS):
             f = fraction[index]
-            gap = lookup(ordered, position + step[:, None, None, :] * f, texel_km, self.repeat)  # k-1 3 Ln n
+            gap = sample(ordered, shifted_texels(levels, small, small_texel, step * f, self.repeat))  # k-1 3 Ln n
             gap_depth = gap_depth + sharpened((1 - f) * gap[:, :1] + f * gap[:, 1:2]) * gap[:, 2:]
         gap_depth = gap_depth * (path / SUBSTEPS)[:, None, None, None]
 
-        small_texel = texel_km * float(SUN_TABLE_STRIDE)
+        whole = shifted_texels(levels, small, small_texel, step, self.repeat)
         tables = [torch.zeros_like(gap_depth[:1])]
         for k in range(shells - 2, -1, -1):
-            beyond = lookup(tables[0], position + step[k][None, None, None, :], small_texel, self.repeat)
+            beyond = sample(tables[0], whole[k : k + 1])
             tables.insert(0, gap_depth[k : k + 1] + beyond)
         table = torch.cat(tables)  # k 1 Ln n
         table = rising * table + (1 - rising) * torch.flip(table, [0])

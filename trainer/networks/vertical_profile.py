@@ -21,7 +21,7 @@ class ProfileShape:
     """How one cloud type fills its layer."""
 
     thin_top: float
-    """Height of the top at a cloud's rim."""
+    """Height of the top at a cloud's rim; below 0 for rims that taper off, since a top also fades over its softness."""
     thick_top: float
     """Height of the top in the middle of a wide, thick cloud."""
     half_depth: float
@@ -40,12 +40,12 @@ class ProfileShape:
 
 
 PROFILES = (
-    ProfileShape(0.05, 1.00, 14.0, 0.17, 0.36, 0.6, 0.02, (0.02, 0.12, 0.18, 0.28, 0.40)),  # cumulus
+    ProfileShape(-0.04, 1.00, 14.0, 0.13, 0.36, 0.6, 0.02, (0.0, 0.14, 0.20, 0.30, 0.36)),  # cumulus
     ProfileShape(0.12, 0.90, 7.0, 0.10, 0.25, 0.5, 0.02, (0.15, 0.25, 0.30, 0.30, 0.0)),  # stratocumulus
     ProfileShape(0.25, 0.90, 3.0, 0.08, 0.40, 0.0, 0.20, (0.40, 0.35, 0.25, 0.0, 0.0)),  # altocumulus
     ProfileShape(0.70, 0.95, 8.0, 0.05, 0.30, 0.2, 0.02, (1.0, 0.0, 0.0, 0.0, 0.0)),  # stratus
     ProfileShape(0.60, 1.00, 0.4, 0.05, 0.60, 0.0, 0.60, (1.0, 0.0, 0.0, 0.0, 0.0)),  # cirrus
-    ProfileShape(0.05, 1.00, 24.0, 0.17, 0.30, 0.5, 0.02, (0.02, 0.07, 0.13, 0.28, 0.50)),  # towering cumulus
+    ProfileShape(-0.03, 1.00, 24.0, 0.13, 0.30, 0.5, 0.02, (0.0, 0.10, 0.16, 0.28, 0.46)),  # towering cumulus
 )
 """Shapes in the order of CLOUD_TYPES."""
 
@@ -54,6 +54,8 @@ DEPTH_SHARE = 0.45
 """Share of the height that depends on the column's depth; the rest is there wherever the cloud is wide."""
 FULL_DEPTH = (0.35, 0.5, 0.7)
 """Optical depth, in half depths, of a texel that is all cloud, by level: coarser texels hold means."""
+LEAST_TOP = (-0.1, 0.0, 0.08)
+"""Least height of a top, by level: rims may vanish, but a coarser texel's rim is a mean that holds more than rims."""
 LEAST_SOFTNESS = 0.14
 """Softness of the lowest tops, about two shells."""
 GREATEST_PACKING = 120.0
@@ -152,14 +154,16 @@ class VerticalProfile(nn.Module):
         local = _spread_over(depth, 4) if level == 0 else depth  # narrower, it would stand as a finger
         widths = inner_width((depth / (half * FULL_DEPTH[level])).clamp(0.0, 1.0), level)
         inside = shape[:, 7:8] + sum(shape[:, 8 + i : 9 + i] * width for i, width in enumerate(widths))
+        inside = inside * (2 - inside)  # domes, not tents
         turret = (1 - DEPTH_SHARE) + DEPTH_SHARE * (local / (local + half))
-        top = shape[:, 0:1] + shape[:, 1:2] * inside * turret
-        steep = torch.maximum(shape[:, 4:5], 1 / (LEAST_SOFTNESS + 0.5 * top))
+        top = (shape[:, 0:1] + shape[:, 1:2] * inside * turret).clamp(min=LEAST_TOP[level])
+        raised = torch.relu(top)
+        steep = torch.maximum(shape[:, 4:5], 1 / (LEAST_SOFTNESS + 0.5 * raised))
         surface = top - height
         if puffs is not None:
             # Puffs grow from a cloud's base to its middle, so bases stay flat, and with the cloud.
-            risen = (height / (0.5 * top + 0.02)).clamp(0.0, 1.0)
-            surface = surface + (shape[:, 3:4] * (top / (top + 0.2))) * risen * puffs
+            risen = (height / (0.5 * raised + 0.02)).clamp(0.0, 1.0)
+            surface = surface + (shape[:, 3:4] * (raised / (raised + 0.2))) * risen * puffs
         filled = (surface * steep + 0.5).clamp(0.0, 1.0)
         base = ((height + 0.01) * shape[:, 6:7]).clamp(0.02, 1.0)
         floor = 1e-3 * (1.0 - height) ** 4
