@@ -18,7 +18,7 @@ from .bake_process import run_job
 from .operators.bake_sequence import progress_printer
 from .properties import sky_settings
 from .sequence import frames_by_width, frames_in_words
-from .sequence_state import settings_fingerprint
+from .sequence_state import bake_fingerprint
 from .sky_world import bind_frames
 
 COMMAND = "skygen"
@@ -104,7 +104,7 @@ def _bake(options: argparse.Namespace) -> None:
     older = sorted(set(shown.frames) - set(plan.frames))
     fps = scene.render.fps / scene.render.fps_base
     known = not older and plan.width == int(sky_settings(world).width)
-    bind_frames(world, shown, settings_fingerprint(world, fps) if known else "")
+    bind_frames(world, shown, bake_fingerprint(world, fps) if known else "")
     _save()
     print(f"SkyGen: {len(plan.frames)} frames are in {plan.folder}; {bpy.data.filepath} shows them", flush=True)
     if older:

@@ -244,7 +244,7 @@ class SkyGenSettings(bpy.types.PropertyGroup):
     )
     baked_settings: StringProperty(
         name="Baked Settings",
-        description="Fingerprint of the settings that the bound sequence was baked with",
+        description="Fingerprint of the settings, engine and model that the bound sequence was baked with",
         default="",
         options={"HIDDEN"},
     )

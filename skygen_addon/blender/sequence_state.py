@@ -12,7 +12,7 @@ import bpy
 
 from ..core.errors import SkyGenError
 from .bake_plan import BakePlan, frames_of_settings, output_folder
-from .engine import bundle_folder
+from .engine import makers_identity
 from .properties import sky_settings
 from .sequence import frames_in_words, missing_frames
 from .world_animation import animated_paths, animation_description
@@ -57,8 +57,19 @@ def settings_fingerprint(world: bpy.types.World, fps: float) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def bake_fingerprint(world: bpy.types.World, fps: float) -> str:
+    """:func:`settings_fingerprint` and the engine and bundle that bake, for :func:`note_bake`.
+
+    Raises
+    ------
+    BundleError
+        As :func:`.engine.makers_identity`.
+    """
+    return f"{settings_fingerprint(world, fps)} {makers_identity()}"
+
+
 def note_bake(world: bpy.types.World, plan: BakePlan, fingerprint: str) -> None:
-    """Remember which sequence is bound and what it was baked from; an empty fingerprint is unknown."""
+    """Remember which sequence is bound and its :func:`bake_fingerprint`; empty if that is not known."""
     settings = sky_settings(world)
     settings.baked_start, settings.baked_end = plan.frames[0], plan.frames[-1]
     settings.baked_settings = fingerprint
@@ -87,8 +98,9 @@ def sky_states(context: bpy.types.Context, world: bpy.types.World) -> list[SkySt
     """What the panel says about a world's sky, most urgent first."""
     settings, scene = sky_settings(world), context.scene
     states: list[SkyState] = []
+    makers = None
     try:
-        bundle_folder()
+        makers = makers_identity()
     except SkyGenError as error:
         states.append(SkyState(f"No model: {error.remedy}", "ERROR", True))
     if is_baked_now(context, world):
@@ -110,8 +122,11 @@ def sky_states(context: bpy.types.Context, world: bpy.types.World) -> list[SkySt
     if missing:
         states.append(SkyState(f"Missing frames render magenta: {frames_in_words(missing)}", "ERROR", True))
     fps = scene.render.fps / scene.render.fps_base if scene is not None else 24.0
-    if settings.baked_settings and settings.baked_settings != settings_fingerprint(world, fps):
+    baked_settings, _, baked_by = settings.baked_settings.partition(" ")
+    if baked_settings and baked_settings != settings_fingerprint(world, fps):
         states.append(SkyState("The settings have changed since the bake", "FILE_REFRESH", False))
+    elif baked_settings and makers is not None and baked_by != makers:
+        states.append(SkyState("Baked by another SkyGen version: bake again", "FILE_REFRESH", False))
     if not settings.loop and settings.frame_end > settings.baked_end:
         states.append(SkyState(f"Not baked yet: {settings.baked_end + 1}-{settings.frame_end}", "INFO", False))
     if not states:

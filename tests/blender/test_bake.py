@@ -184,10 +184,8 @@ def test_restore_after_bake(ready: Any, tmp_path: Path) -> None:
 
 
 def test_states_name_what_is_wrong(ready: Any, models: Path, tmp_path: Path) -> None:
-    states = importlib.import_module(f"{MODULE}.blender.sequence_state").sky_states
-
     def words() -> str:
-        return "; ".join(s.text for s in states(bpy.context, ready))
+        return states_in_words(ready)
 
     assert words() == "No sky in this world yet"
     bpy.ops.skygen.add_sky()
@@ -205,6 +203,35 @@ def test_states_name_what_is_wrong(ready: Any, models: Path, tmp_path: Path) -> 
     assert "not saved" in words()
     (models / "test" / "model.json").unlink()
     assert "No model" in words()
+
+
+def states_in_words(world: Any) -> str:
+    states = importlib.import_module(f"{MODULE}.blender.sequence_state").sky_states
+    return "; ".join(s.text for s in states(bpy.context, world))
+
+
+def test_frames_of_another_bundle_are_marked(ready: Any, models: Path) -> None:
+    bake()
+    assert states_in_words(ready) == "Baked: frames 10-11"
+    description = models / "test" / "model.json"
+    text = description.read_text()
+    description.write_text(text.replace('"name": "test"', '"name": "newer"'))
+    assert states_in_words(ready) == "Baked by another SkyGen version: bake again"
+    description.write_text(text)
+    assert states_in_words(ready) == "Baked: frames 10-11"
+
+
+def test_frames_of_another_engine_are_marked(ready: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    bake()
+    engine = importlib.import_module(f"{MODULE}.blender.engine")
+    monkeypatch.setattr(engine, "engine_identity", lambda: "99-0123456789abcdef")
+    assert states_in_words(ready) == "Baked by another SkyGen version: bake again"
+
+
+def test_makers_are_those_that_a_job_names(ready: Any) -> None:
+    engine, plan = (importlib.import_module(f"{MODULE}.blender.{n}") for n in ("engine", "bake_plan"))
+    job = plan.job_of_plan(bpy.context, ready, plan.plan_of_settings(ready))
+    assert engine.makers_identity() == f"{job.engine}/{job.bundle_identity[:16]}"
 
 
 def refuses(match: str) -> None:

@@ -15,7 +15,7 @@ from ...runtime.progress import FrameDone, minutes
 from ..bake_plan import BakePlan, job_of_plan, plan_of_settings
 from ..bake_process import BakeProcess, run_job
 from ..properties import sky_settings
-from ..sequence_state import is_baking, settings_fingerprint
+from ..sequence_state import bake_fingerprint, is_baking
 from ..sky_world import bind_frames
 from .outcome import CANCELLED, FINISHED, active_world, cancelled_by, poll_editable_world, world_of_session
 
@@ -123,7 +123,7 @@ class SKYGEN_OT_bake_sequence(bpy.types.Operator):
         plan = plan_of_settings(world)
         job = job_of_plan(context, world, plan)
         render = context.scene.render if context.scene is not None else None
-        return plan, job, settings_fingerprint(world, render.fps / render.fps_base if render is not None else 24.0)
+        return plan, job, bake_fingerprint(world, render.fps / render.fps_base if render is not None else 24.0)
 
     def _conclude(self, world: bpy.types.World | None) -> set[Any]:
         thread = self._thread
