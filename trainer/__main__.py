@@ -12,8 +12,9 @@ import importlib
 import logging
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
-from skygen_addon.core.errors import SkyGenError
+from skygen_addon.core.errors import RequestError, SkyGenError
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "ingest": ("trainer.captures.ingest.run", "read sky captures into curated, calibrated training data"),
@@ -25,6 +26,13 @@ COMMANDS: dict[str, tuple[str, str]] = {
 """Command name -> (module and function, one line of help)."""
 
 
+class _Parser(argparse.ArgumentParser):
+    """Reports bad arguments, those of commands too, like every other bad request."""
+
+    def error(self, message: str) -> NoReturn:
+        raise RequestError(f"{message[:1].upper()}{message[1:]}.", f"See {self.prog} --help.")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one trainer command and return its exit code.
 
@@ -32,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for torch.
     """
     words = list(sys.argv[1:] if argv is None else argv)
-    parser = argparse.ArgumentParser(prog="python -m trainer", description="Train SkyGen's sky generator.")
+    parser = _Parser(prog="python -m trainer", description="Train SkyGen's sky generator.")
     choices = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (target, text) in COMMANDS.items():
         command_parser = choices.add_parser(name, help=text, description=text)
@@ -41,15 +49,16 @@ def main(argv: Sequence[str] | None = None) -> int:
             loaded = importlib.import_module(module)
             loaded.add_arguments(command_parser)
             command_parser.set_defaults(run=getattr(loaded, function))
-    arguments = parser.parse_args(words)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    speaker = f"trainer {words[0]}" if words[:1] and words[0] in COMMANDS else "trainer"
     try:
+        arguments = parser.parse_args(words)
         return int(arguments.run(arguments))
     except SkyGenError as error:
-        print(f"trainer {arguments.command}: {error}", file=sys.stderr)
+        print(f"{speaker}: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"trainer {arguments.command}: interrupted; what was finished is kept", file=sys.stderr)
+        print(f"{speaker}: interrupted; what was finished is kept", file=sys.stderr)
         return 130
 
 

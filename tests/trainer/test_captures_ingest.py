@@ -172,12 +172,20 @@ def test_every_command_that_is_offered_is_there(command: str, capsys: pytest.Cap
     assert caught.value.code == 0 and f"python -m trainer {command}" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("word", ["paint", "evaluate", "report"])
-def test_other_commands_are_refused(word: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as caught:
-        main([word])
-    assert caught.value.code == 2
-    capsys.readouterr()
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["paint"], "paint"), (["evaluate"], "evaluate"), (["report"], "report"), ([], "COMMAND"),
+        (["train"], "recipe"), (["train", "fast"], "quick"), (["train", "quick", "--only", "sun"], "sun"), (["export"], "RUN"),
+        (["export", "runs/quick", "--colour", "red"], "--colour"), (["curate"], "DATA"),
+    ],
+)  # fmt: skip
+def test_other_commands_recipes_and_options_are_one_line_and_exit_code_2(
+    words: list[str], named: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("trainer") and named in told and told.count("\n") == 1 and "--help" in told
 
 
 @pytest.mark.parametrize(
