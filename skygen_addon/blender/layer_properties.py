@@ -1,7 +1,8 @@
 """The artist's settings of one cloud layer.
 
 Heights are kilometres and speeds metres per second whatever the scene's unit scale is, because
-clouds do not shrink with a model. All of it may be keyframed.
+clouds do not shrink with a model. What a cloud layer is and where it lies (types, base, thickness)
+stays as it is over time: a cloud is built of shells whose number follows from its thickness.
 """
 
 # Blender reads properties from annotations that are calls, which no type checker accepts.
@@ -15,6 +16,9 @@ import bpy
 from bpy.props import EnumProperty, FloatProperty
 
 from .choices import CLOUD_TYPE_ITEMS
+
+FIXED: set[str] = set()
+"""Options of a property that cannot be keyframed."""
 
 
 class SkyGenLayer(bpy.types.PropertyGroup):
@@ -33,12 +37,14 @@ class SkyGenLayer(bpy.types.PropertyGroup):
         description="Kind of cloud",
         items=CLOUD_TYPE_ITEMS,
         default="cumulus",
+        options=FIXED,
     )
     second_type: EnumProperty(
         name="Second Type",
         description="Kind of cloud that is blended in",
         items=CLOUD_TYPE_ITEMS,
         default="stratocumulus",
+        options=FIXED,
     )
     second_amount: FloatProperty(
         name="Blend",
@@ -47,6 +53,7 @@ class SkyGenLayer(bpy.types.PropertyGroup):
         min=0.0,
         max=1.0,
         subtype="FACTOR",
+        options=FIXED,
     )
     density: FloatProperty(
         name="Density",
@@ -68,6 +75,7 @@ class SkyGenLayer(bpy.types.PropertyGroup):
         soft_max=12.0,
         precision=2,
         step=10,
+        options=FIXED,
     )
     thickness: FloatProperty(
         name="Thickness (km)",
@@ -79,6 +87,7 @@ class SkyGenLayer(bpy.types.PropertyGroup):
         soft_max=5.0,
         precision=2,
         step=10,
+        options=FIXED,
     )
     texture_scale: FloatProperty(
         name="Texture Scale",
@@ -149,6 +158,7 @@ class SkyGenHighLayer(SkyGenLayer):
         description="Kind of cloud",
         items=CLOUD_TYPE_ITEMS,
         default="cirrus",
+        options=FIXED,
     )
     base: FloatProperty(
         name="Base (km)",
@@ -160,6 +170,7 @@ class SkyGenHighLayer(SkyGenLayer):
         soft_max=12.0,
         precision=2,
         step=10,
+        options=FIXED,
     )
     thickness: FloatProperty(
         name="Thickness (km)",
@@ -171,6 +182,7 @@ class SkyGenHighLayer(SkyGenLayer):
         soft_max=3.0,
         precision=2,
         step=10,
+        options=FIXED,
     )
     texture_scale: FloatProperty(
         name="Texture Scale",

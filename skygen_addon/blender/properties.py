@@ -2,7 +2,7 @@
 
 Angles are radians, as everywhere in Blender, and shown in degrees. Heights are kilometres and
 speeds metres per second whatever the scene's unit scale is, because clouds do not shrink with a
-model. What may be keyframed is animatable; what chooses files or the sky itself is not.
+model. Animatable is what the README lists as such and nothing else.
 """
 
 # Blender reads properties from annotations that are calls, which no type checker accepts.
@@ -25,10 +25,8 @@ from bpy.props import (
 )
 
 from .choices import DEFAULT_PRESET, FORMAT_ITEMS, WIDTH_ITEMS, preset_items
-from .layer_properties import SkyGenHighLayer, SkyGenLayer
+from .layer_properties import FIXED, SkyGenHighLayer, SkyGenLayer
 
-FIXED: set[str] = set()
-"""Options of a property that cannot be keyframed."""
 FOLDER: set[str] = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()
 """Options of a folder that may start with //; Blender asks for the mark since 4.5."""
 
@@ -105,11 +103,13 @@ class SkyGenSettings(bpy.types.PropertyGroup):
         min=0.0,
         max=1.0,
         subtype="COLOR",
+        options=FIXED,
     )
     sun_disc: BoolProperty(
         name="Sun Disc",
         description="Draw the sun into the sky; switch it off when a sun lamp lights the scene",
         default=True,
+        options=FIXED,
     )
     weather_strength: FloatProperty(
         name="Weather",
@@ -119,6 +119,7 @@ class SkyGenSettings(bpy.types.PropertyGroup):
         max=2.0,
         soft_max=1.0,
         subtype="FACTOR",
+        options=FIXED,
     )
     time_scale: FloatProperty(
         name="Time Scale",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import math
+import re
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -94,6 +96,45 @@ def test_keyframed_cover_reaches_the_frames(world: Any) -> None:
     assert middle.low.cover == pytest.approx(0.45)  # Blender's ease in and out is symmetric
     scene = bpy.context.scene
     assert (scene.frame_current, scene.frame_subframe) == (4, 0.25)
+
+
+IN_THE_README = {
+    "cover": ("low.cover", "high.cover"),
+    "density": ("low.density", "high.density"),
+    "wind speed": ("low.wind_speed", "high.wind_speed"),
+    "evolution": ("low.evolution", "high.evolution"),
+    "sun": ("sun_azimuth", "sun_elevation"),
+    "haze": ("haze",),
+    "exposure": ("exposure",),
+    "time scale": ("time_scale",),
+    "wind direction": ("low.wind_direction", "high.wind_direction"),
+    "stretch": ("low.stretch", "high.stretch"),
+    "texture scale": ("low.texture_scale", "high.texture_scale"),
+}
+
+
+def test_exactly_what_the_readme_lists_can_be_keyframed(world: Any) -> None:
+    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    section = " ".join(text.split("## The artist's first five minutes")[1].split("\n## ")[0].split())
+    free = re.search(r"([A-Z][^.]*) can be keyframed", section)
+    about_the_camera = re.search(r"Keyframed ([^.]*?) turn, ", section)
+    assert free and about_the_camera, "the README has other sentences: read them here"
+    names = re.split(r", | and ", f"{free[1]} and {about_the_camera[1]}")
+    listed = {path for name in names for path in IN_THE_README[name.lower()]}
+    groups = {"": world.skygen, "low.": world.skygen.low, "high.": world.skygen.high}
+    animatable = {
+        prefix + prop.identifier
+        for prefix, group in groups.items()
+        for prop in group.bl_rna.properties
+        if prop.is_animatable and prop.type != "POINTER" and prop.identifier != "name"
+    }
+    assert animatable == listed
+
+
+def test_thickness_cannot_be_keyframed(world: Any) -> None:
+    """The number of a cloud's shells follows from it, so it would pop on the way."""
+    with pytest.raises(TypeError, match="not animatable"):
+        world.skygen.low.keyframe_insert("thickness", frame=1)
 
 
 def test_driven_sun_reaches_the_frames(world: Any) -> None:
