@@ -176,7 +176,8 @@ def test_every_command_that_is_offered_is_there(command: str, capsys: pytest.Cap
     ("words", "named"),
     [
         (["paint"], "paint"), (["evaluate"], "evaluate"), (["report"], "report"), ([], "COMMAND"),
-        (["train"], "recipe"), (["train", "fast"], "quick"), (["train", "quick", "--only", "sun"], "sun"), (["export"], "RUN"),
+        (["train"], "recipe"), (["train", "fast"], "quick"), (["train", "quick", "--only", "sun"], "sun"),
+        (["export"], "RUN"),
         (["export", "runs/quick", "--colour", "red"], "--colour"), (["curate"], "DATA"),
     ],
 )  # fmt: skip
