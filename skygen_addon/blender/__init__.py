@@ -1,8 +1,11 @@
-"""The Blender side: settings, panels, operators, command. Parts are registered in order, removed in reverse."""
+"""The Blender side: settings, operators, panels, render check, command.
+
+Parts are registered in order and removed in reverse.
+"""
 
 from __future__ import annotations
 
-from . import operators, panels, properties
+from . import operators, panels, properties, render_check
 from .command import COMMAND_REGISTRATION
 
 
@@ -11,12 +14,14 @@ def register() -> None:
     properties.register()
     operators.register()
     panels.register()
+    render_check.register()
     COMMAND_REGISTRATION.add()
 
 
 def unregister() -> None:
     """Remove everything from Blender."""
     COMMAND_REGISTRATION.remove()
+    render_check.unregister()
     panels.unregister()
     operators.unregister()
     properties.unregister()

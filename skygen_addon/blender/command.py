@@ -17,6 +17,7 @@ from .bake_plan import BakePlan, job_of_plan, plan_of_settings
 from .bake_process import run_job
 from .operators.bake_sequence import progress_printer
 from .properties import sky_settings
+from .render_check import unbaked_in_words
 from .sequence import frames_by_width, frames_in_words
 from .sequence_state import bake_fingerprint
 from .sky_world import bind_frames
@@ -116,6 +117,9 @@ def _bake(options: argparse.Namespace) -> None:
             "bake them again to see them",
             flush=True,
         )
+    gaps = unbaked_in_words(scene)
+    if gaps is not None:
+        print(f"SkyGen: {gaps}", flush=True)
 
 
 def _whole_plan(world: bpy.types.World, baked: BakePlan) -> BakePlan:

@@ -25,6 +25,11 @@ def frame_name(frame: int) -> str:
     return DEFAULT_PATTERN.format(frame=frame)
 
 
+def folder_of_sequence(image: bpy.types.Image) -> Path:
+    """Absolute folder of a bound sequence's files; in a linked image // is the folder of its own .blend."""
+    return Path(bpy.path.abspath(image.filepath, library=image.library)).parent
+
+
 def missing_frames(folder: Path, frames: Sequence[int]) -> list[int]:
     """Frames of ``frames`` whose file is not in ``folder``."""
     try:

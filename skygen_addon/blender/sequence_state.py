@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import bpy
@@ -14,7 +13,7 @@ from ..core.errors import SkyGenError
 from .bake_plan import BakePlan, frames_of_settings, output_folder
 from .engine import makers_identity
 from .properties import sky_settings
-from .sequence import frames_in_words, missing_frames
+from .sequence import folder_of_sequence, frames_in_words, missing_frames
 from .world_animation import animated_paths, animation_description
 from .world_nodes import environment_node
 
@@ -117,8 +116,7 @@ def sky_states(context: bpy.types.Context, world: bpy.types.World) -> list[SkySt
     if node.image.source != "SEQUENCE":
         return [*states, SkyState("Preview of one frame; bake to animate it", "INFO", False)]
     baked = range(settings.baked_start, settings.baked_end + 1)
-    folder = Path(bpy.path.abspath(node.image.filepath)).parent
-    missing = missing_frames(folder, baked)
+    missing = missing_frames(folder_of_sequence(node.image), baked)
     if missing:
         states.append(SkyState(f"Missing frames render magenta: {frames_in_words(missing)}", "ERROR", True))
     fps = scene.render.fps / scene.render.fps_base if scene is not None else 24.0

@@ -16,7 +16,7 @@ import bpy
 import pytest
 
 MODULE = "bl_ext.user_default.skygen"
-METHODS = ("invoke", "modal", "cancel", "_prepare", "_conclude", "_show_progress", "_words", "_end")
+METHODS = ("invoke", "modal", "cancel", "_prepare", "_conclude", "_report_baked", "_show_progress", "_words", "_end")
 
 
 def part(name: str) -> Any:
@@ -31,7 +31,13 @@ def window(*operators: str) -> SimpleNamespace:
     return SimpleNamespace(modal_operators=running, screen=SimpleNamespace(areas=areas))
 
 
-def interface(*windows: SimpleNamespace) -> SimpleNamespace:
+class Interface(SimpleNamespace):
+    """A context; undo replaces the scene."""
+
+    scene = property(lambda self: bpy.context.scene)
+
+
+def interface(*windows: SimpleNamespace) -> Interface:
     """A context in the first of these windows."""
     manager = SimpleNamespace(
         windows=list(windows),
@@ -39,7 +45,7 @@ def interface(*windows: SimpleNamespace) -> SimpleNamespace:
         event_timer_remove=lambda timer: None,
         modal_handler_add=lambda operator: True,
     )
-    return SimpleNamespace(scene=bpy.context.scene, window_manager=manager, window=windows[0], workspace=None)
+    return Interface(window_manager=manager, window=windows[0], workspace=None)
 
 
 @pytest.fixture
@@ -47,6 +53,7 @@ def bake(world: Any, renderer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """The operator, ready for two frames of 512 pixels."""
     settings = world.skygen
     settings.frame_start, settings.frame_end, settings.width = 1, 2, "512"
+    bpy.context.scene.frame_end = 2
     settings.output_folder = str(tmp_path / "{world}")
     module = part("blender.operators.bake_sequence")
     with_window = SimpleNamespace(app=SimpleNamespace(background=False), data=bpy.data, ops=bpy.ops)
@@ -76,7 +83,7 @@ def test_a_world_renamed_during_the_bake_shows_it(bake: Any, world: Any, tmp_pat
     assert run(bake, interface(window()), rename) == {"FINISHED"}
     assert world.node_tree.nodes["SkyGen Sky"].image.source == "SEQUENCE"
     assert bpy.data.worlds["Artist"].skygen.baked_end == -1
-    assert bake.reports == [("INFO", f"Baked 2 frames into {tmp_path / 'Artist'}")]
+    assert bake.reports == [("INFO", f"Baked 2 frames into {tmp_path / 'Artist'}.")]
 
 
 def test_undo_during_the_bake_does_not_lose_the_world(bake: Any, world: Any) -> None:

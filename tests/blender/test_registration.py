@@ -34,7 +34,8 @@ def operators() -> set[str]:
 
 def test_enabling_three_times_leaves_nothing_behind(package: ModuleType, capfd: pytest.CaptureFixture[str]) -> None:
     registration = importlib.import_module(f"{MODULE}.blender.command").COMMAND_REGISTRATION
-    present = classes()
+    present, handling = classes(), handlers()
+    assert handling == [f"{MODULE}.blender.render_check"]
     assert {"SkyGenSettings", "SKYGEN_OT_bake_sequence", "SKYGEN_PT_world_main"} <= present
     for _ in range(3):
         bpy.ops.preferences.addon_disable(module=MODULE)
@@ -49,7 +50,7 @@ def test_enabling_three_times_leaves_nothing_behind(package: ModuleType, capfd: 
         assert registration._handle is not None
         assert hasattr(bpy.types.World, "skygen")
         assert {"add_sky", "apply_preset", "bake_sequence", "bind_sequence", "restore_world"} <= operators()
-    assert classes() == present
+    assert classes() == present and handlers() == handling
     assert "duplicate command" not in capfd.readouterr().err  # Blender's word for a command left behind
 
 

@@ -15,6 +15,7 @@ from ...runtime.progress import FrameDone, minutes
 from ..bake_plan import BakePlan, job_of_plan, plan_of_settings
 from ..bake_process import BakeProcess, run_job
 from ..properties import sky_settings
+from ..render_check import unbaked_in_words
 from ..sequence_state import bake_fingerprint, is_baking
 from ..sky_world import bind_frames
 from .outcome import CANCELLED, FINISHED, active_world, cancelled_by, poll_editable_world, world_of_session
@@ -78,6 +79,7 @@ class SKYGEN_OT_bake_sequence(bpy.types.Operator):
             bind_frames(world, plan, fingerprint)
         except SkyGenError as error:
             return cancelled_by(self, error)
+        self._report_baked(context, world, plan)
         return FINISHED
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[Any]:
@@ -112,7 +114,7 @@ class SKYGEN_OT_bake_sequence(bpy.types.Operator):
         self._end(context)
         if world is not None:
             _note_progress(world, 0, 0, None)
-        return self._conclude(world)
+        return self._conclude(context, world)
 
     def cancel(self, context: bpy.types.Context) -> None:
         """Blender ends the operator, because another file is loaded or the window closes."""
@@ -125,7 +127,7 @@ class SKYGEN_OT_bake_sequence(bpy.types.Operator):
         render = context.scene.render if context.scene is not None else None
         return plan, job, bake_fingerprint(world, render.fps / render.fps_base if render is not None else 24.0)
 
-    def _conclude(self, world: bpy.types.World | None) -> set[Any]:
+    def _conclude(self, context: bpy.types.Context, world: bpy.types.World | None) -> set[Any]:
         thread = self._thread
         if isinstance(thread.error, SkyGenError):
             return cancelled_by(self, thread.error)
@@ -144,8 +146,14 @@ class SKYGEN_OT_bake_sequence(bpy.types.Operator):
         except SkyGenError as error:
             return cancelled_by(self, error)
         bpy.ops.ed.undo_push(message="Bake Sky")
-        self.report({"INFO"}, f"Baked {thread.done} frames into {self._plan.folder}")
+        self._report_baked(context, world, self._plan)
         return FINISHED
+
+    def _report_baked(self, context: bpy.types.Context, world: bpy.types.World, plan: BakePlan) -> None:
+        scene = context.scene
+        gaps = unbaked_in_words(scene) if scene is not None and scene.world == world else None
+        text = f"Baked {len(plan.frames)} frames into {plan.folder}."
+        self.report({"INFO"} if gaps is None else {"WARNING"}, text if gaps is None else f"{text} {gaps}")
 
     def _show_progress(self, context: bpy.types.Context, world: bpy.types.World) -> None:
         process, done, total = self._thread.process, self._thread.done, len(self._thread.process.job.frames)
