@@ -189,6 +189,10 @@ def test_simulated_skies_are_written_kept_and_read_again(tmp_path: Path) -> None
     first = shard_path(tmp_path, 0).read_bytes()
     assert simulate(tmp_path, 2, **settings) == 2
     assert shard_path(tmp_path, 0).read_bytes() == first
+    simulate(tmp_path / "side by side", 2, workers=2, **settings)  # a sky does not depend on who else draws
+    assert [shard_path(tmp_path / "side by side", i).read_bytes() for i in (0, 1)] == [
+        shard_path(tmp_path, i).read_bytes() for i in (0, 1)
+    ]
     sky = load_sky(shard_path(tmp_path, 1))
     assert sky.features.shape == (8, 32, 32) and sky.formula.shape == sky.reference.shape == (6, 8, 8)
     assert all(np.isfinite(maps).all() for maps in (sky.features, sky.formula, sky.reference, sky.light))
@@ -203,6 +207,8 @@ def test_bad_numbers_and_damaged_shards_are_refused(tmp_path: Path) -> None:
         simulate(tmp_path, 0)
     with pytest.raises(RequestError):
         simulate(tmp_path, 1, disc=250)
+    with pytest.raises(RequestError):
+        simulate(tmp_path, 1, workers=0)
     shard_path(tmp_path, 0).write_bytes(b"not a shard")
     with pytest.raises(SkyGenError, match="simulate"):
         load_sky(shard_path(tmp_path, 0))

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import argparse
 import logging
+import multiprocessing
 import time
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from functools import lru_cache
 from pathlib import Path
+
+import torch
 
 from skygen_addon.core.errors import RequestError
 from trainer.networks.shade import CELL
@@ -32,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--disc", type=int, default=DISC, help="width of the sky disc in pixels, a multiple of 16")
     parser.add_argument("--spp", type=int, default=48, help="paths per cell of 4 x 4 disc pixels")
     parser.add_argument("--window", type=int, default=WINDOW, help="texels of the field's windows")
+    parser.add_argument("--workers", type=int, default=1, help="processes, one processor core and 1 GB of memory each")
     parser.add_argument("--max-minutes", type=float, default=None, help="stop after this time; run again to go on")
 
 
@@ -45,6 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
         disc=arguments.disc,
         spp=arguments.spp,
         window=arguments.window,
+        workers=arguments.workers,
         max_minutes=arguments.max_minutes,
     )
     print(f"{done} of {arguments.frames} skies in {folder}")
@@ -56,6 +63,20 @@ def shard_path(folder: Path, index: int) -> Path:
     return folder / f"sky_{index:05d}.npz"
 
 
+@lru_cache(maxsize=1)
+def _maker(window: int) -> VolumeMaker:
+    """The field of this process; a worker keeps to one thread, for there is one worker a core."""
+    torch.set_num_threads(1)
+    return VolumeMaker(window)
+
+
+def _draw(path: Path, seed: int, index: int, disc: int, spp: int, window: int) -> int:
+    """Draw and save sky ``index``; returns its number."""
+    options = TraceOptions(paths_per_ray=max(1, spp // (CELL * CELL)))
+    simulate_sky(_maker(window), draw_state(seed, index), disc, options).save(path)
+    return index
+
+
 def simulate(
     out: Path,
     frames: int,
@@ -64,11 +85,13 @@ def simulate(
     disc: int = DISC,
     spp: int = 48,
     window: int = WINDOW,
+    workers: int = 1,
     max_minutes: float | None = None,
 ) -> int:
     """Fill ``out`` with skies 0 to ``frames`` - 1 of series ``seed``; returns how many are there.
 
-    A sky that is already in the folder is kept, so an interrupted run goes on where it stopped.
+    A sky that is already in the folder is kept, so an interrupted run goes on where it stopped. A
+    sky does not depend on the other ones, nor on the number of workers.
 
     Raises
     ------
@@ -80,17 +103,26 @@ def simulate(
             f"frames {frames}, disc {disc}, spp {spp} and window {window} do not fit.",
             f"Give frames >= 1, spp >= {CELL**2}, disc a multiple of {4 * CELL}, window a multiple of 64 from 128 on.",
         )
+    if not 1 <= workers <= 256:
+        raise RequestError(f"{workers} workers make no sense.", "Give about the number of processor cores.")
     out.mkdir(parents=True, exist_ok=True)
     missing = [i for i in range(frames) if not shard_path(out, i).is_file()]
-    options = TraceOptions(paths_per_ray=max(1, spp // (CELL * CELL)))
-    maker = VolumeMaker(window)
-    begin = time.monotonic()
-    for count, index in enumerate(missing):
-        spent = time.monotonic() - begin
-        if max_minutes is not None and spent > 60 * max_minutes:
-            break
-        simulate_sky(maker, draw_state(seed, index), disc, options).save(shard_path(out, index))
-        spent = time.monotonic() - begin
-        left = spent / (count + 1) * (len(missing) - count - 1)
-        log.info("sky %d (%d of %d), %.0f s, about %.1f min left", index, count + 1, len(missing), spent, left / 60)
+    begin, count = time.monotonic(), 0
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        running, waiting = set(), iter(missing)
+        while True:
+            spent = time.monotonic() - begin
+            while len(running) < workers and (max_minutes is None or spent <= 60 * max_minutes):
+                index = next(waiting, None)
+                if index is None:
+                    break
+                running.add(pool.submit(_draw, shard_path(out, index), seed, index, disc, spp, window))
+            if not running:
+                break
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                count, spent = count + 1, time.monotonic() - begin
+                left = spent / count * (len(missing) - count)
+                shown = (future.result(), count, len(missing), spent, left / 60)
+                log.info("sky %d (%d of %d), %.0f s, about %.1f min left", *shown)
     return sum(shard_path(out, i).is_file() for i in range(frames))
