@@ -14,18 +14,12 @@ import torch
 from skygen_addon.core.errors import CaptureError
 from skygen_addon.core.request import CLOUD_TYPES
 from skygen_addon.core.signatures import CONDITION_CHANNELS, field_signature
+from trainer.networks.cloud_spectra import SPECTRA, expected_ramp, normal_quantile
 from trainer.networks.field_critic import PatchCritic, critic_view
 from trainer.networks.field_export import example_inputs, export_field
 from trainer.networks.field_generator import FieldGenerator
 from trainer.networks.field_octaves import Billow, Resample
-from trainer.networks.procedural_field import (
-    FIELD_LATTICE,
-    SPECTRA,
-    ProceduralField,
-    expected_ramp,
-    field_lattice,
-    normal_quantile,
-)
+from trainer.networks.procedural_field import FIELD_LATTICE, ProceduralField, field_lattice
 from trainer.networks.vertical_profile import VerticalProfile
 from trainer.training.field import FieldConfig, load_field, train_field
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from trainer.networks.procedural_field import FACTOR
+from skygen_addon.core.signatures import WINDOW_FACTOR
 from trainer.networks.puffs import PUFF_OCTAVES, Puffs, puff_cells, slice_weights
 
 SIZE = 256
@@ -12,7 +12,7 @@ SIZE = 256
 
 def noise() -> tuple[torch.Tensor, ...]:
     generator = torch.Generator().manual_seed(5)
-    sides = [(o.slices, puff_cells(o, SIZE, FACTOR)) for o in PUFF_OCTAVES]
+    sides = [(o.slices, puff_cells(o, SIZE, WINDOW_FACTOR)) for o in PUFF_OCTAVES]
     return tuple(torch.randn(1, slices, side, side, generator=generator) for slices, side in sides)
 
 
@@ -21,14 +21,14 @@ def correlation(a: torch.Tensor, b: torch.Tensor) -> float:
 
 
 def test_unit_variance_at_every_height() -> None:
-    puffs = Puffs(SIZE, 0, FACTOR)(noise(), torch.linspace(0, 1, 16))
+    puffs = Puffs(SIZE, 0, WINDOW_FACTOR)(noise(), torch.linspace(0, 1, 16))
     assert puffs.shape == (16, 1, SIZE, SIZE)
     assert abs(float(puffs.mean())) < 0.05
     assert (puffs.std(dim=(1, 2, 3)) - 1).abs().max() < 0.12
 
 
 def test_heights_decide_not_the_number_of_shells() -> None:
-    puffs = Puffs(SIZE, 0, FACTOR)
+    puffs = Puffs(SIZE, 0, WINDOW_FACTOR)
     lattices = noise()
     torch.testing.assert_close(
         puffs(lattices, torch.linspace(0, 1, 4))[1], puffs(lattices, torch.linspace(0, 1, 16))[5], rtol=1e-4, atol=1e-4
@@ -36,7 +36,7 @@ def test_heights_decide_not_the_number_of_shells() -> None:
 
 
 def test_puffs_change_with_height() -> None:
-    puffs = Puffs(SIZE, 0, FACTOR)(noise(), torch.linspace(0, 1, 16))
+    puffs = Puffs(SIZE, 0, WINDOW_FACTOR)(noise(), torch.linspace(0, 1, 16))
     assert correlation(puffs[4], puffs[5]) > 0.3
     assert abs(correlation(puffs[2], puffs[10])) < 0.1
 
@@ -44,10 +44,10 @@ def test_puffs_change_with_height() -> None:
 def test_the_coarser_level_shows_the_widest_octave_of_the_finer() -> None:
     lattices = noise()
     height = torch.tensor([0.5])
-    fine = torch.nn.functional.avg_pool2d(Puffs(SIZE, 0, FACTOR)(lattices, height), FACTOR)[0, 0]
-    coarse = Puffs(SIZE, 1, FACTOR)(lattices, height)[0, 0]
-    start = (SIZE - SIZE // FACTOR) // 2
-    assert correlation(fine, coarse[start : start + SIZE // FACTOR, start : start + SIZE // FACTOR]) > 0.6
+    fine = torch.nn.functional.avg_pool2d(Puffs(SIZE, 0, WINDOW_FACTOR)(lattices, height), WINDOW_FACTOR)[0, 0]
+    coarse = Puffs(SIZE, 1, WINDOW_FACTOR)(lattices, height)[0, 0]
+    start = (SIZE - SIZE // WINDOW_FACTOR) // 2
+    assert correlation(fine, coarse[start : start + SIZE // WINDOW_FACTOR, start : start + SIZE // WINDOW_FACTOR]) > 0.6
 
 
 def test_slice_weights_keep_variance() -> None:

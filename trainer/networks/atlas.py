@@ -1,7 +1,7 @@
 """The atlas: a layer's nested windows below one another, and how a plane position is looked up in it.
 
 Window l of an atlas (k, C, L * N, N) holds rows l * N to (l + 1) * N. Its texels measure
-``texel_km * FACTOR**l``; row 0 is north, column 0 is west; the windows share one centre.
+``texel_km * WINDOW_FACTOR**l``; row 0 is north, column 0 is west; the windows share one centre.
 A position is read from the finest window that contains it; :func:`blend_margins` has made the
 outer texels of each window melt into the next coarser one, so no ring appears at the switch.
 """
@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor
 
-FACTOR = 4
-"""Texel size ratio of neighbouring windows."""
+from skygen_addon.core.signatures import WINDOW_FACTOR
+
 INSET_TEXELS = 2.0
 """Texels at a window's rim that are never read, so that bilinear taps stay inside."""
 MARGIN_TEXELS = 40
@@ -44,11 +44,11 @@ def atlas_grid(position_km: Tensor, texel_km: Tensor, window: int, levels: int, 
     column = texels[..., 0] + window / 2
     row = window / 2 - texels[..., 1]
     for level in range(1, levels):
-        scale = float(FACTOR**level)
-        inside_finer = reach < (window / 2 - INSET_TEXELS) * float(FACTOR ** (level - 1))
+        scale = float(WINDOW_FACTOR**level)
+        inside_finer = reach < (window / 2 - INSET_TEXELS) * float(WINDOW_FACTOR ** (level - 1))
         column = torch.where(inside_finer, column, texels[..., 0] / scale + window / 2)
         row = torch.where(inside_finer, row, window / 2 - texels[..., 1] / scale + level * window)
-    beyond = reach >= (window / 2 - INSET_TEXELS) * float(FACTOR ** (levels - 1))
+    beyond = reach >= (window / 2 - INSET_TEXELS) * float(WINDOW_FACTOR ** (levels - 1))
     if repeat:
         period = window - 2 * INSET_TEXELS
         first = (levels - 1) * window + INSET_TEXELS
@@ -102,13 +102,13 @@ def blend_margins(windows: Tensor) -> Tensor:
     weight_1d = (rim / MARGIN_TEXELS).clamp(0.0, 1.0)
     weight = torch.minimum(weight_1d[None, :], weight_1d[:, None])
     weight = weight * weight * (3 - 2 * weight)  # N N
-    quarter = size // FACTOR
+    quarter = size // WINDOW_FACTOR
     start = (size - quarter) // 2
     result = [windows[levels - 1]]
     for level in range(levels - 2, -1, -1):
         coarse = result[0][:, start - 1 : start + quarter + 1, start - 1 : start + quarter + 1]  # k N/4+2 N/4+2
-        wide = functional.interpolate(coarse[None], scale_factor=FACTOR, mode="bilinear", align_corners=False)[0]
-        parent = wide[:, FACTOR : FACTOR + size, FACTOR : FACTOR + size]  # k N N
+        wide = functional.interpolate(coarse[None], scale_factor=WINDOW_FACTOR, mode="bilinear", align_corners=False)[0]
+        parent = wide[:, WINDOW_FACTOR : WINDOW_FACTOR + size, WINDOW_FACTOR : WINDOW_FACTOR + size]  # k N N
         result.insert(0, windows[level] * weight + parent * (1 - weight))
     return torch.stack(result)  # L k N N
 
@@ -141,7 +141,7 @@ def shifted_texels(levels: int, size: int, texel_km: Tensor, step_km: Tensor, re
     """
     axis = (torch.arange(size, dtype=torch.float32, device=texel_km.device) + 0.5) * (2.0 / size) - 1
     window = torch.arange(levels, dtype=torch.float32, device=texel_km.device)  # L
-    wider = [float(FACTOR**level) for level in range(levels)]
+    wider = [float(WINDOW_FACTOR**level) for level in range(levels)]
     half_km = 0.5 * size * texel_km * torch.tensor(wider, device=texel_km.device)  # L
     column = axis + (step_km[:, :1] / half_km)[..., None]  # g L n, -1 to 1 in the own window
     row = axis - (step_km[:, 1:] / half_km)[..., None]
@@ -178,4 +178,4 @@ def texel_positions(levels: int, size: int, texel_km: Tensor) -> Tensor:
     axis = torch.arange(size, dtype=torch.float32, device=texel_km.device) + 0.5 - size / 2
     north, east = torch.meshgrid(-axis, axis, indexing="ij")
     plane = torch.stack([east, north], dim=-1)  # N N 2
-    return torch.cat([plane * (texel_km * float(FACTOR**level)) for level in range(levels)])  # LN N 2
+    return torch.cat([plane * (texel_km * float(WINDOW_FACTOR**level)) for level in range(levels)])  # LN N 2

@@ -16,9 +16,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from skygen_addon.core.request import CLOUD_TYPES
+from skygen_addon.core.signatures import WINDOW_FACTOR
 
+from .cloud_spectra import depth_of
 from .field_octaves import HALO, crop
-from .procedural_field import COLUMN_NOISE, FACTOR, FIELD_LATTICE, LevelMaps, ProceduralField, depth_of
+from .procedural_field import COLUMN_NOISE, FIELD_LATTICE, LevelMaps, ProceduralField
 
 EXCESS_LIMIT = 0.5
 """Largest correction of the excess, in deviations of the potential."""
@@ -124,4 +126,4 @@ class FieldGenerator(nn.Module):
         return self.procedural.fill(depths, maps, tuple(noise[COLUMN_NOISE:]), shell_height)
 
 
-assert 2 * STAGE_HALO + FACTOR * 2 * 2 <= 2 * HALO  # what is left suffices to match levels
+assert 2 * STAGE_HALO + WINDOW_FACTOR * 2 * 2 <= 2 * HALO  # what is left suffices to match levels

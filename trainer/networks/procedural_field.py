@@ -9,8 +9,8 @@ Three levels (texels of 400, 100 and 25 m at texture scale 1) share one potentia
 the octaves that its texels resolve and takes the expectation over the finer ones, so that it
 shows the area mean of the level below. What remains of the difference is divided out.
 
-After Perlin-Worley cloud modelling (Schneider 2015) with the expected value of a ramp under
-normal noise, E relu(x + s n) = x Phi(x / s) + s phi(x / s).
+The octaves' amplitudes are those of :mod:`.cloud_spectra`, the volume is filled by
+:mod:`.vertical_profile` and :mod:`.puffs`.
 """
 
 from __future__ import annotations
@@ -24,14 +24,16 @@ from torch.nn import functional
 
 from skygen_addon.core.bundle import Lattice, NoiseInput
 from skygen_addon.core.request import CLOUD_TYPES
+from skygen_addon.core.signatures import WINDOW_FACTOR, WINDOW_LEVELS
 
+from .cloud_spectra import FINEST_DEVIATION, OCTAVES, RESOLVED, SPECTRA, depth_of, edge_shift, normal_quantile
 from .field_octaves import BILLOW_SKEWNESS, HALO, Billow, Fibre, Resample, cell_count, crop, gaussian_blur
 from .puffs import PUFF_OCTAVES, Puffs, puff_cells
 from .vertical_profile import PARAMETERS, VerticalProfile
 
-LEVELS, FACTOR, TEXEL_KM = 3, 4, 0.025
+TEXEL_KM = 0.025
 _LEVEL_NAMES = ("near", "mid", "wide")
-COLUMN_NOISE = 3 * LEVELS
+COLUMN_NOISE = 3 * WINDOW_LEVELS
 """Noise inputs of the columns; those of the puffs follow."""
 SETTINGS = 5 + PARAMETERS
 """Setting maps of a level."""
@@ -43,8 +45,8 @@ def field_lattice(window: int) -> Lattice:
     """Lattice of a field with windows of ``window`` texels; training uses small windows."""
     size = window + 2 * HALO
     noise = []
-    for level in reversed(range(LEVELS)):
-        name, texel = _LEVEL_NAMES[level], FACTOR**level
+    for level in reversed(range(WINDOW_LEVELS)):
+        name, texel = _LEVEL_NAMES[level], WINDOW_FACTOR**level
         coarse = cell_count(size, 4) + (2 * _WIDE_REACH if level == 2 else 0)
         noise += [
             NoiseInput(f"noise_{name}_4", 8 if level == 2 else 4, coarse, 4 * texel),
@@ -52,157 +54,19 @@ def field_lattice(window: int) -> Lattice:
             NoiseInput(f"noise_{name}_1", 2, size + 2 * Fibre.REACH, texel),
         ]
     for octave in PUFF_OCTAVES:
-        noise.append(NoiseInput(octave.name, octave.slices, puff_cells(octave, window, FACTOR), octave.cell_texels))
-    return Lattice(window, LEVELS, FACTOR, TEXEL_KM, tuple(noise), cell_count(size, 4), 4 * FACTOR**2)
+        noise.append(
+            NoiseInput(octave.name, octave.slices, puff_cells(octave, window, WINDOW_FACTOR), octave.cell_texels)
+        )
+    return Lattice(
+        window, WINDOW_LEVELS, WINDOW_FACTOR, TEXEL_KM, tuple(noise), cell_count(size, 4), 4 * WINDOW_FACTOR**2
+    )
 
 
 FIELD_LATTICE = field_lattice(512)
 """The lattice of every exported field: windows of 12.8, 51.2 and 204.8 km at texture scale 1."""
 
-OCTAVES = (
-    *("spline_12800", "spline_6400", "spline_3200", "spline_1600", "spline_800", "spline_400"),
-    *("spline_200", "spline_100", "spline_50", "spline_25"),
-    *("billow_1600", "billow_800", "billow_400", "billow_200", "billow_100", "billow_50"),
-    *("fibre_400", "fibre_100", "fibre_25"),
-)
-"""Octaves by their cell size in metres."""
-
-_RESOLVED = (  # share of each octave that a level's texels resolve: near, mid, wide
-    (1.0,) * 19,
-    (*(1.0,) * 8, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 1.0, 1.0, 0.0),
-    (*(1.0,) * 6, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0),
-)
-
-
-@dataclass(frozen=True)
-class CloudSpectrum:
-    """Amplitudes of one cloud type's octaves and how its excess becomes optical depth."""
-
-    spline: tuple[float, ...]
-    """12.8 km down to 25 m, ten octaves."""
-    billow: tuple[float, ...]
-    """1.6 km down to 50 m, six octaves."""
-    fibre: tuple[float, ...]
-    """400, 100 and 25 m."""
-    ramp: float
-    """Excess over which the edge rises, in deviations of the potential."""
-    edge_depth: float
-    """Optical depth gained over the ramp."""
-    core_depth: float
-    """Optical depth gained per deviation beyond the ramp."""
-    cover_depth: float
-    """Optical depth from which a column counts as cloud."""
-
-
-SPECTRA = (
-    CloudSpectrum(
-        (0.25, 0.30, 0.40, 0.25, 0.15, 0.08, 0.05, 0.04, 0.03, 0.02),
-        (0.75, 0.60, 0.42, 0.28, 0.17, 0.10),
-        (0.0, 0.0, 0.0),
-        0.25,
-        6.0,
-        20.0,
-        0.3,
-    ),
-    CloudSpectrum(
-        (0.20, 0.25, 0.30, 0.15, 0.12, 0.08, 0.05, 0.04, 0.03, 0.02),
-        (0.95, 0.35, 0.30, 0.20, 0.12, 0.06),
-        (0.0, 0.0, 0.0),
-        0.60,
-        4.0,
-        6.0,
-        0.3,
-    ),
-    CloudSpectrum(
-        (0.35, 0.40, 0.35, 0.20, 0.10, 0.15, 0.08, 0.05, 0.03, 0.02),
-        (0.10, 0.20, 0.80, 0.40, 0.16, 0.08),
-        (0.10, 0.05, 0.0),
-        0.70,
-        2.0,
-        2.2,
-        0.3,
-    ),
-    CloudSpectrum(
-        (0.60, 0.55, 0.45, 0.40, 0.30, 0.20, 0.12, 0.07, 0.04, 0.02),
-        (0.15, 0.12, 0.10, 0.06, 0.03, 0.0),
-        (0.05, 0.0, 0.0),
-        0.80,
-        8.0,
-        5.0,
-        0.3,
-    ),
-    CloudSpectrum(
-        (0.40, 0.50, 0.45, 0.25, 0.12, 0.08, 0.05, 0.04, 0.02, 0.0),
-        (0.10, 0.05, 0.05, 0.0, 0.0, 0.0),
-        (0.60, 0.35, 0.12),
-        1.20,
-        0.35,
-        0.35,
-        0.06,
-    ),
-    CloudSpectrum(
-        (0.30, 0.40, 0.60, 0.35, 0.15, 0.08, 0.05, 0.04, 0.03, 0.02),
-        (0.85, 0.60, 0.42, 0.28, 0.17, 0.10),
-        (0.0, 0.0, 0.0),
-        0.20,
-        8.0,
-        42.0,
-        0.3,
-    ),
-)
-"""Spectra in the order of CLOUD_TYPES."""
-
-_FINEST_DEVIATION = 0.04
-"""Deviation of the potential inside a 25 m texel."""
-_SATURATION = 2.5
-"""Excess from which optical depth no longer grows."""
 MATCH_RANGE = (0.4, 2.5)
 """Bounds of the factor that matches a level's optical depth to the wider level."""
-
-
-def expected_ramp(excess: Tensor, deviation: Tensor) -> Tensor:
-    """Mean of relu(excess + deviation * n) over standard normal n."""
-    t = excess / deviation
-    return excess * (0.5 + 0.5 * torch.erf(t * math.sqrt(0.5))) + deviation * (
-        torch.exp(-0.5 * t * t) / math.sqrt(2 * math.pi)
-    )
-
-
-def normal_quantile(probability: Tensor) -> Tensor:
-    """Quantile of the normal distribution within 4.5e-4 (Abramowitz and Stegun 26.2.23)."""
-    low = torch.minimum(probability, 1 - probability).clamp(min=1e-6)
-    t = torch.sqrt(-2 * torch.log(low))
-    tail = t - (2.515517 + 0.802853 * t + 0.010328 * t * t) / (
-        1 + 1.432788 * t + 0.189269 * t * t + 0.001308 * t * t * t
-    )
-    return torch.where(probability < 0.5, -tail, tail)
-
-
-def column_depth(excess: Tensor, deviation: Tensor, ramp: Tensor, edge: Tensor, core: Tensor) -> Tensor:
-    """Expected optical depth of a column whose unresolved excess has a deviation; all maps alike."""
-    first, second = expected_ramp(excess, deviation), expected_ramp(excess - ramp, deviation)
-    return (first - second) * (edge / ramp) + core * (second - torch.relu(excess - _SATURATION))
-
-
-def depth_of(excess: Tensor, deviation: Tensor, settings: Tensor) -> Tensor:
-    """Column depth of an excess under a level's setting maps; 0 where there is no cover."""
-    ramp, edge, core, gate = (
-        settings[:, 1:2],
-        torch.exp(settings[:, 2:3]),
-        torch.exp(settings[:, 3:4]),
-        settings[:, 4:5],
-    )
-    return torch.relu(column_depth(excess, deviation, ramp, edge, core) - 1e-3) * gate
-
-
-def _edge_shift(spectrum: CloudSpectrum) -> float:
-    """Excess at which the finest level reaches the depth that counts as cloud."""
-    excess = torch.linspace(-1, 2, 6001)
-    one = torch.ones_like(excess)
-    depth = column_depth(
-        excess, one * _FINEST_DEVIATION, one * spectrum.ramp, one * spectrum.edge_depth, one * spectrum.core_depth
-    )
-    return float(excess[int((depth > spectrum.cover_depth).nonzero()[0])])
 
 
 @dataclass
@@ -235,19 +99,19 @@ class ProceduralField(nn.Module):
         self.lattice = field_lattice(window)
         self.window, self.size = window, window + 2 * HALO
         self.profile = VerticalProfile()
-        self.puffs = nn.ModuleList(Puffs(window, level, FACTOR) for level in range(LEVELS - 1))
+        self.puffs = nn.ModuleList(Puffs(window, level, WINDOW_FACTOR) for level in range(WINDOW_LEVELS - 1))
         self.fibre = Fibre()
         self.spline_4 = Resample(self.size, 4, "cubic")
         self.noise_2, self.noise_4 = Resample(self.size, 2, "noise"), Resample(self.size, 4, "noise")
-        self.linear = nn.ModuleList(Resample(self.size, 4 * FACTOR**step, "linear") for step in range(3))
-        self.match = Resample(window, FACTOR, "linear")
+        self.linear = nn.ModuleList(Resample(self.size, 4 * WINDOW_FACTOR**step, "linear") for step in range(3))
+        self.match = Resample(window, WINDOW_FACTOR, "linear")
         self.billow = nn.ModuleDict({str(r): Billow(self.size, r) for r in (2, 4, 8, 16)})
         table = torch.tensor([[*s.spline, *s.billow, *s.fibre] for s in SPECTRA])
         self.register_buffer("amplitudes", table.T.contiguous(), persistent=False)  # (19, types)
         metres = torch.tensor([float(name.split("_")[1]) for name in OCTAVES])
         self.register_buffer("fineness", 0.3 * torch.log(1600.0 / metres)[None, :, None, None], persistent=False)
-        self.register_buffer("unresolved", 1 - torch.tensor(_RESOLVED), persistent=False)
-        rows = [(_edge_shift(s), s.ramp, math.log(s.edge_depth), math.log(s.core_depth)) for s in SPECTRA]
+        self.register_buffer("unresolved", 1 - torch.tensor(RESOLVED), persistent=False)
+        rows = [(edge_shift(s), s.ramp, math.log(s.edge_depth), math.log(s.core_depth)) for s in SPECTRA]
         self.register_buffer("edges", torch.tensor(rows).T.contiguous(), persistent=False)  # (4, types)
 
     def settings(self, condition: Tensor) -> tuple[Tensor, Tensor]:
@@ -262,7 +126,7 @@ class ProceduralField(nn.Module):
         power = amplitude.square()
         amplitude = amplitude / power.sum(1, keepdim=True).sqrt()
         power = amplitude.square()
-        deviation = (functional.conv2d(power, self.unresolved[:, :, None, None]) + _FINEST_DEVIATION**2).sqrt()
+        deviation = (functional.conv2d(power, self.unresolved[:, :, None, None]) + FINEST_DEVIATION**2).sqrt()
         edges = functional.conv2d(types, self.edges[:, :, None, None])
         billow = power[:, 10:16] * amplitude[:, 10:16]
         skewness = BILLOW_SKEWNESS * billow.sum(1, keepdim=True)
@@ -339,13 +203,13 @@ class ProceduralField(nn.Module):
     def matched(self, depths: list[Tensor]) -> list[Tensor]:
         """Column depths (B, 1, N, N), finest first, each near the area mean of the finer one.
 
-        ``depths`` are (B, 1, T, T) with T at least N + 2 FACTOR.
+        ``depths`` are (B, 1, T, T) with T at least N + 2 WINDOW_FACTOR.
         """
         wider = crop(depths[-1], self.window)
         out = [wider]
         cells = self.match.cells
         for depth in reversed(depths[:-1]):
-            mean = functional.avg_pool2d(crop(depth, cells * FACTOR), FACTOR)
+            mean = functional.avg_pool2d(crop(depth, cells * WINDOW_FACTOR), WINDOW_FACTOR)
             ratio = (self.match(crop(wider, cells)) + 0.02) / (self.match(mean) + 0.02)
             wider = crop(depth, self.window) * ratio.clamp(*MATCH_RANGE)
             out.insert(0, wider)

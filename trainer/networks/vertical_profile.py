@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from skygen_addon.core.signatures import WINDOW_FACTOR
+
 SPANS = 4
 """Widths over which a cloud is measured: about 60, 120, 240 and 480 m at texture scale 1."""
 
@@ -93,7 +95,7 @@ def inner_width(filled: Tensor, level: int) -> list[Tensor]:
     """
     widths = []
     for span in range(SPANS):
-        pool = 2 ** (span + 1) // 4**level
+        pool = 2 ** (span + 1) // WINDOW_FACTOR**level
         blurred = _spread_over(filled, pool) if pool else filled
         widths.append(torch.relu(2 * blurred - 1))
     return widths

@@ -15,11 +15,12 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor
 
-from trainer.networks.atlas import FACTOR, INSET_TEXELS
+from skygen_addon.core.signatures import WINDOW_FACTOR
+from trainer.networks.atlas import INSET_TEXELS
 from trainer.networks.shells import EARTH_RADIUS_KM
 from trainer.networks.sunlight import Sunlight, sharpened
 
-TILE_TEXELS = 8
+MAJORANT_TEXELS = 8
 """Side of a majorant tile in texels of its window."""
 
 
@@ -75,7 +76,7 @@ class CloudVolume:
         reach = torch.maximum(texels[0].abs(), texels[1].abs())
         level = torch.zeros_like(reach)
         for index in range(self.levels):
-            level += (reach >= (self.window / 2 - INSET_TEXELS) * float(FACTOR**index)).to(reach.dtype)
+            level += (reach >= (self.window / 2 - INSET_TEXELS) * float(WINDOW_FACTOR**index)).to(reach.dtype)
         return level
 
 
@@ -114,7 +115,7 @@ class VolumeSampler:
         level = volume.level_of(texels)
         inside = level < levels
         level = level.clamp(max=levels - 1)
-        scale = float(FACTOR) ** -level
+        scale = float(WINDOW_FACTOR) ** -level
         column = torch.where(inside, texels[0] * scale, texels[0].new_tensor(-4.0 * window)) + window / 2
         row = window / 2 - texels[1] * scale + level * window
         shells = volume.shell_km.shape[0]
@@ -148,10 +149,10 @@ class VolumeSampler:
         volume = self.volume
         texels = volume.lattice(position_km)
         level = volume.level_of(texels).clamp(max=volume.levels - 1)
-        scale = float(FACTOR) ** -level
+        scale = float(WINDOW_FACTOR) ** -level
         tiles = self._majorant.shape[1]
-        column = ((texels[0] * scale + volume.window / 2) / TILE_TEXELS).clamp(0, tiles - 1).long()
-        row = ((volume.window / 2 - texels[1] * scale) / TILE_TEXELS).clamp(0, tiles - 1).long()
+        column = ((texels[0] * scale + volume.window / 2) / MAJORANT_TEXELS).clamp(0, tiles - 1).long()
+        row = ((volume.window / 2 - texels[1] * scale) / MAJORANT_TEXELS).clamp(0, tiles - 1).long()
         index = (level.long() * tiles + row) * tiles + column
         return self._majorant.reshape(-1)[index], self._reach_km / scale
 
@@ -163,22 +164,23 @@ def majorant_tiles(volume: CloudVolume) -> tuple[Tensor, float]:
     -------
     tuple of Tensor, shape (L, T, T), in 1/km, and float
         Each value bounds its own tile and the eight around it; so it holds for the returned
-        distance in km (times FACTOR**level) from any point of the tile.
+        distance in km (times WINDOW_FACTOR**level) from any point of the tile.
     """
     size, levels = volume.window, volume.levels
-    tiles = size // TILE_TEXELS
+    tiles = size // MAJORANT_TEXELS
     column_max = volume.atlas[:, 0].amax(0).reshape(levels, size, size)
     # a bilinear tap reaches one texel beyond the tile
-    own = functional.max_pool2d(column_max[None], TILE_TEXELS + 2, TILE_TEXELS, padding=1)[0]  # L T T
-    quarter, start = tiles // FACTOR, (tiles - tiles // FACTOR) // 2
+    own = functional.max_pool2d(column_max[None], MAJORANT_TEXELS + 2, MAJORANT_TEXELS, padding=1)[0]  # L T T
+    quarter, start = tiles // WINDOW_FACTOR, (tiles - tiles // WINDOW_FACTOR) // 2
     result = []
     for level in range(levels):
         if level + 1 < levels:
             ring = own[level + 1, start - 1 : start + quarter + 1, start - 1 : start + quarter + 1]
-            ring = ring.repeat_interleave(FACTOR, 0).repeat_interleave(FACTOR, 1)
-            around = ring[FACTOR - 1 : FACTOR + tiles + 1, FACTOR - 1 : FACTOR + tiles + 1].clone()
+            ring = ring.repeat_interleave(WINDOW_FACTOR, 0).repeat_interleave(WINDOW_FACTOR, 1)
+            inner = slice(WINDOW_FACTOR - 1, WINDOW_FACTOR + tiles + 1)
+            around = ring[inner, inner].clone()
         else:
             around = own.new_zeros(tiles + 2, tiles + 2)
         around[1:-1, 1:-1] = torch.maximum(around[1:-1, 1:-1], own[level])
         result.append(functional.max_pool2d(around[None], 3, 1)[0])
-    return torch.stack(result), float(volume.texel_km) * (TILE_TEXELS - 1)
+    return torch.stack(result), float(volume.texel_km) * (MAJORANT_TEXELS - 1)

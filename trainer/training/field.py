@@ -23,12 +23,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from skygen_addon.core.request import CLOUD_TYPES
-from skygen_addon.core.signatures import CONDITION_CHANNELS
+from skygen_addon.core.signatures import CONDITION_CHANNELS, WINDOW_FACTOR
 
 from ..networks.field_critic import PatchCritic, critic_view
 from ..networks.field_generator import FieldGenerator
 from ..networks.field_octaves import crop
-from ..networks.procedural_field import FACTOR, FIELD_LATTICE
+from ..networks.procedural_field import FIELD_LATTICE
 from .field_patches import PATCH, PatchBank, load_patches
 from .field_sheets import save_sheet
 
@@ -266,7 +266,7 @@ def cover_loss(depth: Tensor, plain: Tensor) -> Tensor:
 
 def match_loss(fine: Tensor, wide: Tensor) -> Tensor:
     """Squared difference of a level's area means to the wider level, both as opacities."""
-    mean = functional.avg_pool2d(fine, FACTOR)
+    mean = functional.avg_pool2d(fine, WINDOW_FACTOR)
     opacity, expected = (1 - torch.exp(-0.2 * d) for d in (mean, crop(wide, mean.shape[-1])))
     return (opacity - expected).square().mean() + 10 * (opacity - expected).mean().square()
 
