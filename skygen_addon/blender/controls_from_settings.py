@@ -15,7 +15,7 @@ import bpy
 
 from ..core.controls import LayerControls, SkyControls
 from ..core.errors import RequestError
-from ..core.timeline import ControlsAt
+from ..core.motion import ControlsAt
 from .layer_properties import SkyGenLayer
 from .properties import SkyGenSettings, sky_settings
 from .world_animation import is_animated

@@ -10,7 +10,7 @@ from ..core.bundle import DESCRIPTION_FILE, SHIPPED_MODELS, Bundle, installed_bu
 from ..core.controls import SkyControls
 from ..core.engine_identity import engine_identity
 from ..core.errors import BundleError
-from ..core.timeline import loop_snap_km
+from ..core.loop import loop_snap_km
 
 MODELS_FOLDER = SHIPPED_MODELS
 

@@ -22,8 +22,8 @@ from ..core.errors import OutputError, RequestError, SkyGenError
 from ..core.frames import MAX_FRAME, frames_in_words, parse_frames
 from ..core.job import JOB_FILE, PIXEL_FORMATS, SkyJob, read_job, request_digest
 from ..core.job_record import job_record
+from ..core.loop import LoopMotion
 from ..core.presets import load_preset, preset_names
-from ..core.timeline import LoopMotion
 from ..core.whole_file import output_error, whole_file
 from .bake import LoadRenderer, bake, check_folder, load_renderer, prepare_folder
 from .bench import measure, parse_widths, report, table

@@ -11,9 +11,10 @@ from pathlib import Path
 from ..core.bundle import Bundle
 from ..core.controls import SkyControls
 from ..core.errors import RequestError
+from ..core.loop import LoopMotion, loop_snap_km
 from ..core.presets import load_preset, read_preset
 from ..core.request import SkyRequest
-from ..core.timeline import LoopMotion, loop_motions, loop_snap_km, requests_for_frames
+from ..core.timeline import loop_motions, requests_for_frames
 
 DEFAULT_PRESET = "fair_cumulus"
 LOOP_DEVIATION_TOLD = 0.01

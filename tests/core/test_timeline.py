@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from skygen_addon.core.controls import LayerControls, SkyControls
 from skygen_addon.core.errors import RequestError
 from skygen_addon.core.geometry import plane_matrix
+from skygen_addon.core.loop import LoopMotion
 from skygen_addon.core.request import SkyRequest
-from skygen_addon.core.timeline import LoopMotion, loop_motions, requests_for_frames
+from skygen_addon.core.timeline import loop_motions, requests_for_frames
 
 STEADY = SkyControls(
     low=LayerControls(wind_speed_m_s=8, wind_toward_deg=60, evolution_per_hour=2),

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from skygen_addon.core.bundle import Bundle, installed_bundle, load_bundle
 from skygen_addon.core.geometry import FloatArray, direction_from_angles, panorama_directions
+from skygen_addon.core.loop import loop_snap_km
 from skygen_addon.core.presets import load_preset
 from skygen_addon.core.request import SkyRequest
-from skygen_addon.core.timeline import loop_snap_km, requests_for_frames
+from skygen_addon.core.timeline import requests_for_frames
 from skygen_addon.runtime.frame import FrameRenderer
 
 DESCRIPTION = {
