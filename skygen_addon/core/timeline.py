@@ -1,4 +1,4 @@
-"""From keyframed controls to one request per frame: :mod:`.motion` integrates their rates, :mod:`.loop` closes loops."""
+"""From keyframed controls to one request per frame: :mod:`.motion` integrates rates, :mod:`.loop` closes loops."""
 
 from __future__ import annotations
 
