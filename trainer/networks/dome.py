@@ -9,6 +9,8 @@ a cloud's outline is linear, so the dome knows where within a step a ray enters 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -70,7 +72,7 @@ class Dome(nn.Module):
     """Rays through one layer; signature ``DOME`` of :mod:`skygen_addon.core.signatures`.
 
     ``repeat`` is that of :func:`trainer.networks.atlas.atlas_grid`. Letters: g gaps, m samples of
-    a gap, s = g m samples of a ray, p rays, q entries of a list.
+    a gap, s = g m + 1 samples of a ray (one at the top), p rays, q entries of a list.
     """
 
     def __init__(self, repeat: bool = True) -> None:
@@ -95,51 +97,29 @@ class Dome(nn.Module):
         sun_direction: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
         h, w = direction.shape[0], direction.shape[1]
-        gaps, steps, rays = occupancy.shape[0], substep.shape[0], h * w
-        window = outline.shape[3]
-        levels = occupancy.shape[2] // occupancy.shape[3]
+        rays, window = h * w, outline.shape[3]
+        gaps, levels = occupancy.shape[0], occupancy.shape[2] // occupancy.shape[3]
         view = direction.reshape(rays, 3)
         sin_elevation = view[:, 2].clamp(0.0, 1.0)  # p
         on_plane = view[:, :2] @ plane_matrix.transpose(0, 1)  # p 2, of a km along the ray
-        gap_km = shell_km[1:] - shell_km[:-1]  # g
-        height = (shell_km[:-1, None] + gap_km[:, None] * substep).reshape(gaps * steps, 1)  # s 1
-        distance = shell_distance_km(sin_elevation[None], height)  # s p
 
-        # Clear air: only occupied cells are looked at.
-        grid = atlas_grid(distance[..., None] * on_plane + plane_offset_km, texel_km, window, levels, self.repeat)
-        cells = sample(occupancy, grid.reshape(gaps, steps, rays, 2), "nearest")  # g 1 m p
-        place = indices_of(cells.reshape(gaps * steps * rays) > LEAST_FILL)  # q
-        step, ray = place // rays, place % rays
-        gap = step // steps
-        fills = sample_gaps(outline, grid.reshape(-1, 2)[place], gap.to(torch.float32), gaps)  # 3 q
-        fill = fills[0] + (fills[1] - fills[0]) * substep[step % steps]
-        noise, variance = self.detail(
-            distance.reshape(-1)[place],
-            height[step, 0],
-            gap_km[gap] / steps,
-            on_plane[ray],
-            sin_elevation[ray],
-            (footprint_rad, detail, detail_strength, detail_offset_km, texel_km),
+        def on_atlas(distance_km: Tensor, plane: Tensor) -> Tensor:
+            position = distance_km[..., None] * plane + plane_offset_km
+            return atlas_grid(position, texel_km, window, levels, self.repeat)
+
+        tile = (footprint_rad, detail, detail_strength, detail_offset_km, texel_km)
+        height, distance, edge, extinction = self.samples(
+            outline, occupancy, shell_km, substep, sin_elevation, on_plane, on_atlas, tile
         )
-        lift = ((height[step, 0] - shell_km[0]) / gap_km[0]).clamp(0.0, 1.0)  # bases stay flat
-        noise, variance = noise * lift, variance * lift * lift
-        edge = fill + DETAIL_EROSION * noise * (3 * fill).clamp(0.0, 1.0)  # no specks in clear air
-        nothing = torch.zeros_like(distance).reshape(-1)
-        extinction = nothing.scatter(0, place, fills[2] * torch.exp(noise - 0.5 * variance)).reshape(distance.shape)
-        edge = nothing.scatter(0, place, edge).reshape(distance.shape)
-
-        # Optical depth of each step, and the share of the ray's light that it scatters. The first
-        # step begins at the base; a last one ends at the top, as dense as the sample before it.
-        ends = shell_distance_km(sin_elevation[None], torch.stack([shell_km[:1], shell_km[-1:]]))  # 2 p
-        distance, height = torch.cat([distance, ends[1:]]), torch.cat([height, shell_km[-1:, None]])
-        extinction, edge = torch.cat([extinction, extinction[-1:]]), torch.cat([edge, edge[-1:]])  # s + 1
-        stretch = distance - torch.cat([ends[:1], distance[:-1]])
+        # Optical depth of each step, and the share of the ray's light that it scatters.
+        base = shell_distance_km(sin_elevation[None], shell_km[:1, None])  # 1 p
+        stretch = distance - torch.cat([base, distance[:-1]])
         extinction = over_step(before(extinction), extinction)
         share = mean_sharpened(before(edge), edge)
         depth = extinction * share * stretch  # s p
         total = torch.cumsum(depth, dim=0)
         weight = torch.exp(depth - total) * (1 - torch.exp(-depth))  # s p
-        mean_distance = (weight * distance).sum(0) / (weight.sum(0) + 1e-6)
+        opacity = weight.sum(0)  # p
 
         # Light, where it is scattered: near the front of a dense stretch, in the middle of a thin one.
         place = indices_of(weight.reshape(-1) > LEAST_WEIGHT)  # q
@@ -154,26 +134,81 @@ class Dome(nn.Module):
             flat = values.reshape(-1)
             return flat[first] + (flat[last] - flat[first]) * inside
 
-        here_km, previous = at(distance), (step - 1).clamp(min=0)
+        previous = (step - 1).clamp(min=0)
         here_height = height[previous, 0] + (height[step, 0] - height[previous, 0]) * inside
-        gap = (step // steps).clamp(max=gaps - 1)
+        gap = (step // substep.shape[0]).clamp(max=gaps - 1)
         gap = torch.where(here_height < shell_km[gap], (gap - 1).clamp(min=0), gap)
-        f = ((here_height - shell_km[gap]) / gap_km[gap]).clamp(0.0, 1.0)
-        grid = atlas_grid(here_km[:, None] * on_plane[ray] + plane_offset_km, texel_km, window, levels, self.repeat)
-        depths = sample_gaps(light, grid, gap.to(torch.float32), gaps)  # 4 q
+        f = ((here_height - shell_km[gap]) / (shell_km[gap + 1] - shell_km[gap])).clamp(0.0, 1.0)
+        depths = sample_gaps(light, on_atlas(at(distance), on_plane[ray]), gap.to(torch.float32), gaps)  # 4 q
         sun_depth, above = between(depths[0], depths[1], f), between(depths[2], depths[3], f)
         density = extinction.reshape(-1)[place] * sharpened(at(edge))
         below = density * (here_height - shell_km[0])  # as if the cloud were uniform down to its base
-        slope = sin_elevation[ray]
-        cos_angle = (view * sun_direction).sum(-1)[ray]
+        slope, cos_angle = sin_elevation[ray], (view * sun_direction).sum(-1)[ray]
         lit = weight.reshape(-1)[place]
-        empty = torch.zeros_like(sin_elevation)
-        sun = empty.scatter_add(0, ray, lit * sun_source(cos_angle, slope, sun_depth, above, below))
-        sky = empty.scatter_add(0, ray, lit * sky_share(slope, above, below))
-        mean_sun_depth = empty.scatter_add(0, ray, lit * sun_depth) / (weight.sum(0) + 1e-6)
-        ground = torch.relu(weight.sum(0) - sky)
-        outputs = (total[-1], sun, sky, ground, mean_distance, mean_sun_depth)
+
+        def gathered(values: Tensor) -> Tensor:
+            return torch.zeros_like(sin_elevation).scatter_add(0, ray, lit * values)  # p
+
+        sky = gathered(sky_share(slope, above, below))
+        outputs = (
+            total[-1],
+            gathered(sun_source(cos_angle, slope, sun_depth, above, below)),
+            sky,
+            torch.relu(opacity - sky),
+            (weight * distance).sum(0) / (opacity + 1e-6),
+            gathered(sun_depth) / (opacity + 1e-6),
+        )
         return tuple(output.reshape(h, w) for output in outputs)  # type: ignore[return-value]
+
+    def samples(
+        self,
+        outline: Tensor,
+        occupancy: Tensor,
+        shell_km: Tensor,
+        substep: Tensor,
+        sin_elevation: Tensor,
+        on_plane: Tensor,
+        on_atlas: Callable[[Tensor, Tensor], Tensor],
+        tile: tuple[Tensor, Tensor, Tensor, Tensor, Tensor],
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Samples along all rays: height (s, 1), and distance, outline and greatest extinction (s, p).
+
+        Only occupied cells are looked at; elsewhere outline and extinction are 0. One more sample
+        stands at the top, as dense as the one before it.
+        """
+        gaps, steps, rays = occupancy.shape[0], substep.shape[0], sin_elevation.shape[0]
+        gap_km = shell_km[1:] - shell_km[:-1]  # g
+        height = (shell_km[:-1, None] + gap_km[:, None] * substep).reshape(gaps * steps, 1)  # s 1
+        distance = shell_distance_km(sin_elevation[None], height)  # s p
+        grid = on_atlas(distance, on_plane)  # s p 2
+        cells = sample(occupancy, grid.reshape(gaps, steps, rays, 2), "nearest")  # g 1 m p
+        place = indices_of(cells.reshape(gaps * steps * rays) > LEAST_FILL)  # q
+        step, ray = place // rays, place % rays
+        gap = step // steps
+        fills = sample_gaps(outline, grid.reshape(-1, 2)[place], gap.to(torch.float32), gaps)  # 3 q
+        fill = fills[0] + (fills[1] - fills[0]) * substep[step % steps]
+        noise, variance = self.detail(
+            distance.reshape(-1)[place],
+            height[step, 0],
+            gap_km[gap] / steps,
+            on_plane[ray],
+            sin_elevation[ray],
+            tile,
+        )
+        lift = ((height[step, 0] - shell_km[0]) / gap_km[0]).clamp(0.0, 1.0)  # bases stay flat
+        noise, variance = noise * lift, variance * lift * lift
+        edge = fill + DETAIL_EROSION * noise * (3 * fill).clamp(0.0, 1.0)  # no specks in clear air
+        extinction = fills[2] * torch.exp(noise - 0.5 * variance)
+        nothing = torch.zeros_like(distance).reshape(-1)
+        edge = nothing.scatter(0, place, edge).reshape(distance.shape)
+        extinction = nothing.scatter(0, place, extinction).reshape(distance.shape)
+        top = shell_distance_km(sin_elevation[None], shell_km[-1:, None])  # 1 p
+        return (
+            torch.cat([height, shell_km[-1:, None]]),
+            torch.cat([distance, top]),
+            torch.cat([edge, edge[-1:]]),
+            torch.cat([extinction, extinction[-1:]]),
+        )
 
     def detail(
         self,
