@@ -64,12 +64,6 @@ def sample(maps: Tensor, grid: Tensor, mode: str = "bilinear") -> Tensor:
     return functional.grid_sample(maps, grid, mode=mode, padding_mode="zeros", align_corners=False)
 
 
-def lookup(atlas: Tensor, position_km: Tensor, texel_km: Tensor, repeat: bool = True) -> Tensor:
-    """Bilinear values of an atlas (k, C, L * N, N) at positions (k, p, q, 2), shape (k, C, p, q); see atlas_grid."""
-    window = atlas.shape[3]
-    return sample(atlas, atlas_grid(position_km, texel_km, window, atlas.shape[2] // window, repeat))
-
-
 def stack_gaps(maps: Tensor) -> Tensor:
     """Atlases of gaps (g, C, R, N) below one another as one (1, C, g * R, N)."""
     gaps, channels, rows, columns = maps.shape
