@@ -30,9 +30,9 @@ from trainer.networks.field_export import export_field
 from trainer.networks.procedural_field import FIELD_LATTICE, ProceduralField
 
 WIDTH = 256
-FIELD_CHANGE = 0.08
+FIELD_CHANGE = 0.09
 """Mean absolute change of radiance above the horizon, relative to its mean, without the learned field."""
-CORRECTION_CHANGE = 0.035
+CORRECTION_CHANGE = 0.055
 """The same without the learned correction."""
 COVER_DEVIATION, DENSITY_RATIO, HAZE_RATIO = 0.12, 1.3, 1.14
 """Standard deviation over two days: of cover, and of density and haze as factors; 0, 1 and 1 without weather."""
@@ -78,22 +78,22 @@ def procedural_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.filterwarnings("ignore")  # torch's tracer warns of every constant
 def test_the_learned_field_changes_the_picture(procedural_bundle: Path, learned: Sky) -> None:
-    """Measured: 0.165 here, 0.176 for broken_clouds."""
+    """Measured: 0.185 here, 0.101 for fair_cumulus, which has a third of the cover."""
     assert load_bundle(procedural_bundle).lattice == FIELD_LATTICE
     procedural = FrameRenderer(procedural_bundle, 1)
-    request = request_of("fair_cumulus")
+    request = request_of("broken_clouds")
     assert change(learned(request), procedural.render(request)) > FIELD_CHANGE
 
 
 def test_the_learned_correction_changes_the_picture(learned: Sky) -> None:
-    """Measured: 0.071 here, 0.113 for broken_clouds."""
+    """Measured: 0.116 here, 0.038 for fair_cumulus."""
     uncorrected = FrameRenderer(installed_bundle(), 1, correction=False)
-    request = request_of("fair_cumulus")
+    request = request_of("broken_clouds")
     assert change(learned(request), uncorrected.render(request)) > CORRECTION_CHANGE
 
 
 def test_the_learned_weather_changes_the_weather(renderer: FrameRenderer) -> None:
-    """Every three hours for two days, averaged over three seeds. Measured: 0.245, 1.79 and 1.31."""
+    """Every three hours for two days, averaged over three seeds. Measured: 0.239, 1.78 and 1.30."""
     request = request_of("endless_day")
     assert renderer.weather(replace(request, weather_strength=0.0)) == (replace(request, weather_strength=0.0), 0.0)
     spread: list[NDArray[np.float64]] = []
@@ -122,7 +122,7 @@ def test_the_learned_weather_remembers(renderer: FrameRenderer) -> None:
 
 
 def test_the_learned_weather_changes_the_picture(learned: Sky) -> None:
-    """Measured: 0.69 and 0.49."""
+    """Measured: 0.65 and 0.42."""
     request = replace(request_of("endless_day", 64), high=replace(request_of("endless_day").high, cover=0.0))
     steady = learned(replace(request, weather_strength=0.0))  # time acts through the weather alone
     changes = [change(steady, learned(replace(request, time_s=hour * 3600.0))) for hour in (6, 30)]
