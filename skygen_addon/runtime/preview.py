@@ -13,9 +13,11 @@ from ..core.geometry import REC709_LUMINANCE
 from ..core.whole_file import whole_file
 
 _WHITE = 6.0
+SKY_EV = 1.0
+"""Stops added by default: a blue sky is some three stops darker than a white card in the sun."""
 
 
-def tone_map(radiance: NDArray[np.float32], exposure_ev: float = 0.0) -> NDArray[np.uint8]:
+def tone_map(radiance: NDArray[np.float32], exposure_ev: float = SKY_EV) -> NDArray[np.uint8]:
     """Display picture of linear radiance: extended Reinhard curve on luminance, sRGB encoding.
 
     ``L' = L (1 + L / white^2) / (1 + L)`` (Reinhard et al. 2002, eq. 4) with a white of 6; colours

@@ -78,7 +78,7 @@ def procedural_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.filterwarnings("ignore")  # torch's tracer warns of every constant
 def test_the_learned_field_changes_the_picture(procedural_bundle: Path, learned: Sky) -> None:
-    """Measured: 0.185 here, 0.101 for fair_cumulus, which has a third of the cover."""
+    """Measured: 0.185 here, 0.101 for fair_cumulus, which has half the cover."""
     assert load_bundle(procedural_bundle).lattice == FIELD_LATTICE
     procedural = FrameRenderer(procedural_bundle, 1)
     request = request_of("broken_clouds")
