@@ -46,7 +46,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         command_parser = choices.add_parser(name, help=text, description=text)
         if name in words[:1]:
             module, _, function = target.rpartition(".")
-            loaded = importlib.import_module(module)
+            try:
+                loaded = importlib.import_module(module)
+            except ModuleNotFoundError as error:
+                if (error.name or "").partition(".")[0] in ("trainer", "skygen_addon"):
+                    raise
+                print(f"trainer {name}: {error.name} is not installed. Run: pip install '.[trainer]'", file=sys.stderr)
+                return 2
             loaded.add_arguments(command_parser)
             command_parser.set_defaults(run=getattr(loaded, function))
     logging.basicConfig(level=logging.INFO, format="%(message)s")

@@ -16,7 +16,7 @@ from skygen_addon.core.errors import BundleError, OutputError
 from skygen_addon.core.signatures import ENGINE_SCHEMA
 
 from .bundle_folder import check_name, check_replaceable, replace_bundle
-from .model_card import model_card
+from .model_card import licence_words, model_card
 from .networks.field_export import export_field
 from .networks.procedural_field import FIELD_LATTICE, ProceduralField
 from .training.field import load_field
@@ -28,7 +28,6 @@ LIMITS_FILE = "limits.md"
 """Written by hand into a run directory: what falls short; goes into the model card."""
 BUNDLES_FOLDER = Path("bundles")
 """Where bundles are written when no ``--out`` is given, in the working folder: never among those that ship."""
-LICENCE = "GPL-3.0-or-later; weights learned from CC0 and CC BY 4.0 captures, attribution in MODEL_CARD.md"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -139,7 +138,7 @@ def write_bundle(run: Path, data: Path, out: Path, name: str, field: str = "lear
             "weather": dataclasses.asdict(scale),
             "disc_size": SHADE_DISC,
             "training_manifest_sha256": training_manifest,
-            "licence": LICENCE,
+            "licence": licence_words(data / "manifest.jsonl"),
             "figures": figures,
         }
         write_description(staging, described)

@@ -47,6 +47,18 @@ def _number(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
+def origin_words(row: dict[str, Any]) -> str:
+    """Source and licence of a row of the manifest, or that nothing states them (CAPTURES.csv would)."""
+    return f"{row['source'] or 'source not stated'}, {row['licence'] or 'licence not stated'}"
+
+
+def licence_words(manifest: Path) -> str:
+    """What model.json says of the licence, from the captures that a readable manifest keeps."""
+    rows = [json.loads(line) for line in manifest.read_text(encoding="utf-8").splitlines() if line]
+    licences = sorted({str(row["licence"] or "licence not stated") for row in rows if row["verdict"] == "keep"})
+    return f"GPL-3.0-or-later; weights learned from captures ({', '.join(licences)}), attribution in MODEL_CARD.md"
+
+
 def model_card(
     name: str, field: str, settings: dict[str, Any], figures: dict[str, Any], manifest: Path, limits: str = ""
 ) -> str:
@@ -68,18 +80,18 @@ def model_card(
     Raises
     ------
     BundleError
-        If the manifest cannot be read, or keeps no capture whose origin could be stated.
+        If the manifest cannot be read, or keeps no capture, or one without a site.
     """
     remedy = "Name the data folder of the training with --data, or run 'python -m trainer ingest' again."
     try:
         rows = [json.loads(line) for line in manifest.read_text(encoding="utf-8").splitlines() if line]
         kept = [row for row in rows if row["verdict"] == "keep"]
-        lacking = [key for row in kept for key in ("source", "licence", "site") if not row[key]]
+        lacking = [row for row in kept if not row["site"]]
+        licences = Counter(origin_words(row) for row in kept)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BundleError(f"{manifest} cannot be read: {error!r}.", remedy) from error
     if not kept or lacking:
-        raise BundleError(f"{manifest} keeps no capture, or one without source, licence or site.", remedy)
-    licences = Counter(f"{row['source']}, {row['licence']}" for row in kept)
+        raise BundleError(f"{manifest} keeps no capture, or one without a site.", remedy)
     sources = "\n".join(f"- {count} panoramas: {what}" for what, count in sorted(licences.items()))
     lines = [
         f"# {name}",
@@ -98,7 +110,7 @@ def model_card(
         "## From what",
         "",
         sources,
-        f"- Weather: {SKIPPD}",
+        f"- Weather: time-lapse days; those of the shared captures are {SKIPPD}",
         "- Shading: skies simulated by `python -m trainer simulate`",
         "",
         "Panoramas: " + ", ".join(sorted({row["site"] for row in kept})) + ".",

@@ -9,7 +9,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -70,8 +70,14 @@ def peak_memory_mib() -> float | None:
     return peak / (1024 * 1024) if sys.platform == "darwin" else peak / 1024
 
 
-def measure(renderer: Renderer, controls: SkyControls, widths: Sequence[int], repeat: int = 3) -> list[BenchRow]:
-    """Render ``repeat + 1`` consecutive frames at each width, widths in rising order."""
+def measure(
+    renderer: Renderer,
+    controls: SkyControls,
+    widths: Sequence[int],
+    repeat: int = 3,
+    show: Callable[[str], None] = lambda line: None,
+) -> list[BenchRow]:
+    """Render ``repeat + 1`` consecutive frames at each width, widths in rising order; ``show`` gets a line a frame."""
     rows = []
     for width in sorted(widths):
         requests = requests_for_frames(lambda _: controls, range(1, repeat + 2), fps=24.0, seed=1, width=width)
@@ -80,6 +86,7 @@ def measure(renderer: Renderer, controls: SkyControls, widths: Sequence[int], re
             started = time.perf_counter()
             radiance = renderer.render(request)
             seconds.append(time.perf_counter() - started)
+            show(f"SkyGen: {width} wide, frame {len(seconds)} of {repeat + 1}: {seconds[-1]:.1f} s")
         with tempfile.TemporaryDirectory() as folder:
             started = time.perf_counter()
             write_exr(Path(folder) / "frame.exr", radiance)

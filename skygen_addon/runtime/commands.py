@@ -243,7 +243,7 @@ def _bench(arguments: argparse.Namespace, load: LoadRenderer) -> None:
     started = time.perf_counter()
     renderer = load(folder, threads)
     load_s = time.perf_counter() - started
-    rows = measure(renderer, controls, widths, arguments.repeat)
+    rows = measure(renderer, controls, widths, arguments.repeat, lambda line: print(line, file=sys.stderr, flush=True))
     text = json.dumps(report(renderer, rows, load_s), indent=2)
     print(table(rows, load_s))
     if arguments.out is None:

@@ -14,7 +14,7 @@ import pytest
 from skygen_addon.core.geometry import direction_from_angles, panorama_directions, panorama_pixel
 from trainer.__main__ import COMMANDS, main
 from trainer.captures.calibration import model_radiance
-from trainer.captures.manifest import guess_site
+from trainer.captures.manifest import Origin, guess_site, read_origins
 from trainer.captures.verdict import REASONS, SkyEvidence, judge
 
 SUN = direction_from_angles(np.deg2rad(120.0), np.deg2rad(40.0))
@@ -64,6 +64,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (captures / "CAPTURES.csv").write_text("\n".join(rows) + "\n")
     assert main(["ingest", str(captures), "--out", str(root / "data")]) == 0
     return root
+
+
+def test_rows_of_the_table_are_found_in_other_folders_too(tmp_path: Path) -> None:
+    (tmp_path / "skies").mkdir()
+    for name in ("skies/hill.hdr", "field.hdr"):
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "CAPTURES.csv").write_text("file,site,licence,origin\nhdri/hill.hdr,a,CC0-1.0,me\nfield.hdr,b,,\n")
+    origins = read_origins(tmp_path)
+    assert origins["skies/hill.hdr"] == Origin("a", "CC0-1.0", "me")
+    assert origins["field.hdr"] == Origin("b", None, None)
 
 
 def manifest(data: Path) -> dict[str, dict]:

@@ -147,6 +147,19 @@ def test_data_without_a_manifest_of_kept_captures_is_refused(
         write_bundle(run, data, tmp_path / "bundle", "mine")
 
 
+def test_captures_whose_origin_nobody_states_are_said_to_be_so(
+    run: Path, data: Path, tmp_path: Path, shipped_graphs: None
+) -> None:
+    """Who trains on their own captures need not tell anybody whose they are; the card must not claim to know."""
+    row = {"verdict": "keep", "source": None, "licence": None, "site": "garden"}
+    (data / "manifest.jsonl").write_text(json.dumps(row) + "\n")
+    edit(run, ("stages", "field", "manifest_sha256"), manifest_hash(data))
+    bundle = tmp_path / "bundle"
+    write_bundle(run, data, bundle, "mine")
+    assert "1 panoramas: source not stated, licence not stated" in (bundle / "MODEL_CARD.md").read_text()
+    assert "licence not stated" in json.loads((bundle / "model.json").read_text())["licence"]
+
+
 def test_a_procedural_field_needs_no_trained_one(run: Path, data: Path, tmp_path: Path, shipped_graphs: None) -> None:
     edit(run, ("stages", "field"), DELETE)
     bundle = write_bundle(run, data, tmp_path / "bundle", "mine", "procedural")

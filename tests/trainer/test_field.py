@@ -22,6 +22,7 @@ from trainer.networks.field_octaves import Billow, Resample
 from trainer.networks.procedural_field import FIELD_LATTICE, ProceduralField, field_lattice
 from trainer.networks.vertical_profile import VerticalProfile
 from trainer.training.field import FieldConfig, load_field, train_field
+from trainer.training.field_patches import held_out_sites, load_patches
 
 WINDOW = 64
 
@@ -222,6 +223,16 @@ def test_training_resumes_where_it_stopped(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "parts" / "config.json").read_text())["steps"] == 4
     field = load_field(tmp_path / "parts", 128)
     torch.testing.assert_close(field.embed.weight, parts.embed.weight)
+
+
+def test_sites_to_hold_out_follow_the_captures(tmp_path: Path) -> None:
+    data = planes(tmp_path / "planes.npz")
+    assert held_out_sites(data, ("c",)) == ("c",)
+    (chosen,) = held_out_sites(data, ("nowhere", "c"))  # somebody else's captures: one of theirs
+    for held in (False, True):
+        assert set(load_patches(data, (chosen,), held)) == {"near", "mid"}
+    with pytest.raises(CaptureError, match="missing"):
+        held_out_sites(tmp_path / "none.npz", ())
 
 
 def test_missing_or_empty_captures_are_refused(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ flags, sun, state`; ``DATA/overrides.json`` maps a file to the verdict that a pe
 from __future__ import annotations
 
 import csv
+import glob
 import hashlib
 import json
 import os
@@ -54,7 +55,10 @@ def file_sha256(path: Path) -> str:
 
 
 def read_origins(folder: Path) -> dict[str, Origin]:
-    """Rows of ``CAPTURES.csv`` by file, relative to the folder; empty without such a table."""
+    """Rows of ``CAPTURES.csv`` (columns file, site, licence, origin) by file, relative to the folder; empty without it.
+
+    A row whose file is not there counts for a file of that name anywhere in the folder.
+    """
     table = folder / "CAPTURES.csv"
     if not table.is_file():
         return {}
@@ -62,7 +66,12 @@ def read_origins(folder: Path) -> dict[str, Origin]:
         rows = list(csv.DictReader(stream))
     if rows and not {"file", "site"} <= rows[0].keys():
         raise SkyGenError(f"{table.name} has no file and site columns.", "Give it at least these two.")
-    return {r["file"]: Origin(r["site"], r.get("licence") or None, r.get("origin") or None) for r in rows}
+    origins = {r["file"]: Origin(r["site"], r.get("licence") or None, r.get("origin") or None) for r in rows}
+    for file, origin in list(origins.items()):
+        if not (folder / file).is_file():
+            for found in folder.rglob(glob.escape(Path(file).name)):
+                origins.setdefault(found.relative_to(folder).as_posix(), origin)
+    return origins
 
 
 def guess_site(file: str) -> str:

@@ -66,7 +66,7 @@ class FieldConfig:
     seed: int = 0
     """Of weights, patches and noise."""
     held_out: tuple[str, ...] = ("wasteland_clouds", "immenstadter_horn", "aristea_wreck")
-    """Sites kept for evaluation."""
+    """Sites kept for evaluation; ``trainer train`` chooses others where the captures are other ones."""
     sheet_every: int = 100
     """Steps between sample sheets."""
 

@@ -73,6 +73,48 @@ def _pooled(depth: NDArray[np.float32], valid: NDArray[np.float32], factor: int)
     return mean, (share > 0.5).float()
 
 
+_SOURCES = {"near": (("25", 1),), "mid": (("25", 2), ("25", 3), ("25", 4), ("100", 1))}
+"""Maps (texel in m, pooling) from which the patches of a scale are cut."""
+HELD_OUT_EVERY = 4
+"""One of so many sites is held out where the wanted ones are not there."""
+
+
+def held_out_sites(path: Path, wanted: tuple[str, ...]) -> tuple[str, ...]:
+    """Sites that training shall never see: those wanted, or of other captures every fourth that shows broken cloud.
+
+    Parameters
+    ----------
+    path : Path
+        planes.npz of ``trainer ingest``.
+    wanted : tuple of str
+        Taken if all of them are among the captures.
+
+    Raises
+    ------
+    CaptureError
+        If the file is missing, or fewer than two sites show broken cloud: one must be held out.
+    """
+    if not path.is_file():
+        raise CaptureError(f"{path} is missing.", "Run python -m trainer ingest first.")
+    with np.load(path) as file:
+        planes = {key: file[key] for key in file.files}
+    sites = [str(s) for s in planes["site"]]
+    if wanted and set(wanted) <= set(sites):
+        return wanted
+    cloudy = sorted(
+        site
+        for i, site in enumerate(sites)
+        if site not in sites[:i]
+        and all(any(_cut(planes, i, *source, PATCH[scale]) for source in _SOURCES[scale]) for scale in PATCH)
+    )
+    if len(cloudy) < 2:
+        raise CaptureError(
+            f"{len(cloudy)} of {len(set(sites))} sites in {path.name} show broken cloud; the field needs two or more.",
+            "Ingest more captures of skies with separate clouds.",
+        )
+    return tuple(cloudy[::HELD_OUT_EVERY])
+
+
 def load_patches(path: Path, held_out: tuple[str, ...], held: bool = False) -> dict[str, PatchBank]:
     """Patch banks "near" and "mid" of ``planes.npz``.
 
@@ -100,9 +142,8 @@ def load_patches(path: Path, held_out: tuple[str, ...], held: bool = False) -> d
         raise CaptureError(
             f"Held-out sites are not in {path.name}: {', '.join(unknown)}.", "Name sites of the captures."
         )
-    plan = {"near": (("25", 1),), "mid": (("25", 2), ("25", 3), ("25", 4), ("100", 1))}
     banks = {}
-    for scale, sources in plan.items():
+    for scale, sources in _SOURCES.items():
         parts = [
             part
             for i, site in enumerate(sites)

@@ -13,6 +13,7 @@ from skygen_addon.core.errors import CaptureError
 from ..recipes import RECIPES, recipe
 from .field import FieldConfig, train_field
 from .field_figures import measure_field
+from .field_patches import held_out_sites
 from .record import record_stage, source_state
 from .shade import train_shade
 from .weather import train_weather
@@ -64,8 +65,9 @@ def run(arguments: argparse.Namespace) -> int:
         elif stage == "shade":
             train_shade(needed[stage], out / stage, budget, resume=arguments.resume)
         else:
-            field = train_field(needed[stage], out / stage, budget, resume=arguments.resume)
-            measure_field(field, needed[stage], FieldConfig().held_out, out / stage / "metrics.json")
+            config = FieldConfig(held_out=held_out_sites(needed[stage], FieldConfig().held_out))
+            field = train_field(needed[stage], out / stage, budget, resume=arguments.resume, config=config)
+            measure_field(field, needed[stage], config.held_out, out / stage / "metrics.json")
         spent = (time.monotonic() - start) / 60
         record_stage(out, chosen, stage, spent, arguments.resume, data, source)
         print(f"{stage}: done in {spent:.1f} minutes", flush=True)

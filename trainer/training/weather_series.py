@@ -66,7 +66,7 @@ def load_series(data_path: Path) -> WeatherSeries:
     days = [_resample(values[d][:, order], mask[d][:, order], float(frame_s[d])) for d in range(len(names))]
     active = [d for d in range(len(names)) if days[d][1][:, 0].sum() >= 60]
     if len(active) < 3:
-        raise CaptureError(f"{data_path} has {len(active)} days with changing weather.", "Add cloudy days.")
+        raise CaptureError(f"{data_path} has {len(active)} days with changing weather.", "Ingest three or more.")
     held_out = tuple(active[1::2][:3])
     training = [days[d] for d in range(len(names)) if d not in held_out]
     square = sum((x**2 * k).sum(0) for x, k in training) / np.maximum(sum(k.sum(0) for _, k in training), 1)
