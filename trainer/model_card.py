@@ -56,7 +56,8 @@ def licence_words(manifest: Path) -> str:
     """What model.json says of the licence, from the captures that a readable manifest keeps."""
     rows = [json.loads(line) for line in manifest.read_text(encoding="utf-8").splitlines() if line]
     licences = sorted({str(row["licence"] or "licence not stated") for row in rows if row["verdict"] == "keep"})
-    return f"GPL-3.0-or-later; weights learned from captures ({', '.join(licences)}), attribution in MODEL_CARD.md"
+    captures = f"captures ({', '.join(licences)}) and time-lapse days"
+    return f"GPL-3.0-or-later; weights learned from {captures}, their licences and attribution in MODEL_CARD.md"
 
 
 def model_card(
@@ -110,7 +111,7 @@ def model_card(
         "## From what",
         "",
         sources,
-        f"- Weather: time-lapse days; those of the shared captures are {SKIPPD}",
+        f"- Weather: time-lapse days; those named cloudy_day and sunny_day are of {SKIPPD}",
         "- Shading: skies simulated by `python -m trainer simulate`",
         "",
         "Panoramas: " + ", ".join(sorted({row["site"] for row in kept})) + ".",
