@@ -36,7 +36,7 @@ def output_error(path: Path, error: OSError) -> OutputError:
     """What a failed write means to the user."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return OutputError(f"The disk is full: {path} was not written.", "Free some space, then go on with the rest.")
-    if not path.parent.is_dir():
+    if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS) and not path.parent.is_dir():
         return OutputError(f"{path.parent} is not a folder.", "Choose another output folder.")
     return OutputError(
         f"{path} cannot be written: {error.strerror or error}.", "Choose a folder that you may write to."
