@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -140,6 +141,14 @@ def trained(tmp_path_factory):
     figures = train_weather(folder / "timelapse.npz", folder / "run", minutes=2, config=TOY)
     scale = export_weather(folder / "run" / "weather.pt", folder / "weather.onnx")
     return folder, figures, scale
+
+
+def test_three_days_are_enough(tmp_path):
+    """Two to train on and one to judge by: what a beginner has."""
+    write_series(tmp_path / "timelapse.npz", days=3)
+    figures = train_weather(tmp_path / "timelapse.npz", tmp_path / "run", minutes=1, config=replace(TOY, steps=2))
+    assert len(figures["held_out_days"]) == 1
+    assert (tmp_path / "run" / "runs.png").is_file()
 
 
 def test_series_keep_known_statistics(tmp_path):

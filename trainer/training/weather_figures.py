@@ -92,9 +92,8 @@ def plot_weather(network: WeatherStep, series: WeatherSeries, warmup_steps: int,
         innovations = torch.randn(warmup_steps + 150, 4, 4, generator=torch.Generator().manual_seed(7))
         run = free_run(network, network.start(4), innovations)[warmup_steps:].numpy()
     days = sorted(range(len(series.names)), key=lambda i: -float(series.known[i].sum()))[:4]
-    figure, axes = pyplot.subplots(4, 2, figsize=(12, 9), sharey=True)
-    for row in range(4):
-        day = days[row]
+    figure, axes = pyplot.subplots(len(days), 2, figsize=(12, 9), sharey=True, squeeze=False)
+    for row, day in enumerate(days):
         axes[row, 0].plot(np.where(series.known[day] > 0, series.states[day], np.nan))
         axes[row, 0].set_title(f"measured: {series.names[day]}", fontsize=8)
         axes[row, 1].plot(run[:, row])
