@@ -79,6 +79,14 @@ HELD_OUT_EVERY = 4
 """One of so many sites is held out where the wanted ones are not there."""
 
 
+def _planes(path: Path) -> dict[str, NDArray[np.float32]]:
+    """Tables of planes.npz; raises CaptureError without it."""
+    if not path.is_file():
+        raise CaptureError(f"{path} is missing.", "Run python -m trainer ingest first.")
+    with np.load(path) as file:
+        return {key: file[key] for key in file.files}
+
+
 def held_out_sites(path: Path, wanted: tuple[str, ...]) -> tuple[str, ...]:
     """Sites that training shall never see: those wanted, or of other captures every fourth that shows broken cloud.
 
@@ -94,10 +102,7 @@ def held_out_sites(path: Path, wanted: tuple[str, ...]) -> tuple[str, ...]:
     CaptureError
         If the file is missing, or fewer than two sites show broken cloud: one must be held out.
     """
-    if not path.is_file():
-        raise CaptureError(f"{path} is missing.", "Run python -m trainer ingest first.")
-    with np.load(path) as file:
-        planes = {key: file[key] for key in file.files}
+    planes = _planes(path)
     sites = [str(s) for s in planes["site"]]
     if wanted and set(wanted) <= set(sites):
         return wanted
@@ -132,10 +137,7 @@ def load_patches(path: Path, held_out: tuple[str, ...], held: bool = False) -> d
     CaptureError
         If the file is missing, a held-out site is unknown, or no patch shows broken cloud.
     """
-    if not path.is_file():
-        raise CaptureError(f"{path} is missing.", "Run python -m trainer ingest first.")
-    with np.load(path) as file:
-        planes = {key: file[key] for key in file.files}
+    planes = _planes(path)
     sites = [str(s) for s in planes["site"]]
     unknown = sorted(set(held_out) - set(sites))
     if unknown:
