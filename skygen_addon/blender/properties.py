@@ -25,7 +25,7 @@ from bpy.props import (
 )
 
 from .choices import DEFAULT_PRESET, FORMAT_ITEMS, WIDTH_ITEMS, preset_items
-from .layer_properties import FIXED, SkyGenHighLayer, SkyGenLayer
+from .layer_properties import DEFAULT_CONTROLS, FIXED, SkyGenHighLayer, SkyGenLayer
 
 FOLDER: set[str] = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()
 """Options of a folder that may start with //; Blender asks for the mark since 4.5."""
@@ -52,7 +52,7 @@ class SkyGenSettings(bpy.types.PropertyGroup):
     sun_azimuth: FloatProperty(
         name="Sun Azimuth",
         description="Compass direction of the sun, clockwise from north (+Y); east is +X",
-        default=math.radians(135.0),
+        default=math.radians(DEFAULT_CONTROLS.sun_azimuth_deg),
         soft_min=0.0,
         soft_max=math.tau,
         min=-20 * math.pi,
@@ -64,7 +64,7 @@ class SkyGenSettings(bpy.types.PropertyGroup):
     sun_elevation: FloatProperty(
         name="Sun Elevation",
         description="Height of the sun above the horizon",
-        default=math.radians(45.0),
+        default=math.radians(DEFAULT_CONTROLS.sun_elevation_deg),
         min=-math.pi / 2,
         max=math.pi / 2,
         soft_min=math.radians(-12.0),
@@ -77,7 +77,7 @@ class SkyGenSettings(bpy.types.PropertyGroup):
     haze: FloatProperty(
         name="Haze",
         description="Dust and moisture in the air; 1 is clear reference air",
-        default=1.0,
+        default=DEFAULT_CONTROLS.haze,
         min=0.0,
         max=20.0,
         soft_max=8.0,
@@ -87,7 +87,7 @@ class SkyGenSettings(bpy.types.PropertyGroup):
     exposure: FloatProperty(
         name="Exposure (EV)",
         description="Stops by which the sky is brightened or darkened",
-        default=0.0,
+        default=DEFAULT_CONTROLS.exposure_ev,
         min=-20.0,
         max=20.0,
         soft_min=-5.0,
@@ -98,7 +98,7 @@ class SkyGenSettings(bpy.types.PropertyGroup):
     ground_albedo: FloatVectorProperty(
         name="Ground",
         description="Linear colour of the ground below the horizon",
-        default=(0.18, 0.16, 0.13),
+        default=DEFAULT_CONTROLS.ground_albedo,
         size=3,
         min=0.0,
         max=1.0,
@@ -108,13 +108,13 @@ class SkyGenSettings(bpy.types.PropertyGroup):
     sun_disc: BoolProperty(
         name="Sun Disc",
         description="Draw the sun into the sky; switch it off when a sun lamp lights the scene",
-        default=True,
+        default=DEFAULT_CONTROLS.sun_disc,
         options=FIXED,
     )
     weather_strength: FloatProperty(
         name="Weather",
         description="How far the weather wanders from these settings over time; 0 keeps them",
-        default=0.0,
+        default=DEFAULT_CONTROLS.weather_strength,
         min=0.0,
         max=2.0,
         soft_max=1.0,
@@ -124,7 +124,7 @@ class SkyGenSettings(bpy.types.PropertyGroup):
     time_scale: FloatProperty(
         name="Time Scale",
         description="Sky seconds per second of film; 1 is real time, 60 a time-lapse",
-        default=60.0,
+        default=DEFAULT_CONTROLS.time_scale,
         min=0.0,
         max=100000.0,
         soft_max=600.0,

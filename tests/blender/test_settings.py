@@ -31,8 +31,9 @@ def test_every_preset_survives_the_panel_exactly(world: Any) -> None:
         assert convert.controls_from_settings(world.skygen) == presets.load_preset(name).controls, name
 
 
-def test_defaults_of_the_panel_are_the_defaults_of_the_engine(world: Any) -> None:
-    controls = part("core.controls").SkyControls()
+def test_untouched_settings_are_the_preset_that_they_name(world: Any) -> None:
+    """A bake of a file in which nobody set anything must show what the panel says."""
+    controls = part("core.presets").load_preset(world.skygen.preset).controls
     assert part("blender.controls_from_settings").controls_from_settings(world.skygen) == controls
 
 
