@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from ..core.errors import RequestError
 from ..core.loop import LoopMotion, loop_snap_km
 from ..core.presets import load_preset, read_preset
 from ..core.request import SkyRequest
+from ..core.sun_path import MOMENT_EXAMPLE, SunPath, read_moment
 from ..core.timeline import loop_motions, requests_for_frames
 
 DEFAULT_PRESET = "fair_cumulus"
@@ -43,6 +45,14 @@ class SkyOptions:
     """Degrees instead of the preset's."""
     sun_azimuth: float | None = None
     """Degrees instead of the preset's."""
+    sun_date: str | None = None
+    """Date and time in ISO 8601 at sky time 0; with latitude and longitude it places the sun, which then moves."""
+    latitude: float | None = None
+    """Degrees north of the place whose sun it is."""
+    longitude: float | None = None
+    """Degrees east of the place whose sun it is."""
+    north: float | None = None
+    """Compass direction of the scene's +Y axis in degrees, instead of 0."""
     cover: float | None = None
     """Cover of the preset's main layer, the one that covers more, instead of the preset's."""
     loop: int | None = None
@@ -71,10 +81,41 @@ class SkyOptions:
                 controls = dataclasses.replace(controls, low=dataclasses.replace(controls.low, cover=self.cover))
         return controls
 
+    def sun_path(self) -> SunPath | None:
+        """The sun's path by date and place; None where the options do not ask for one.
+
+        Raises
+        ------
+        RequestError
+            If a part of it is missing or out of range, or it is asked for beside fixed angles or in a loop.
+        """
+        if all(value is None for value in (self.sun_date, self.latitude, self.longitude, self.north)):
+            return None
+        if self.sun_date is None or self.latitude is None or self.longitude is None:
+            needed = {"--sun-date": self.sun_date, "--latitude": self.latitude, "--longitude": self.longitude}
+            missing = " and ".join(name for name, value in needed.items() if value is None)
+            raise RequestError(
+                f"To place the sun by date, {missing} {'are' if ' and ' in missing else 'is'} missing.",
+                "Give --sun-date, --latitude and --longitude together.",
+            )
+        for name, angle in (("--sun-elevation", self.sun_elevation), ("--sun-azimuth", self.sun_azimuth)):
+            if angle is not None:
+                raise RequestError(
+                    f"{name} does not go with --sun-date, which places the sun.", "Leave out one of them."
+                )
+        path = SunPath(read_moment(self.sun_date), self.latitude, self.longitude, self.north or 0.0)
+        if self.loop is not None:
+            azimuth_deg, elevation_deg = (math.degrees(angle) for angle in path.angles_rad(self.time_offset))
+            raise RequestError(
+                "--loop does not go with --sun-date: the sun would jump back where the loop closes.",
+                f"Hold it with --sun-azimuth {azimuth_deg:.2f} --sun-elevation {elevation_deg:.2f} instead.",
+            )
+        return path
+
     def requests(self, frames: Sequence[int], bundle: Bundle) -> list[SkyRequest]:
-        """One request per frame. Raises RequestError as :meth:`controls` and the timeline do."""
-        controls = self.controls()
-        return requests_for_frames(
+        """One request per frame. Raises RequestError as :meth:`controls`, :meth:`sun_path` and the timeline do."""
+        controls, sun_path = self.controls(), self.sun_path()
+        requests = requests_for_frames(
             lambda _: controls,
             frames,
             fps=self.fps,
@@ -85,6 +126,7 @@ class SkyOptions:
             loop_frames=self.loop,
             loop_snap_km=None if self.loop is None else loop_snap_km(bundle.lattice, controls),
         )
+        return requests if sun_path is None else sun_path.over(requests)
 
     def bent_winds(self, bundle: Bundle) -> list[LoopMotion]:
         """Motion of the visible layers whose wind the loop bends by more than 1 %."""
@@ -116,6 +158,10 @@ def add_sky_options(parser: argparse.ArgumentParser) -> None:
     add("time-scale", float, "sky seconds per second of film", "X")
     add("sun-elevation", float, "degrees above the horizon", "DEG")
     add("sun-azimuth", float, "degrees clockwise from north", "DEG")
+    add("sun-date", str, f"date and time at sky time 0, {MOMENT_EXAMPLE}; without an offset it is UTC", "TIME")
+    add("latitude", float, "place whose sun --sun-date means, degrees north", "DEG")
+    add("longitude", float, "place whose sun --sun-date means, degrees east", "DEG")
+    add("north", float, "compass direction of the scene's +Y axis for --sun-date (default 0)", "DEG")
     add("cover", float, "cover of the preset's main layer, 0 to 1")
     add("loop", int, "close the animation after N frames", "N")
 
