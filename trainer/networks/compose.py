@@ -16,8 +16,9 @@ from torch import Tensor, nn
 
 from .shells import EARTH_RADIUS_KM
 
-CAMERA_HEIGHT_KM = 0.01
-"""Height above the ground that decides how fast the ground melts into haze."""
+CAMERA_HEIGHT_KM = 0.1
+"""Height above the ground that decides how fast the ground melts into haze: a hill of 100 m, so that the
+horizon ends in haze over a degree or two and not in a line."""
 
 
 def table_position(direction: Tensor, sun_direction: Tensor) -> Tensor:
