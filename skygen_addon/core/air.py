@@ -30,7 +30,13 @@ AEROSOL_ANGSTROM = 1.3
 AEROSOL_ALBEDO = 0.93
 """Single-scattering albedo of rural continental aerosol."""
 AEROSOL_ASYMMETRY = 0.76
-"""Asymmetry of the Cornette-Shanks phase function."""
+"""Parameter of the Cornette-Shanks phase function; its mean cosine is 0.81."""
+AEROSOL_FORWARD = 0.4
+"""Share of the aerosol's scattering that turns light so little that it goes on as if it had not been scattered.
+
+Only skylight takes it so (:mod:`.scattering`); direct light loses it. Chosen by Monte Carlo with sun at 2, 5, 20 and
+60 degrees, haze 1 and 4, 430 and 550 nm: 0.35 to 0.45 differ little.
+"""
 OZONE_CENTRE_KM, OZONE_HALF_WIDTH_KM = 25.0, 15.0
 
 _HEIGHTS, _ANGLES = 65, 129
@@ -73,6 +79,15 @@ class Air:
     def scattering(self) -> Array:
         """Scattering in 1/km at ground density, (2, 8): rows Rayleigh, aerosol."""
         return np.asarray(self.extinction()[:2] * np.array([[1.0], [AEROSOL_ALBEDO]], dtype=np.float32))
+
+    def diffuse_extinction(self) -> Array:
+        """As :meth:`extinction`, (3, 8), without the aerosol's forward share: what removes light from the sky."""
+        kept = np.array([[1.0], [1 - AEROSOL_ALBEDO * AEROSOL_FORWARD], [1.0]], dtype=np.float32)
+        return np.asarray(self.extinction() * kept)
+
+    def diffuse_scattering(self) -> Array:
+        """As :meth:`scattering`, (2, 8), without the aerosol's forward share: what turns light for good."""
+        return np.asarray(self.scattering() * np.array([[1.0], [1 - AEROSOL_FORWARD]], dtype=np.float32))
 
 
 def density(height_km: Array, altitude_km: float) -> Array:
@@ -162,8 +177,8 @@ def sun_visible_fraction(elevation_above_horizon_rad: Array) -> Array:
     return np.asarray(0.5 + (np.arcsin(x) + x * np.sqrt(1 - x * x)) / np.pi)
 
 
-def sun_transmittance(height_km: Array | float, elevation_rad: Array | float, air: Air) -> Array:
-    """Fraction of the sun's light that reaches points, (..., 8), the horizon's hiding included.
+def sun_columns(height_km: Array | float, elevation_rad: Array | float, altitude_km: float) -> tuple[Array, Array]:
+    """Amounts of air before the sun, (..., 3) in km, and the fraction of its disc above the horizon, (...).
 
     ``elevation_rad`` is that of the disc's centre above the local horizontal. Where the disc is
     cut by the horizon, the air is that in front of the middle of its visible part.
@@ -173,7 +188,16 @@ def sun_transmittance(height_km: Array | float, elevation_rad: Array | float, ai
     dip = horizon_dip_rad(height_km)
     above = elevation_rad + dip
     middle = np.where(above < half, np.maximum(above + half, 0.0) / 2, above) - dip
-    columns = slant_columns(height_km, middle, air.altitude_km)
-    light = np.exp(-(columns @ air.extinction()))
-    light *= sun_visible_fraction(above).astype(np.float32)[..., None]
-    return np.asarray(light)
+    return slant_columns(height_km, middle, altitude_km), sun_visible_fraction(above).astype(np.float32)
+
+
+def sun_transmittance(height_km: Array | float, elevation_rad: Array | float, air: Air) -> Array:
+    """Fraction of the sun's light that reaches points unscattered, (..., 8), the horizon's hiding included."""
+    columns, visible = sun_columns(height_km, elevation_rad, air.altitude_km)
+    return np.asarray(np.exp(-(columns @ air.extinction())) * visible[..., None])
+
+
+def diffuse_sun_transmittance(height_km: Array | float, elevation_rad: Array | float, air: Air) -> Array:
+    """As :func:`sun_transmittance`, with the light that aerosol has turned only a little, (..., 8)."""
+    columns, visible = sun_columns(height_km, elevation_rad, air.altitude_km)
+    return np.asarray(np.exp(-(columns @ air.diffuse_extinction())) * visible[..., None])

@@ -26,10 +26,19 @@ from .air import (
     Array,
     sun_transmittance,
 )
-from .scattering import skylight
+from .scattering import Skylight, skylight
 from .spectrum import into_gamut, solar_to_rgb
 
-__all__ = ["SKY_VIEW_SHAPE", "Air", "ClearSky", "aerosol_phase", "clear_sky", "rayleigh_phase", "sky_view_coordinates"]
+__all__ = [
+    "SKY_VIEW_SHAPE",
+    "Air",
+    "ClearSky",
+    "aerosol_phase",
+    "clear_sky",
+    "rayleigh_phase",
+    "sky_radiance",
+    "sky_view_coordinates",
+]
 
 SKY_VIEW_SHAPE = (128, 96)
 """Rows and columns of the sky-view table."""
@@ -49,6 +58,21 @@ def aerosol_phase(cos_angle: NDArray[np.floating]) -> NDArray[np.float64]:
     mu, g = np.asarray(cos_angle, dtype=np.float64), AEROSOL_ASYMMETRY
     scale = 3 / (8 * np.pi) * (1 - g * g) / (2 + g * g)
     return np.asarray(scale * (1 + mu * mu) / (1 + g * g - 2 * g * mu) ** 1.5)
+
+
+def repeated_aerosol_phase(cos_angle: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Phase function in 1/sr of two scatterings by aerosol: Henyey-Greenstein with the mean cosine squared."""
+    g = AEROSOL_ASYMMETRY
+    asymmetry = (g * 3 * (4 + g * g) / (5 * (2 + g * g))) ** 2  # mean cosine: Cornette & Shanks 1992
+    mu = np.asarray(cos_angle, dtype=np.float64)
+    return np.asarray((1 - asymmetry**2) / (4 * np.pi * (1 + asymmetry**2 - 2 * asymmetry * mu) ** 1.5))
+
+
+def sky_radiance(parts: Skylight, cos_angle: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Sum (E, A, n) of the parts of skylight, each by its phase function; ``cos_angle`` (E, A) to the sun."""
+    mu = cos_angle[..., None]
+    once = parts.rayleigh * rayleigh_phase(mu) + parts.aerosol * aerosol_phase(mu)
+    return np.asarray(once + parts.aerosol_again * repeated_aerosol_phase(mu) + parts.multiple)
 
 
 def sky_view_coordinates(
@@ -137,9 +161,8 @@ def _mean_radiance(height_km: float, sun_elevation_rad: float, air: Air) -> NDAr
     node, weight = np.polynomial.legendre.leggauss(12)
     elevation = np.arcsin(np.sqrt(0.5 * (node + 1)))  # even in sin^2: every node counts the same irradiance
     azimuth = (np.arange(16) + 0.5) * np.pi / 16
-    once_r, once_m, many = skylight(height_km, elevation, azimuth, sun_elevation_rad, air, 24)
-    cos_angle = _cos_sun_angle(elevation, azimuth, sun_elevation_rad)[..., None]
-    radiance = once_r * rayleigh_phase(cos_angle) + once_m * aerosol_phase(cos_angle) + many
+    parts = skylight(height_km, elevation, azimuth, sun_elevation_rad, air, 24)
+    radiance = sky_radiance(parts, _cos_sun_angle(elevation, azimuth, sun_elevation_rad))
     return np.asarray(np.einsum("e,eaw->w", weight / 2 / azimuth.size, radiance) @ solar_to_rgb())
 
 
@@ -176,9 +199,8 @@ def clear_sky(sun_elevation_rad: float, air: Air) -> ClearSky:
     nodes = np.linspace(0, np.pi, _AZIMUTHS)
     parts = skylight(0.0, elevation, nodes, sun_elevation_rad, air, _STEPS)
     spread = _azimuth_interpolation()
-    once_r, once_m, many = (np.einsum("an,enc->eac", spread, part @ matrix, optimize=True) for part in parts)
-    cos_angle = _cos_sun_angle(elevation, azimuth, sun_elevation_rad)[..., None]
-    radiance = once_r * rayleigh_phase(cos_angle) + once_m * aerosol_phase(cos_angle) + many
+    coloured = Skylight(*(np.einsum("an,enc->eac", spread, part @ matrix, optimize=True) for part in parts))
+    radiance = sky_radiance(coloured, _cos_sun_angle(elevation, azimuth, sun_elevation_rad))
     table = into_gamut(radiance).astype(np.float32)
     sky_irradiance = np.einsum("ea,eac->c", _irradiance_weights(), table)
     sun = sun_transmittance(0.0, sun_elevation_rad, air) @ matrix

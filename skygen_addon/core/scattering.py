@@ -4,6 +4,11 @@ Method: Hillaire 2020, "A Scalable and Production Ready Sky and Atmosphere Rende
 Light scattered more than once is taken as isotropic and summed as a geometric series from its
 second order. Added here: the ground is lit by the sky as well as by the sun and by the light
 that air returns to it, so white ground brightens the sky as it should; and everything is spectral.
+
+Aerosol throws most light forward, where isotropy is wrong: it would send a quarter of the skylight
+of a low sun in haze back to space. So, as in the delta scaling of Joseph, Wiscombe & Weinman 1976, a
+share of its scattering counts as none (``air.AEROSOL_FORWARD``). The light so saved is scattered
+once more on its way to the eye, by a broader phase function.
 """
 
 from __future__ import annotations
@@ -14,7 +19,17 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .air import TOP_KM, Air, Array, density, height_along, sun_transmittance
+from .air import (
+    AEROSOL_ALBEDO,
+    AEROSOL_FORWARD,
+    TOP_KM,
+    Air,
+    Array,
+    density,
+    diffuse_sun_transmittance,
+    height_along,
+    sun_columns,
+)
 from .geometry import EARTH_RADIUS_KM
 from .spectrum import spectral_albedo
 
@@ -32,13 +47,28 @@ class Path(NamedTuple):
     distance_km: Array
     """(..., steps)"""
     weight: Array
-    """Scattered towards the start per unit of light at each segment, (..., steps, 2, 8): Rayleigh, aerosol."""
+    """Turned towards the start per unit of light at each segment, (..., steps, 2, 8): Rayleigh, aerosol."""
+    aerosol_km: Array
+    """Aerosol between the start and each middle, in km at ground density, (..., steps)."""
     through: Array
     """Transmittance of the whole path, (..., 8)."""
     hits_ground: NDArray[np.bool_]
     """(...)"""
     length_km: Array
     """(...)"""
+
+
+class Skylight(NamedTuple):
+    """Parts of skylight per unit of solar irradiance, each (E, A, 8) float32; times its phase function in 1/sr."""
+
+    rayleigh: Array
+    """Turned by molecules, before or after which aerosol may have deflected it a little."""
+    aerosol: Array
+    """Scattered once, by aerosol."""
+    aerosol_again: Array
+    """Turned by aerosol after or before small deflections by aerosol: has a broader phase function."""
+    multiple: Array
+    """Turned more than once, isotropic; in 1/sr as it is."""
 
 
 def view_path(height_km: Array | float, elevation_rad: Array, air: Air, steps: int) -> Path:
@@ -61,12 +91,16 @@ def view_path(height_km: Array | float, elevation_rad: Array, air: Air, steps: i
     middle, step = 0.5 * (edges[..., 1:] + edges[..., :-1]), np.diff(edges)
     height = height_along(h[..., None], c[..., None], middle).astype(np.float32)
     local = density(height, air.altitude_km).astype(np.float32)
-    extinction = local @ air.extinction()
-    depth = extinction * step[..., None].astype(np.float32)
+    step = step.astype(np.float32)
+    aerosol = local[..., 1] * step
+    extinction = local @ air.diffuse_extinction()
+    depth = extinction * step[..., None]
     passed = np.cumsum(depth, axis=-2)
     arriving = np.exp(depth - passed) * -np.expm1(-depth) / np.maximum(extinction, _TINY)
-    weight = arriving[..., None, :] * local[..., :2, None] * air.scattering()
-    return Path(height, middle.astype(np.float32), weight, np.exp(-passed[..., -1, :]), hits, length[..., 0])
+    weight = arriving[..., None, :] * local[..., :2, None] * air.diffuse_scattering()
+    before = np.cumsum(aerosol, axis=-1) - aerosol / 2
+    through = np.exp(-passed[..., -1, :])
+    return Path(height, middle.astype(np.float32), weight, before, through, hits, length[..., 0])
 
 
 def sun_elevation_along(
@@ -112,7 +146,7 @@ def _multiple_table(air: Air) -> Array:
             path.distance_km[..., None, None],
             suns[:, None],
         )
-        light = sun_transmittance(path.height_km[..., None, None], local_sun, air).mean(axis=-2)
+        light = diffuse_sun_transmittance(path.height_km[..., None, None], local_sun, air).mean(axis=-2)
         scattered = path.weight.sum(axis=-2)  # (views, steps, 8)
         once.append(np.einsum("vsw,vsuw->vuw", scattered, light, optimize=True) / np.float32(4 * np.pi))
         series.append(np.asarray(1 / (1 - share @ scattered.sum(axis=1))))  # (8,)
@@ -147,7 +181,7 @@ def _ground_radiance(
     np.add.at(share, i + 1, scattered * (column - i)[..., None])
     sky = np.einsum("v,vuw->uw", np.maximum(down, 0.0), once) * np.float32(4 * np.pi)
     sky += np.einsum("hw,huw->uw", share, black)
-    direct = sun_transmittance(np.zeros_like(suns), suns, air) * np.maximum(np.sin(suns), 0.0)[:, None]
+    direct = diffuse_sun_transmittance(np.zeros_like(suns), suns, air) * np.maximum(np.sin(suns), 0.0)[:, None]
     albedo = spectral_albedo(air.ground_albedo)
     returned = (share * from_ground).sum(axis=0) / np.pi
     return np.asarray(albedo / np.pi * (sky + direct) / (1 - albedo * returned), dtype=np.float32)
@@ -181,7 +215,7 @@ def multiple_scattering(height_km: Array, sun_elevation_rad: Array, air: Air) ->
 
 def skylight(
     height_km: float, elevation_rad: Array, relative_azimuth_rad: Array, sun_elevation_rad: float, air: Air, steps: int
-) -> tuple[Array, Array, Array]:
+) -> Skylight:
     """Skylight per unit of solar irradiance on a grid of view directions above the horizon.
 
     Parameters
@@ -194,13 +228,6 @@ def skylight(
         View azimuths relative to the sun's.
     steps : int
         Segments along each ray.
-
-    Returns
-    -------
-    rayleigh, aerosol : ndarray (E, A, 8), float32
-        Light scattered once, before its phase function; times the phase function in 1/sr.
-    multiple : ndarray (E, A, 8), float32
-        Light scattered more than once, 1/sr.
     """
     path = view_path(height_km, elevation_rad, air, steps)
     height = np.broadcast_to(path.height_km[:, None, :], (elevation_rad.size, relative_azimuth_rad.size, steps))
@@ -211,8 +238,15 @@ def skylight(
         path.distance_km[:, None, :],
         sun_elevation_rad,
     )
-    light = sun_transmittance(height, local_sun, air)  # (E, A, steps, 8)
+    columns, visible = sun_columns(height, local_sun, air.altitude_km)
+    light = np.exp(-(columns @ air.diffuse_extinction())) * visible[..., None]  # (E, A, steps, 8)
+    forward = np.float32(AEROSOL_ALBEDO * AEROSOL_FORWARD) * air.extinction()[1]
+    straight = np.exp(-(columns[..., 1] + path.aerosol_km[:, None, :])[..., None] * forward) * light
     once = np.einsum("espw,easw->peaw", path.weight, light, optimize=True)
+    # Light that aerosol turns but never deflected before or after meets all of its scattering, not only the diffuse.
+    aerosol = path.weight[..., 1, :] / np.float32(1 - AEROSOL_FORWARD)
+    single = np.einsum("esw,easw->eaw", aerosol, straight, optimize=True)
+    again = once[1] / np.float32(1 - AEROSOL_FORWARD) - single
     diffuse = multiple_scattering(height, local_sun, air)
     multiple = np.einsum("esw,easw->eaw", path.weight.sum(axis=-2), diffuse, optimize=True)
-    return once[0], once[1], multiple
+    return Skylight(once[0], single, again, multiple)
