@@ -2,7 +2,7 @@
 
 Everything is luminance or illuminance as the CIE 1931 Y of spectral radiance, W m^-2 (sr^-1) without
 the factor 683: the unit of Blender's sky (its radiance is Rec.709 of solar W m^-2 nm^-1 without
-any scale), so nothing is fitted. Our radiance is taken back from its white point (D65) to XYZ.
+any scale), so no scale is fitted. Our radiance is taken back from its white point (D65) to XYZ.
 """
 
 from __future__ import annotations
