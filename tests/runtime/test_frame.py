@@ -100,7 +100,7 @@ def test_without_cover_the_sky_is_the_clear_sky(sky: Sky) -> None:
     lower = table[i + 1, j] * (1 - right) + table[i + 1, j + 1] * right
     error = np.abs(above / (upper * (1 - down) + lower * down) - 1)
     assert error[:56].max() < 2e-5  # single precision
-    assert error.max() < 4e-3  # the lowest 11 degrees are averages over the height of each row
+    assert error.max() < 5e-3  # the lowest 11 degrees are averages over the height of each row
 
 
 def test_cover_without_clouds_changes_nothing(sky: Sky) -> None:
