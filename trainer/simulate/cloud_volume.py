@@ -87,13 +87,18 @@ def make_volume(
     sun_direction: Tensor,
     plane_matrix: Tensor | None = None,
     plane_offset_km: Tensor | None = None,
+    *,
+    repeat: bool = False,
 ) -> CloudVolume:
-    """Volume of an extinction (L, k, N, N) in 1/km; sun and zenith depth come from the Sunlight graph's module."""
+    """Volume of an extinction (L, k, N, N) in 1/km; sun and zenith depth come from the Sunlight graph's module.
+
+    ``repeat`` is that of :func:`trainer.networks.atlas.atlas_grid`; the path tracer knows only False.
+    """
     matrix = torch.eye(2) if plane_matrix is None else plane_matrix
     offset = torch.zeros(2) if plane_offset_km is None else plane_offset_km
     texel = torch.tensor(texel_km)
     with torch.no_grad():
-        atlas = Sunlight(repeat=False)(extinction, shell_km, texel, matrix, sun_direction)
+        atlas = Sunlight(repeat=repeat)(extinction, shell_km, texel, matrix, sun_direction)
     return CloudVolume(atlas, shell_km, texel, matrix, offset, sun_direction)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from skygen_addon.core.air import Air
 from skygen_addon.core.atmosphere import ClearSky, clear_sky, sky_view_coordinates
 from skygen_addon.core.errors import SkyGenError
 from skygen_addon.core.geometry import REC709_LUMINANCE, FloatArray, direction_from_angles, disc_directions
+from skygen_addon.core.request import SkyRequest
 from skygen_addon.core.shade_features import shade_features
 from skygen_addon.core.whole_file import whole_file
 from skygen_addon.runtime.frame import DISC_SUBSTEPS
@@ -131,14 +133,19 @@ def _cells(maps: torch.Tensor) -> FloatArray:
     return pooled
 
 
-def disc_dome(volume: CloudVolume, direction: torch.Tensor) -> torch.Tensor:
-    """The dome's six outputs (6, h, w), without detail, of directions (h, w, 3)."""
-    substep = (torch.arange(DISC_SUBSTEPS) + 0.5) / DISC_SUBSTEPS
+def disc_dome(
+    volume: CloudVolume, direction: torch.Tensor, substeps: int = DISC_SUBSTEPS, *, repeat: bool = False
+) -> torch.Tensor:
+    """The dome's six outputs (6, h, w), without detail, of directions (h, w, 3).
+
+    ``substeps`` is the number of samples between two shells, ``repeat`` that of the volume.
+    """
+    substep = (torch.arange(substeps) + 0.5) / substeps
     rows = []
     tables = gap_tables(volume.atlas)
     with torch.no_grad():
-        for part in torch.split(direction, 32):
-            outputs = Dome(repeat=False)(
+        for part in torch.split(direction, max(1, 32 * DISC_SUBSTEPS // substeps)):
+            outputs = Dome(repeat=repeat)(
                 part,
                 torch.tensor(2.0 / direction.shape[0]),
                 *tables,
@@ -177,15 +184,9 @@ def light_rows(
 ) -> FloatArray:
     """RGB light (6, 3) on both layers, settled with the light that the ground sends back, as in runtime.frame."""
     request = state.request
-    through = [1.0 if v is None else _sun_transmittance(v) for v in volumes]
-    light = np.zeros((6, 3), dtype=np.float32)
-    for index, layer in enumerate((request.low, request.high)):
-        middle_km = layer.base_km + 0.5 * layer.thickness_km
-        light[3 * index] = sky.sun_irradiance_at(middle_km) * (through[1] if index == 0 else 1.0)
-        light[3 * index + 1] = sky.sky_mean_radiance_at(middle_km)
-    size = direction.shape[0]
-    r2 = np.square(direction[..., :2] / (1 + direction[..., 2:])).sum(-1)
-    weight = np.where(direction[..., 2] > 0, (4.0 / size**2) * 4 / (1 + r2) ** 2 * direction[..., 2], 0.0)
+    through = sun_shares(volumes)
+    light = light_from_above(request, sky, through[1])
+    weight = horizontal_weights(direction)
     direct = sky.sun_irradiance * max(float(np.sin(request.sun_elevation_rad)), 0.0)
     irradiance = direct * through[0] * through[1] + sky.sky_irradiance
     for _ in range(2):
@@ -193,6 +194,28 @@ def light_rows(
         radiance = np.tensordot(formula, light, axes=(0, 0)) + transmittance[..., None] * clear  # D D 3
         irradiance = direct * through[0] * through[1] + (radiance * weight[..., None]).sum((0, 1))
     return light
+
+
+def sun_shares(volumes: Sequence[CloudVolume | None]) -> list[float]:
+    """Mean transmittance of sunlight through each layer over the middle window."""
+    return [1.0 if volume is None else _sun_transmittance(volume) for volume in volumes]
+
+
+def light_from_above(request: SkyRequest, sky: ClearSky, through_high: float) -> FloatArray:
+    """RGB light (6, 3), rows of signatures.COMPOSE; those of the ground are still 0."""
+    light = np.zeros((6, 3), dtype=np.float32)
+    for index, layer in enumerate((request.low, request.high)):
+        middle_km = layer.base_km + 0.5 * layer.thickness_km
+        light[3 * index] = sky.sun_irradiance_at(middle_km) * (through_high if index == 0 else 1.0)
+        light[3 * index + 1] = sky.sky_mean_radiance_at(middle_km)
+    return light
+
+
+def horizontal_weights(direction: FloatArray) -> FloatArray:
+    """Solid angle times sine of elevation (D, D) of the pixels of a disc; 0 below the horizon."""
+    r2 = np.square(direction[..., :2] / (1 + direction[..., 2:])).sum(-1)
+    size = direction.shape[0]
+    return np.where(direction[..., 2] > 0, (4.0 / size**2) * 4 / (1 + r2) ** 2 * direction[..., 2], 0.0)
 
 
 def _sun_transmittance(volume: CloudVolume) -> float:

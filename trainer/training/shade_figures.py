@@ -9,21 +9,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-import torch.nn.functional as functional
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from skygen_addon.core.geometry import REC709_LUMINANCE, disc_directions
 from skygen_addon.core.signatures import SHADE_CHANNELS
 from skygen_addon.core.whole_file import whole_file
 from trainer.networks.shade import CHANNEL_CENTRE, CHANNEL_SPREAD, Shade
+from trainer.simulate.cloud_light_error import (
+    irradiance_error,
+    log_ratio,
+    luminance,
+    patch_log_ratio,
+    patch_weight,
+    sky_scale,
+)
 
 if TYPE_CHECKING:
     from .shade import ShadeData
 
-POOL = 4
-"""Cells along the side of a patch over which radiances are averaged before they are compared, against path noise."""
 SUN_BINS_DEG = (-2.0, 5.0, 15.0, 30.0, 90.0)
 DEPTH_BINS = (0.0, 3.0, 10.0, 30.0, 1e6)
 _VIEW_DEPTH = SHADE_CHANNELS.index("view_depth_low")
@@ -35,28 +39,21 @@ def measure_shade(network: Shade, data: ShadeData) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``log_rms_*``: root mean square of ln(radiance / reference) over patches of POOL x POOL
-        cells, weighted by opacity; ``irradiance_error_*``: mean relative error of the horizontal
-        irradiance by cloud light; ``bias_*``: ln(formula / reference) of total cloud light by sun
-        elevation and by view depth, negative where too dark.
+        ``log_rms_*``: root mean square of ln(radiance / reference) over patches, weighted by
+        opacity; ``irradiance_error_*``: mean relative error of the horizontal irradiance by cloud
+        light, both as in :mod:`trainer.simulate.cloud_light_error`; ``bias_*``: ln(formula /
+        reference) of total cloud light by sun elevation and by view depth, negative where too dark.
     """
     with torch.no_grad():
         correction = network.cells(data.pooled)
     corrected = data.formula * torch.exp(correction)
     figures: dict[str, Any] = {}
-    weight = functional.avg_pool2d(data.opacity, POOL)
-    weight = weight * (weight > 0.05)
-    want = _luminance(data.reference)
+    weight = patch_weight(data.opacity)
+    want = luminance(data.reference)
     for name, radiance in (("formula", data.formula), ("corrected", corrected)):
-        have = _luminance(radiance)
-        pair = functional.avg_pool2d(have, POOL), functional.avg_pool2d(want, POOL)
-        floor = 0.02 * want.mean((1, 2, 3), keepdim=True) + 1e-9
-        log_ratio = torch.log((pair[0] + floor) / (pair[1] + floor))
-        figures[f"log_rms_{name}"] = float(((log_ratio**2 * weight).sum() / weight.sum()).sqrt())
-        cosine = _cosine_weight(have.shape[-1])
-        irradiance = (have * cosine).sum((1, 2, 3)), (want * cosine).sum((1, 2, 3))
-        relative = (irradiance[0] / irradiance[1].clamp(min=1e-9) - 1).abs()
-        figures[f"irradiance_error_{name}"] = float(relative.mean())
+        have = luminance(radiance)
+        figures[f"log_rms_{name}"] = float(((patch_log_ratio(have, want) ** 2 * weight).sum() / weight.sum()).sqrt())
+        figures[f"irradiance_error_{name}"] = float(irradiance_error(have, want).abs().mean())
         figures[f"bias_by_sun_{name}"] = _bias_by_sun(data, have, want)
         figures[f"bias_by_depth_{name}"] = _bias_by_depth(data, have, want)
     figures["correction_rms"] = float(
@@ -65,28 +62,12 @@ def measure_shade(network: Shade, data: ShadeData) -> dict[str, Any]:
     return figures
 
 
-def _luminance(radiance: Tensor) -> Tensor:
-    """(s, 1, n, n) of (s, 3, n, n)."""
-    return (radiance * torch.from_numpy(REC709_LUMINANCE)[None, :, None, None]).sum(1, keepdim=True)
-
-
-def _cosine_weight(size: int) -> Tensor:
-    """Solid angle times sine of elevation of the disc's cells, (n, n)."""
-    up = torch.from_numpy(disc_directions(size)[..., 2])
-    return torch.where(up > 0, up * (1 + up) ** 2, 0.0)  # solid angle goes with (1 + z)^2 on this disc
-
-
-def _log_ratio(have: Tensor, want: Tensor) -> float | None:
-    total = float(want.sum())
-    return round(math.log(max(float(have.sum()), 1e-12) / total), 4) if total > 0 else None
-
-
 def _bias_by_sun(data: ShadeData, have: Tensor, want: Tensor) -> dict[str, float | None]:
     elevation = torch.tensor([math.degrees(s["request"]["sun_elevation_rad"]) for s in data.states])
-    scale = 1 / want.mean((1, 2, 3), keepdim=True).clamp(min=1e-9)  # every sky counts alike
+    scale = sky_scale(want)
     bins = zip(SUN_BINS_DEG[:-1], SUN_BINS_DEG[1:], strict=True)
     return {
-        f"{low:g} to {high:g} deg": _log_ratio((have * scale)[chosen], (want * scale)[chosen])
+        f"{low:g} to {high:g} deg": log_ratio((have * scale)[chosen], (want * scale)[chosen])
         for low, high in bins
         if (chosen := (elevation >= low) & (elevation < high)).any()
     }
@@ -95,10 +76,10 @@ def _bias_by_sun(data: ShadeData, have: Tensor, want: Tensor) -> dict[str, float
 def _bias_by_depth(data: ShadeData, have: Tensor, want: Tensor) -> dict[str, float | None]:
     scaled = data.pooled[:, _VIEW_DEPTH : _VIEW_DEPTH + 1]
     depth = torch.expm1(scaled * CHANNEL_SPREAD[_VIEW_DEPTH] + CHANNEL_CENTRE[_VIEW_DEPTH])
-    scale = 1 / want.mean((1, 2, 3), keepdim=True).clamp(min=1e-9)
+    scale = sky_scale(want)
     bins = zip(DEPTH_BINS[:-1], DEPTH_BINS[1:], strict=True)
     return {
-        f"{low:g} to {high:g}": _log_ratio((have * scale)[chosen], (want * scale)[chosen])
+        f"{low:g} to {high:g}": log_ratio((have * scale)[chosen], (want * scale)[chosen])
         for low, high in bins
         if (chosen := (depth >= low) & (depth < high) & (data.opacity > 0.05)).any()
     }
