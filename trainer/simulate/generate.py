@@ -1,28 +1,34 @@
-"""``python -m trainer simulate``: labelled skies from the reference, resumable."""
+"""``python -m trainer simulate``: labelled skies from the reference and from the marcher, resumable.
+
+``--frames`` path-traced skies teach shading, ``--captures`` and ``--sequences`` are marched
+captures (:mod:`.capture_series`), ``--errors`` states how the two differ (:mod:`.formula_error`).
+"""
 
 from __future__ import annotations
 
 import argparse
-import logging
-import multiprocessing
-import time
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from functools import lru_cache
 from pathlib import Path
 
 import torch
 
 from skygen_addon.core.errors import RequestError
+from skygen_addon.core.whole_file import output_error
+from trainer.captures.measure import TRAINING_DISC
 from trainer.networks.shade import CELL
 
+from .capture_series import FOLDER as CAPTURES
+from .capture_series import STEP_S, CaptureSeries, simulate_captures
+from .formula_error import write_errors
 from .reference import TraceOptions
+from .side_by_side import check_workers, draw_side_by_side
 from .simulated_sky import simulate_sky
 from .volume_states import VolumeMaker, draw_state
 
-log = logging.getLogger(__name__)
-
 FOLDER = "simulated"
 """Where simulated skies lie inside a data folder."""
+FRAMES = 150
+"""Skies where no number is given."""
 DISC = 256
 """Width of the shading disc."""
 WINDOW = 256
@@ -31,30 +37,51 @@ WINDOW = 256
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
-    parser.add_argument("--frames", type=int, default=150, help="skies to have in the folder when done")
-    parser.add_argument("--out", type=Path, required=True, help="data folder; skies go to OUT/simulated")
+    parser.add_argument("--frames", type=int, help=f"path-traced skies in OUT/{FOLDER} when done ({FRAMES})")
+    parser.add_argument("--errors", action="store_true", help="state the formula's error on these skies as a table")
+    parser.add_argument("--captures", type=int, default=0, help=f"marched captures in OUT/{CAPTURES} when done")
+    parser.add_argument("--sequences", type=int, default=0, help="marched sequences there when done")
+    parser.add_argument("--sequence-frames", type=int, default=24, help="frames of a sequence (24)")
+    parser.add_argument("--step-s", type=float, default=STEP_S, help=f"sky seconds between its frames ({STEP_S:g})")
+    parser.add_argument("--out", type=Path, required=True, help="data folder")
     parser.add_argument("--seed", type=int, default=1, help="series of states")
-    parser.add_argument("--disc", type=int, default=DISC, help="width of the sky disc in pixels, a multiple of 16")
+    parser.add_argument("--disc", type=int, help=f"disc width, a multiple of 16 ({DISC}; of captures {TRAINING_DISC})")
     parser.add_argument("--spp", type=int, default=48, help="paths per cell of 4 x 4 disc pixels")
     parser.add_argument("--window", type=int, default=WINDOW, help="texels of the field's windows")
+    parser.add_argument("--device", default="cpu", help="where captures are marched: cpu, cuda or cuda:N")
     parser.add_argument("--workers", type=int, default=1, help="processes, one processor core and 1 GB of memory each")
     parser.add_argument("--max-minutes", type=float, default=None, help="stop after this time; run again to go on")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the command; returns the exit code."""
+    """Run the command: path-traced skies unless only something else is asked for; returns the exit code."""
+    marched = arguments.captures != 0 or arguments.sequences != 0
+    pace = {"workers": arguments.workers, "max_minutes": arguments.max_minutes}
+    series = None
+    if marched:  # refuse bad numbers before the first part takes its time
+        series = CaptureSeries(
+            captures=arguments.captures,
+            sequences=arguments.sequences,
+            sequence_frames=arguments.sequence_frames,
+            step_s=arguments.step_s,
+            seed=arguments.seed,
+            disc=TRAINING_DISC if arguments.disc is None else arguments.disc,
+            window=arguments.window,
+            device=arguments.device,
+        )
     folder = arguments.out / FOLDER
-    done = simulate(
-        folder,
-        arguments.frames,
-        seed=arguments.seed,
-        disc=arguments.disc,
-        spp=arguments.spp,
-        window=arguments.window,
-        workers=arguments.workers,
-        max_minutes=arguments.max_minutes,
-    )
-    print(f"{done} of {arguments.frames} skies in {folder}")
+    if arguments.frames is not None or not (marched or arguments.errors):
+        frames = FRAMES if arguments.frames is None else arguments.frames
+        disc = DISC if arguments.disc is None else arguments.disc
+        done = simulate(
+            folder, frames, seed=arguments.seed, disc=disc, spp=arguments.spp, window=arguments.window, **pace
+        )
+        print(f"{done} of {frames} skies in {folder}")
+    if series is not None:
+        done, wanted = simulate_captures(arguments.out / CAPTURES, series, **pace)
+        print(f"{done} of {wanted} simulated captures in {arguments.out / CAPTURES}")
+    if arguments.errors:
+        print(write_errors(folder), end="")
     return 0
 
 
@@ -70,11 +97,11 @@ def _maker(window: int) -> VolumeMaker:
     return VolumeMaker(window)
 
 
-def _draw(path: Path, seed: int, index: int, disc: int, spp: int, window: int) -> int:
-    """Draw and save sky ``index``; returns its number."""
+def _draw(path: Path, seed: int, index: int, disc: int, spp: int, window: int) -> str:
+    """Draw and save sky ``index``; returns its name."""
     options = TraceOptions(paths_per_ray=max(1, spp // (CELL * CELL)))
     simulate_sky(_maker(window), draw_state(seed, index), disc, options).save(path)
-    return index
+    return f"sky {index}"
 
 
 def simulate(
@@ -97,32 +124,22 @@ def simulate(
     ------
     RequestError
         If a number makes no sense.
+    OutputError
+        If the folder cannot be written.
     """
     if frames < 1 or spp < CELL * CELL or disc < 4 * CELL or disc % (4 * CELL) or window % 64 or window < 128:
         raise RequestError(
             f"frames {frames}, disc {disc}, spp {spp} and window {window} do not fit.",
             f"Give frames >= 1, spp >= {CELL**2}, disc a multiple of {4 * CELL}, window a multiple of 64 from 128 on.",
         )
-    if not 1 <= workers <= 256:
-        raise RequestError(f"{workers} workers make no sense.", "Give about the number of processor cores.")
-    out.mkdir(parents=True, exist_ok=True)
+    if seed < 0:
+        raise RequestError(f"The seed is {seed}.", "Give 0 or more.")
+    check_workers(workers, max_minutes)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise output_error(out, error) from error
     missing = [i for i in range(frames) if not shard_path(out, i).is_file()]
-    begin, count = time.monotonic(), 0
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        running, waiting = set(), iter(missing)
-        while True:
-            spent = time.monotonic() - begin
-            while len(running) < workers and (max_minutes is None or spent <= 60 * max_minutes):
-                index = next(waiting, None)
-                if index is None:
-                    break
-                running.add(pool.submit(_draw, shard_path(out, index), seed, index, disc, spp, window))
-            if not running:
-                break
-            done, running = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                count, spent = count + 1, time.monotonic() - begin
-                left = spent / count * (len(missing) - count)
-                shown = (future.result(), count, len(missing), spent, left / 60)
-                log.info("sky %d (%d of %d), %.0f s, about %.1f min left", *shown)
+    tasks = [(shard_path(out, i), seed, i, disc, spp, window) for i in missing]
+    draw_side_by_side(_draw, tasks, workers=workers, max_minutes=max_minutes)
     return sum(shard_path(out, i).is_file() for i in range(frames))

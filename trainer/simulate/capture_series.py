@@ -1,0 +1,140 @@
+"""``python -m trainer simulate --captures N --sequences S``: fills a folder with simulated captures, resumable."""
+
+from __future__ import annotations
+
+import logging
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+
+from skygen_addon.core.errors import RequestError
+from skygen_addon.core.whole_file import output_error
+from trainer.captures.items import item_path
+from trainer.captures.manifest import read_manifest, read_overrides, write_manifest
+from trainer.captures.measure import TRAINING_DISC
+from trainer.captures.settle import apply_overrides, manifest_entry
+from trainer.captures.shards import assemble
+from trainer.networks.shade import CELL
+
+from .marcher import Marcher, known_device
+from .side_by_side import check_workers, draw_side_by_side
+from .simulated_captures import CAPTURE_STREAM, SEQUENCE_STREAM, SimulatedCapture, draw_capture, finished, plan_captures
+
+log = logging.getLogger(__name__)
+
+FOLDER = "simulated_captures"
+"""Where simulated captures lie inside a data folder."""
+WINDOW = 256
+"""Texels of the field's windows: half of the exported field's, as for ``--frames``."""
+MOST = SEQUENCE_STREAM - CAPTURE_STREAM
+"""Captures, or sequences, of one series."""
+STEP_S = 10.0
+"""Sky seconds between two frames of a sequence: clouds at 8 m/s cross 7 pixels overhead."""
+
+
+@dataclass(frozen=True)
+class CaptureSeries:
+    """What shall be in the folder when done; captures and sequences that are there already are kept."""
+
+    captures: int = 0
+    """Single skies."""
+    sequences: int = 0
+    """Skies that move."""
+    sequence_frames: int = 24
+    """Frames of each sequence."""
+    step_s: float = STEP_S
+    """Sky seconds between two frames."""
+    seed: int = 1
+    """Series of states."""
+    disc: int = TRAINING_DISC
+    """Pixels along the side of the disc; that of ingest by default."""
+    window: int = WINDOW
+    """Texels of the field's windows."""
+    device: str = "cpu"
+    """Where skies are drawn: cpu, cuda or cuda:N."""
+
+    def __post_init__(self) -> None:
+        asked = (self.captures, self.sequences)
+        if min(asked) < 0 or max(asked) < 1 or max(asked) > MOST:
+            raise RequestError(
+                f"{self.captures} captures and {self.sequences} sequences make no sense.",
+                f"Give --captures or --sequences, 1 to {MOST} of them.",
+            )
+        if not 1 <= self.sequence_frames <= 100_000:
+            raise RequestError(f"A sequence of {self.sequence_frames} frames makes no sense.", "Give 1 to 100000.")
+        if not (math.isfinite(self.step_s) and 0 < self.step_s <= 100_000):
+            raise RequestError(f"The step of {self.step_s} s makes no sense.", "Give sky seconds up to 100000.")
+        unit = 4 * CELL
+        disc_fits = 2 * unit <= self.disc <= 4096 and self.disc % unit == 0
+        window_fits = 128 <= self.window <= 2048 and self.window % 64 == 0
+        if not (disc_fits and window_fits and self.seed >= 0):
+            raise RequestError(
+                f"disc {self.disc}, window {self.window} and seed {self.seed} do not fit.",
+                f"Give disc {2 * unit} to 4096 in steps of {unit}, window 128 to 2048 in steps of 64, seed 0 or more.",
+            )
+
+
+@lru_cache(maxsize=1)
+def _marcher(window: int, device: str) -> Marcher:
+    """The marcher of this process; a worker keeps to one thread, for there is one worker a core."""
+    torch.set_num_threads(1)
+    return Marcher(window, device)
+
+
+def _draw(folder: Path, capture: SimulatedCapture, device: str) -> str:
+    draw_capture(folder, capture, _marcher(capture.window, device))
+    return capture.file
+
+
+def simulate_captures(
+    folder: Path, series: CaptureSeries, *, workers: int = 1, max_minutes: float | None = None
+) -> tuple[int, int]:
+    """Fill ``folder`` with a series; returns how many of its skies are there, and how many it has.
+
+    An interrupted run goes on where it stopped. A sky depends on seed and number alone, not on the
+    other ones nor on the number of workers. Manifest, discs and planes are written from all skies
+    in the folder, those of other seeds too.
+
+    Raises
+    ------
+    RequestError
+        If a number makes no sense, the device is not there, or the folder holds discs of another size.
+    OutputError
+        If the folder cannot be written.
+    """
+    check_workers(workers, max_minutes)
+    known_device(series.device)
+    entries = read_manifest(folder)
+    for entry in entries.values():
+        if entry["width"] != series.disc:
+            raise RequestError(
+                f"{folder} holds discs of {entry['width']} pixels.",
+                f"Give --disc {entry['width']} or another --out.",
+            )
+    try:
+        item_path(folder, "").parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise output_error(folder, error) from error
+    plan = plan_captures(
+        series.captures,
+        series.sequences,
+        series.sequence_frames,
+        series.step_s,
+        seed=series.seed,
+        disc=series.disc,
+        window=series.window,
+    )
+    there = {capture.sha256 for capture in finished(folder, plan)}
+    missing = [(folder, sky, series.device) for sky in plan if sky.sha256 not in there]
+    draw_side_by_side(_draw, missing, workers=workers, max_minutes=max_minutes)
+    done = finished(folder, plan)
+    entries = {file: e for file, e in entries.items() if item_path(folder, e["sha256"]).is_file()}
+    entries.update({capture.file: manifest_entry(capture) for capture in done})
+    apply_overrides(entries, read_overrides(folder))
+    write_manifest(folder, entries)
+    kept, shards = assemble(folder, entries)
+    log.info("%d drawn now; %d skies in %d shards of discs in %s", len(done) - len(there), kept, shards, folder)
+    return len(done), len(plan)
