@@ -101,17 +101,17 @@ def error_rows(skies: Iterable[SimulatedSky]) -> list[SunRow]:
 def _maps(sky: SimulatedSky) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Luminance by formula and by reference and opacity (1, 1, n, n), view depth of patches, sun elevation (1,)."""
     light = torch.from_numpy(sky.light)
-    lit = [
+    formula, reference = (
         luminance(torch.einsum("lij,lc->cij", torch.from_numpy(scatter), light)[None])
         for scatter in (sky.formula, sky.reference)
-    ]
+    )
     opacity = torch.from_numpy(sky.opacity)[None, None]
     features = dict(zip(SHADE_CHANNELS, sky.features.astype(np.float32), strict=True))
     depth = torch.from_numpy(np.expm1(features["view_depth_low"]) + np.expm1(features["view_depth_high"]))[None, None]
     own_weight = 1 - torch.exp(-depth) + 1e-6  # the depth of a patch is that of its clouds, not of its gaps
     mean = [functional.avg_pool2d(m, CELL * POOL) for m in (torch.log1p(depth) * own_weight, own_weight)]
     elevation = torch.tensor([math.degrees(sky.state["request"]["sun_elevation_rad"])])
-    return *lit, opacity, torch.expm1(mean[0] / mean[1]), elevation
+    return formula, reference, opacity, torch.expm1(mean[0] / mean[1]), elevation
 
 
 def error_table(rows: list[SunRow], skies: int) -> str:

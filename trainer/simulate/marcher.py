@@ -53,7 +53,8 @@ class MarchedSky:
     @property
     def view_depth(self) -> FloatArray:
         """Optical depth (D, D) of both layers; 0 beyond the horizon."""
-        return self.low[0] + self.high[0]
+        depth: FloatArray = self.low[0] + self.high[0]
+        return depth
 
 
 class Marcher:
@@ -155,7 +156,7 @@ def _settled(
     for _ in range(SETTLING_ROUNDS):
         ground = (np.asarray(request.ground_albedo, dtype=np.float32) / np.pi * irradiance).astype(np.float32)
         light[2] = light[5] = ground
-        air_light = float((irradiance @ REC709_LUMINANCE) / max(clear_irradiance @ REC709_LUMINANCE, 1e-12))
+        air_light = float((irradiance @ REC709_LUMINANCE) / max(float(clear_irradiance @ REC709_LUMINANCE), 1e-12))
         composed = compose(
             views,
             table,

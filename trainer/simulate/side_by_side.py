@@ -6,7 +6,7 @@ import logging
 import multiprocessing
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from typing import Any
 
 from skygen_addon.core.errors import RequestError
@@ -40,7 +40,8 @@ def draw_side_by_side(
     """
     begin, count = time.monotonic(), 0
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        running, waiting = set(), iter(tasks)
+        running: set[Future[str]] = set()
+        waiting = iter(tasks)
         while True:
             spent = time.monotonic() - begin
             while len(running) < workers and (max_minutes is None or spent <= 60 * max_minutes):

@@ -44,7 +44,7 @@ ORIGIN = ("simulated, no capture", "SkyGen simulator")
 SEEN_SUN = 1e-3
 """Transmittance of the clouds from which on the sun's surroundings are in-painted, as where ingest finds a sun."""
 OVERCAST_COVER = 0.98
-"""Measured cover of a sky without any clear part."""
+"""Measured cover, above 15 degrees, from which on a sky counts as overcast."""
 
 
 @dataclass(frozen=True)
