@@ -32,7 +32,7 @@ from trainer.networks.procedural_field import FIELD_LATTICE, ProceduralField
 WIDTH = 256
 FIELD_CHANGE = 0.09
 """Mean absolute change of radiance above the horizon, relative to its mean, without the learned field."""
-CORRECTION_CHANGE = 0.055
+CORRECTION_CHANGE = 0.05
 """The same without the learned correction."""
 COVER_DEVIATION, DENSITY_RATIO, HAZE_RATIO = 0.12, 1.3, 1.14
 """Standard deviation over two days: of cover, and of density and haze as factors; 0, 1 and 1 without weather."""
@@ -78,7 +78,7 @@ def procedural_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.filterwarnings("ignore")  # torch's tracer warns of every constant
 def test_the_learned_field_changes_the_picture(procedural_bundle: Path, learned: Sky) -> None:
-    """Measured: 0.185 here, 0.101 for fair_cumulus, which has half the cover."""
+    """Measured: 0.182 here, 0.099 for fair_cumulus, which has half the cover."""
     assert load_bundle(procedural_bundle).lattice == FIELD_LATTICE
     procedural = FrameRenderer(procedural_bundle, 1)
     request = request_of("broken_clouds")
@@ -86,7 +86,7 @@ def test_the_learned_field_changes_the_picture(procedural_bundle: Path, learned:
 
 
 def test_the_learned_correction_changes_the_picture(learned: Sky) -> None:
-    """Measured: 0.116 here, 0.038 for fair_cumulus."""
+    """Measured: 0.104 here, 0.042 for fair_cumulus."""
     uncorrected = FrameRenderer(installed_bundle(), 1, correction=False)
     request = request_of("broken_clouds")
     assert change(learned(request), uncorrected.render(request)) > CORRECTION_CHANGE
