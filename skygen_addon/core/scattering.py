@@ -66,7 +66,8 @@ class Skylight(NamedTuple):
     aerosol: Array
     """Scattered once, by aerosol."""
     aerosol_again: Array
-    """Turned by aerosol after or before small deflections by aerosol: has a broader phase function."""
+    """Turned by aerosol and deflected by it a little before or after, or deflected twice or more: has a broader phase
+    function."""
     multiple: Array
     """Turned more than once, isotropic; in 1/sr as it is."""
 
@@ -241,12 +242,14 @@ def skylight(
     columns, visible = sun_columns(height, local_sun, air.altitude_km)
     light = np.exp(-(columns @ air.diffuse_extinction())) * visible[..., None]  # (E, A, steps, 8)
     forward = np.float32(AEROSOL_ALBEDO * AEROSOL_FORWARD) * air.extinction()[1]
-    straight = np.exp(-(columns[..., 1] + path.aerosol_km[:, None, :])[..., None] * forward) * light
+    straight = light * np.exp(-columns[..., 1:2] * forward)
     once = np.einsum("espw,easw->peaw", path.weight, light, optimize=True)
-    # Light that aerosol turns but never deflected before or after meets all of its scattering, not only the diffuse.
-    aerosol = path.weight[..., 1, :] / np.float32(1 - AEROSOL_FORWARD)
-    single = np.einsum("esw,easw->eaw", aerosol, straight, optimize=True)
-    again = once[1] / np.float32(1 - AEROSOL_FORWARD) - single
+    # Every path counts once. One that aerosol turns for good may be deflected before and after (once[1]). One of
+    # deflections alone is told by its last, after which it meets all aerosol on its way to the eye.
+    last = path.weight[..., 1, :] / np.float32(1 - AEROSOL_FORWARD) * np.exp(-path.aerosol_km[..., None] * forward)
+    single = np.einsum("esw,easw->eaw", last, straight, optimize=True)
+    deflected = np.float32(AEROSOL_FORWARD) * np.einsum("esw,easw->eaw", last, light, optimize=True)
+    again = once[1] + deflected - single
     diffuse = multiple_scattering(height, local_sun, air)
     multiple = np.einsum("esw,easw->eaw", path.weight.sum(axis=-2), diffuse, optimize=True)
     return Skylight(once[0], single, again, multiple)
