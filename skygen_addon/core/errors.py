@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class SkyGenError(Exception):
     """A request or an environment that cannot be served, with what to do about it.
@@ -18,6 +20,10 @@ class SkyGenError(Exception):
         super().__init__(f"{message} {remedy}")
         self.message = message
         self.remedy = remedy
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled by parts, whatever a subclass is made from: an error of a worker process arrives as what it is."""
+        return _restored, (type(self), self.args, self.__dict__)
 
 
 class RequestError(SkyGenError):
@@ -38,3 +44,9 @@ class OutputError(SkyGenError):
 
 class CaptureError(SkyGenError):
     """A capture that cannot be read."""
+
+
+def _restored(kind: type[SkyGenError], args: tuple[Any, ...], values: dict[str, Any]) -> SkyGenError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(values)
+    return error

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pytest
 import torch
 
 from skygen_addon.core.controls import LayerControls, SkyControls
-from skygen_addon.core.errors import RequestError
+from skygen_addon.core.errors import OutputError, RequestError
 from skygen_addon.core.geometry import direction_from_angles, disc_directions
 from skygen_addon.core.request import LayerRequest, SkyRequest, request_from_dict
 from trainer.__main__ import main
 from trainer.captures.cloud_plane import PlaneScale, unproject
-from trainer.captures.items import item_path
+from trainer.captures.items import item_path, save_arrays
 from trainer.captures.manifest import read_manifest
 from trainer.captures.measure import PLANE_CHANNELS, remove_sun
 from trainer.captures.sun_position import SunPosition
 from trainer.simulate.capture_series import FOLDER, CaptureSeries, simulate_captures
+from trainer.simulate.generate import shard_path
 from trainer.simulate.marcher import Marcher
 from trainer.simulate.moving_states import draw_motion, states_at
 from trainer.simulate.simulated_captures import as_measured, plan_captures
@@ -206,6 +210,32 @@ def test_bad_numbers_are_one_line_and_exit_code_2(
     assert main(["simulate", "--out", str(tmp_path / "out"), *words]) == 2
     told = capsys.readouterr().err
     assert named in told and told.count("\n") == 1 and told.startswith("trainer simulate:")
+
+
+@pytest.mark.parametrize("part", ["frames", "captures"])
+def test_a_worker_that_cannot_write_is_one_line_and_exit_code_2(
+    part: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A folder stands where the file belongs: no user may write there, not even root."""
+    words = ["simulate", f"--{part}", "1", "--disc", "64", "--window", "128", "--spp", "16", "--out", str(tmp_path)]
+    (capture,) = plan_captures(1, 0, 1, 30.0, seed=1, disc=64, window=128)
+    taken = {"frames": shard_path(tmp_path / "simulated", 0), "captures": item_path(tmp_path / FOLDER, capture.sha256)}
+    taken[part].mkdir(parents=True)
+    assert main(words) == 2
+    told = capsys.readouterr().err
+    assert f"{taken[part]} cannot be written" in told and told.count("\n") == 1
+    assert list(taken[part].parent.iterdir()) == [taken[part]]
+
+
+def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(stream: IO[bytes], **arrays: object) -> None:
+        stream.write(b"half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(np, "savez_compressed", full)
+    with pytest.raises(OutputError, match="The disk is full"):
+        save_arrays(tmp_path / "maps.npz", {})
+    assert not list(tmp_path.iterdir())
 
 
 def test_discs_of_two_sizes_are_not_mixed(data: Path, tmp_path: Path) -> None:

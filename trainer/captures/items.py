@@ -6,12 +6,12 @@ They make a second run cheap: what is there and was measured by the same algorit
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from skygen_addon.core.whole_file import whole_file
 from trainer.captures.manifest import write_text
 
 ALGORITHM = 4
@@ -43,11 +43,9 @@ def unreadable(message: str) -> dict[str, Any]:
 
 
 def save_arrays(path: Path, arrays: dict[str, Any]) -> None:
-    """Write a compressed ``.npz`` under a temporary name, then put it in place."""
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("wb") as stream:
+    """Write a compressed ``.npz``, whole or not at all; raises OutputError if it cannot be written."""
+    with whole_file(path) as temporary, temporary.open("wb") as stream:
         np.savez_compressed(stream, **arrays)
-    os.replace(temporary, path)
 
 
 def write_item(data: Path, sha256: str, found: dict[str, Any]) -> None:

@@ -10,12 +10,12 @@ import csv
 import glob
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from skygen_addon.core.errors import SkyGenError
+from skygen_addon.core.whole_file import whole_file
 from trainer.captures.verdict import REASONS
 
 
@@ -82,10 +82,9 @@ def guess_site(file: str) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a whole file under a temporary name, then put it in place."""
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+    """Write a text file, whole or not at all; raises OutputError if it cannot be written."""
+    with whole_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def read_manifest(data: Path) -> dict[str, dict[str, Any]]:
