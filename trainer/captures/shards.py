@@ -78,4 +78,6 @@ def assemble(data: Path, entries: dict[str, dict[str, Any]]) -> tuple[int, int]:
             arrays[f"cover_{texel}m"] = ((stacked[:, 3] * stacked[:, 1]).sum(axis=(1, 2)) / count).astype(np.float32)
             arrays[f"valid_share_{texel}m"] = stacked[:, 1].mean(axis=(1, 2)).astype(np.float32)
         save_arrays(data / "planes.npz", arrays)
+    else:
+        (data / "planes.npz").unlink(missing_ok=True)
     return len(kept), len(shards)

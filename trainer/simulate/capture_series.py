@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -21,7 +22,15 @@ from trainer.networks.shade import CELL
 
 from .marcher import Marcher, known_device
 from .side_by_side import check_workers, draw_side_by_side
-from .simulated_captures import CAPTURE_STREAM, SEQUENCE_STREAM, SimulatedCapture, draw_capture, finished, plan_captures
+from .simulated_captures import (
+    CAPTURE_STREAM,
+    SEQUENCE_STREAM,
+    SimulatedCapture,
+    draw_capture,
+    drawn_by,
+    finished,
+    plan_captures,
+)
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +65,7 @@ class CaptureSeries:
     window: int = WINDOW
     """Texels of the field's windows."""
     device: str = "cpu"
-    """Where skies are drawn: cpu, cuda or cuda:N."""
+    """Where skies are drawn: cpu, cuda, cuda:N or mps."""
 
     def __post_init__(self) -> None:
         asked = (self.captures, self.sequences)
@@ -91,35 +100,16 @@ def _draw(folder: Path, capture: SimulatedCapture, device: str) -> str:
     return capture.file
 
 
-def simulate_captures(
-    folder: Path, series: CaptureSeries, *, workers: int = 1, max_minutes: float | None = None
-) -> tuple[int, int]:
-    """Fill ``folder`` with a series; returns how many of its skies are there, and how many it has.
-
-    An interrupted run goes on where it stopped. A sky depends on seed and number alone, not on the
-    other ones nor on the number of workers. Manifest, discs and planes are written from all skies
-    in the folder, those of other seeds too.
+def plan_series(folder: Path, series: CaptureSeries) -> list[SimulatedCapture]:
+    """All skies of a series, once it is sure that they can be drawn into ``folder``.
 
     Raises
     ------
     RequestError
-        If a number makes no sense, the device is not there, or the folder holds discs of another size.
-    OutputError
-        If the folder cannot be written.
+        If the device is not there, or the folder holds discs of another size, or one of the sites
+        drawn with other windows or another step: its frames would not belong together.
     """
-    check_workers(workers, max_minutes)
     known_device(series.device)
-    entries = read_manifest(folder)
-    for entry in entries.values():
-        if entry["width"] != series.disc:
-            raise RequestError(
-                f"{folder} holds discs of {entry['width']} pixels.",
-                f"Give --disc {entry['width']} or another --out.",
-            )
-    try:
-        item_path(folder, "").parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise output_error(folder, error) from error
     plan = plan_captures(
         series.captures,
         series.sequences,
@@ -129,11 +119,64 @@ def simulate_captures(
         disc=series.disc,
         window=series.window,
     )
+    wanted = {capture.site: (capture.window, capture.step_s) for capture in plan}
+    for entry in read_manifest(folder).values():
+        if entry["width"] != series.disc:
+            raise RequestError(
+                f"{folder} holds discs of {entry['width']} pixels.",
+                f"Give --disc {entry['width']} or another --out.",
+            )
+        site, state = entry["site"], entry["state"]
+        if site in wanted and _up_to_date(entry) and (state["window"], state["step_s"]) != wanted[site]:
+            raise RequestError(
+                f"{folder} holds {site} with {_settings(state['window'], state['step_s'])}, "
+                f"not {_settings(*wanted[site])}.",
+                "Give the same numbers, or another --seed or --out.",
+            )
+    return plan
+
+
+def _settings(window: int, step_s: float | None) -> str:
+    return f"--window {window}" if step_s is None else f"--window {window} --step-s {step_s:.12g}"
+
+
+def _up_to_date(entry: dict[str, Any]) -> bool:
+    """Whether this engine has drawn the sky; others are drawn again."""
+    return bool(entry["state"].get("drawn_by") == drawn_by())
+
+
+def simulate_captures(
+    folder: Path, series: CaptureSeries, *, workers: int = 1, max_minutes: float | None = None
+) -> tuple[int, int]:
+    """Fill ``folder`` with a series; returns how many of its skies are there, and how many it has.
+
+    An interrupted run goes on where it stopped. A sky depends on seed and number alone, not on the
+    other ones nor on the number of workers. Manifest, discs and planes are written from all skies
+    in the folder, those of other seeds too; of the sites of this series, only from this engine's.
+
+    Raises
+    ------
+    RequestError
+        If a number makes no sense, or as :func:`plan_series`.
+    OutputError
+        If the folder cannot be written.
+    """
+    check_workers(workers, max_minutes)
+    plan = plan_series(folder, series)
+    try:
+        item_path(folder, "").parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise output_error(folder, error) from error
     there = {capture.sha256 for capture in finished(folder, plan)}
     missing = [(folder, sky, series.device) for sky in plan if sky.sha256 not in there]
     draw_side_by_side(_draw, missing, workers=workers, max_minutes=max_minutes)
     done = finished(folder, plan)
-    entries = {file: e for file, e in entries.items() if item_path(folder, e["sha256"]).is_file()}
+    sites = {capture.site for capture in plan}
+    entries = {
+        file: entry
+        for file, entry in read_manifest(folder).items()
+        if item_path(folder, entry["sha256"]).is_file() and (entry["site"] not in sites or _up_to_date(entry))
+    }
     entries.update({capture.file: manifest_entry(capture) for capture in done})
     apply_overrides(entries, read_overrides(folder))
     write_manifest(folder, entries)

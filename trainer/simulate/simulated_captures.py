@@ -7,7 +7,8 @@ takes them for real ones unless it is told to. What differs from a real capture:
 - ``sha256`` is that of the description from which the sky is drawn, not of a file;
 - sun, haze and clouds are known: ``sun`` is given also where clouds hide it, ``state`` holds the whole
   request and ``sun_transmittance``, opacity and depth are those of the volume, up to TAU_MAX;
-- each state is a ``site`` of its own; the frames of a sequence share it and have ``frame`` and ``time_s``.
+- each state is a ``site`` of its own; the frames of a sequence share it and have ``frame`` and ``time_s``;
+- ``state`` also holds what a site is drawn with: ``drawn_by``, ``window`` and ``step_s``, alike for all of its lines.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from skygen_addon.core.engine_identity import ENGINE_VERSION
 from skygen_addon.core.geometry import disc_directions
 from trainer.captures.calibration import Calibration
 from trainer.captures.cloud_opacity import TAU_MAX, CloudEstimate
@@ -65,12 +67,16 @@ class SimulatedCapture:
     """Pixels along the side of the disc."""
     window: int
     """Texels of the field's windows."""
+    step_s: float | None
+    """Sky seconds between two frames of its sequence; None for a single capture."""
 
     @property
     def sha256(self) -> str:
-        """Of everything that the sky's pixels depend on."""
+        """Of everything that the item depends on: pixels and finding."""
         description = {
-            "format": FORMAT,
+            **drawn_by(),
+            "frame": self.frame,
+            "step_s": self.step_s,
             "request": self.state.request.to_dict(),
             "grain": self.state.grain,
             "disc": self.disc,
@@ -78,6 +84,11 @@ class SimulatedCapture:
             "substeps": SUBSTEPS,
         }
         return hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
+
+
+def drawn_by() -> dict[str, int]:
+    """What raises when the same request gives another sky: format and engine."""
+    return {"format": FORMAT, "engine": ENGINE_VERSION}
 
 
 def plan_captures(
@@ -96,7 +107,8 @@ def plan_captures(
             site = f"simulated_{seed}_{kind}_{number:05d}"
             for frame, moment in enumerate(states_at(state, controls, range(length), step_s)):
                 file = site if kind == "capture" else f"{site}/frame_{frame:04d}"
-                plan.append(SimulatedCapture(file, site, moment, frame, moment.request.time_s, disc, window))
+                step = None if kind == "capture" else step_s
+                plan.append(SimulatedCapture(file, site, moment, frame, moment.request.time_s, disc, window, step))
     return plan
 
 
@@ -169,6 +181,9 @@ def _finding(capture: SimulatedCapture, sky: MarchedSky, measured: Measurement) 
             "sun_transmittance": float(f"{sky.sun_transmittance:.4g}"),
             "frame": capture.frame,
             "time_s": capture.time_s,
+            "step_s": capture.step_s,
+            "window": capture.window,
+            "drawn_by": drawn_by(),
             "grain": capture.state.grain,
             "request": request.to_dict(),
         },
