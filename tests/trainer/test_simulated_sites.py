@@ -1,7 +1,8 @@
-"""A site of simulated captures is of one step, one window and one engine."""
+"""A site of simulated captures is of one step, one window and one engine; a person's verdicts stay what they are."""
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -66,3 +67,13 @@ def test_an_item_is_named_by_all_that_it_holds() -> None:
 
     # both have a frame at 0 s and one at 20 s: the same sky, but not the same frame of the same sequence
     assert len(names(10.0) | names(20.0)) == 6
+
+
+def test_the_flag_of_an_override_is_set_once(root: Path) -> None:
+    file = f"{SEQUENCE}/frame_0001"
+    wish = {file: {"verdict": "reject", "reason": "unreadable"}}
+    (root / FOLDER / "overrides.json").write_text(json.dumps(wish))
+    for _ in range(2):  # lines of seed 1 are kept as they stand when another seed is drawn
+        simulate_captures(root / FOLDER, replace(SERIES, seed=2), max_minutes=0.0)
+        entry = read_manifest(root / FOLDER)[file]
+        assert entry["verdict"] == "reject" and entry["flags"] == ["simulated", "override"]

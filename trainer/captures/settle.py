@@ -48,7 +48,8 @@ def apply_overrides(entries: dict[str, dict[str, Any]], overrides: dict[str, dic
             logger.warning("%s: cannot be kept yet: %s", file, why)
             continue
         entry.update(verdict=wish["verdict"], reason=None if keep else wish["reason"])
-        entry["flags"] = [*entry["flags"], "override"]
+        if "override" not in entry["flags"]:  # a line that is kept from an earlier run has it already
+            entry["flags"] = [*entry["flags"], "override"]
 
 
 def settle(data: Path, captures: list[Capture], overrides: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
