@@ -8,11 +8,14 @@
     .venv-bpy-5.0/bin/python tests/comparison/cloud_volume_cycles.py build/comparison 8 1
     PYTHONPATH=. .venv/bin/python -m tests.comparison.cloud_volume_table build/comparison
 
-Half an hour on one thread. Our traces are kept in the folder, as ``cloud_volume_traced.npz``.
+Half an hour on one thread. Our traces are kept in the folder, as ``cloud_volume_traced.npz``, each with
+what it depends on; it is traced again when that differs. After a change of the tracer delete the file.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import sys
 from pathlib import Path
 
@@ -23,6 +26,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tests.comparison.cloud_volume_scene import PIXELS, SUNS_DEG, VIEWS, heaps, trace_views
+from trainer.simulate.cloud_volume import CloudVolume
 
 Array = NDArray[np.float64]
 
@@ -50,19 +54,31 @@ def rendered(folder: Path, renderer: str, view: str, sun_deg: float) -> Array | 
 
 
 def traced(folder: Path) -> dict[tuple[str, str, float], Array]:
-    """Ours (4, PIXELS, PIXELS) per way, view and sun; from the folder where they were traced before."""
+    """Ours (4, PIXELS, PIXELS) per way, view and sun; from the folder where the same was traced before."""
     path, found = folder / "cloud_volume_traced.npz", {}
     kept = dict(np.load(path)) if path.is_file() else {}
     for way, options in WAYS.items():
         for index, sun in enumerate(SUNS_DEG):
-            name = f"{way}/{sun:g}"
-            if name not in kept:
-                seeds = range(BATCHES * index, BATCHES * (index + 1))
-                batches = [trace_views(heaps(sun), list(VIEWS), PER_SIDE, seed, **options).double() for seed in seeds]
+            name, volume = f"{way}/{sun:g}", heaps(sun)
+            seeds = list(range(BATCHES * index, BATCHES * (index + 1)))
+            numbers = traced_from(volume, options, seeds)
+            if name not in kept or str(kept.get(f"{name}/from")) != numbers:
+                batches = [trace_views(volume, list(VIEWS), PER_SIDE, seed, **options).double() for seed in seeds]
                 kept[name] = torch.stack(batches).mean(0).numpy()
+                kept[f"{name}/from"] = np.array(numbers)
                 np.savez(path, **kept)
             found.update({(way, view, sun): planes for view, planes in zip(VIEWS, kept[name], strict=True)})
     return found
+
+
+def traced_from(volume: CloudVolume, options: dict[str, int | bool], seeds: list[int]) -> str:
+    """All that a trace depends on but the tracer itself, as text: two traces are the same when it is."""
+    digest = hashlib.sha256()
+    for part in (volume.atlas, volume.shell_km, volume.texel_km, volume.plane_matrix, volume.plane_offset_km):
+        digest.update(part.contiguous().numpy().tobytes())
+    sun = [float(value) for value in volume.sun_direction]
+    numbers = {"options": options, "seeds": seeds, "per_side": PER_SIDE, "pixels": PIXELS, "views": VIEWS, "sun": sun}
+    return json.dumps({**numbers, "volume": digest.hexdigest()}, sort_keys=True)
 
 
 def patch_means(picture: Array) -> Array:
