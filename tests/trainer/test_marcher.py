@@ -161,15 +161,15 @@ def test_volumes_are_those_of_the_request() -> None:
     assert volume.plane_offset_km.tolist() == pytest.approx([-0.1, 0.0])  # clouds went east, so the camera went west
 
 
-def made_sky(sun_deg: float, depth: float, log_error: float) -> SimulatedSky:
+def made_sky(sun_deg: float, depth: float, log_error: float, disc: int = 64) -> SimulatedSky:
     """A sky of one depth everywhere whose formula is too bright by a known factor."""
-    features = np.zeros((8, 64, 64), dtype=np.float16)
+    features = np.zeros((8, disc, disc), dtype=np.float16)
     features[0] = math.log1p(depth)
-    reference = np.zeros((6, 16, 16), dtype=np.float32)
+    reference = np.zeros((6, disc // 4, disc // 4), dtype=np.float32)
     reference[0] = 1 - math.exp(-depth)
     light = np.zeros((6, 3), dtype=np.float32)
     light[0] = 0.7
-    opacity = np.full((16, 16), 1 - math.exp(-depth), dtype=np.float32)
+    opacity = np.full((disc // 4, disc // 4), 1 - math.exp(-depth), dtype=np.float32)
     state = {"request": {"sun_elevation_rad": math.radians(sun_deg)}, "grain": 0.0}
     return SimulatedSky(features, reference * np.float32(math.exp(log_error)), reference, opacity, light, state)
 
@@ -188,6 +188,14 @@ def test_the_error_table_has_every_bin_and_finds_known_errors() -> None:
     lines = error_table(rows, 4).splitlines()
     assert sum(line.startswith("| ") for line in lines) == 1 + len(SUN_BINS_DEG)
     assert "| 5 to 15 | - | - | - | -0.20 / 0.22 (2) | - | -0.20 / 0.22 (2) |" in "\n".join(lines)
+
+
+def test_skies_of_two_disc_sizes_are_not_one_table(tmp_path: Path) -> None:
+    made_sky(20, 5, 0.1).save(shard_path(tmp_path, 0))
+    made_sky(20, 5, 0.1, disc=32).save(shard_path(tmp_path, 1))
+    with pytest.raises(CaptureError, match="32 and 64 pixels"):
+        write_errors(tmp_path)
+    assert not (tmp_path / FILE).exists()
 
 
 def test_the_error_table_is_written_beside_the_skies(tmp_path: Path) -> None:

@@ -65,8 +65,20 @@ class SunRow:
 
 
 def error_rows(skies: Iterable[SimulatedSky]) -> list[SunRow]:
-    """Rows of SUN_BINS_DEG, then one of all; skies whose sun is lower than all bins count in the last row only."""
+    """Rows of SUN_BINS_DEG, then one of all; skies whose sun is lower than all bins count in the last row only.
+
+    Raises
+    ------
+    CaptureError
+        If the skies have discs of different sizes.
+    """
     maps = [_maps(sky) for sky in skies]
+    sizes = sorted({CELL * m[0].shape[-1] for m in maps})
+    if len(sizes) > 1:
+        raise CaptureError(
+            f"The skies have discs of {' and '.join(str(size) for size in sizes)} pixels.",
+            "Keep skies of one --disc in a folder.",
+        )
     have, want, opacity, depth = (torch.cat([m[i] for m in maps]) for i in range(4))
     sun_deg = torch.cat([m[4] for m in maps])
     weight, ratio = patch_weight(opacity), patch_log_ratio(have, want)
@@ -151,7 +163,7 @@ def write_errors(folder: Path) -> str:
     Raises
     ------
     CaptureError
-        If there is no sky.
+        If there is no sky, or skies have discs of different sizes.
     SkyGenError
         If a sky is damaged.
     """
