@@ -147,7 +147,7 @@ def test_no_module_makes_a_tensor_on_another_device(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_device_that_is_not_there_is_refused() -> None:
-    for name in ("cuda:99", "toaster"):
+    for name in ("cuda:99", "toaster", "meta"):
         with pytest.raises(RequestError, match="--device cpu"):
             Marcher(128, name)
 

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 import pytest
 import torch
 
 from skygen_addon.core.controls import LayerControls, SkyControls
-from skygen_addon.core.errors import OutputError, RequestError
+from skygen_addon.core.errors import RequestError
 from skygen_addon.core.geometry import direction_from_angles, disc_directions
 from skygen_addon.core.request import LayerRequest, SkyRequest, request_from_dict
 from trainer.__main__ import main
 from trainer.captures.cloud_plane import PlaneScale, unproject
-from trainer.captures.items import item_path, save_arrays
+from trainer.captures.items import item_path
 from trainer.captures.manifest import read_manifest
 from trainer.captures.measure import PLANE_CHANNELS, remove_sun
 from trainer.captures.sun_position import SunPosition
 from trainer.simulate.capture_series import FOLDER, CaptureSeries, simulate_captures
-from trainer.simulate.generate import shard_path
 from trainer.simulate.marcher import Marcher
 from trainer.simulate.moving_states import draw_motion, states_at
 from trainer.simulate.simulated_captures import as_measured, plan_captures
@@ -191,51 +187,6 @@ def test_what_is_known_of_a_marched_sky_becomes_a_measurement() -> None:
     np.testing.assert_allclose(measured.clouds.alpha, 1 - np.exp(-(sky.low[0] + sky.high[0])))
     set_sun = SkyState(replace(turned.request, sun_elevation_rad=-0.02), state.grain)
     assert as_measured(sky, set_sun).sun is None
-
-
-@pytest.mark.parametrize(
-    ("words", "named"),
-    [
-        (["--captures", "-1"], "-1 captures"), (["--sequences", "1", "--sequence-frames", "0"], "0 frames"),
-        (["--captures", "1", "--disc", "50"], "disc 50"), (["--captures", "1", "--window", "100"], "window 100"),
-        (["--captures", "1", "--step-s", "nan"], "nan"), (["--captures", "1", "--seed", "-2"], "seed -2"),
-        (["--captures", "1", "--workers", "0"], "0 workers"), (["--captures", "1", "--max-minutes", "-1"], "-1"),
-        (["--captures", "1", "--device", "toaster"], "toaster"), (["--captures", "2000000"], "2000000"),
-        (["--errors"], "no simulated sky"), (["--frames", "0"], "frames 0"), (["--frames", "1", "--seed", "-2"], "-2"),
-    ],
-)  # fmt: skip
-def test_bad_numbers_are_one_line_and_exit_code_2(
-    words: list[str], named: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["simulate", "--out", str(tmp_path / "out"), *words]) == 2
-    told = capsys.readouterr().err
-    assert named in told and told.count("\n") == 1 and told.startswith("trainer simulate:")
-
-
-@pytest.mark.parametrize("part", ["frames", "captures"])
-def test_a_worker_that_cannot_write_is_one_line_and_exit_code_2(
-    part: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A folder stands where the file belongs: no user may write there, not even root."""
-    words = ["simulate", f"--{part}", "1", "--disc", "64", "--window", "128", "--spp", "16", "--out", str(tmp_path)]
-    (capture,) = plan_captures(1, 0, 1, 30.0, seed=1, disc=64, window=128)
-    taken = {"frames": shard_path(tmp_path / "simulated", 0), "captures": item_path(tmp_path / FOLDER, capture.sha256)}
-    taken[part].mkdir(parents=True)
-    assert main(words) == 2
-    told = capsys.readouterr().err
-    assert f"{taken[part]} cannot be written" in told and told.count("\n") == 1
-    assert list(taken[part].parent.iterdir()) == [taken[part]]
-
-
-def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(stream: IO[bytes], **arrays: object) -> None:
-        stream.write(b"half")
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(np, "savez_compressed", full)
-    with pytest.raises(OutputError, match="The disk is full"):
-        save_arrays(tmp_path / "maps.npz", {})
-    assert not list(tmp_path.iterdir())
 
 
 def test_discs_of_two_sizes_are_not_mixed(data: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ captures (:mod:`.capture_series`), ``--errors`` states how the two differ (:mod:
 from __future__ import annotations
 
 import argparse
+import time
 from functools import lru_cache
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from trainer.captures.measure import TRAINING_DISC
 from trainer.networks.shade import CELL
 
 from .capture_series import FOLDER as CAPTURES
-from .capture_series import STEP_S, CaptureSeries, simulate_captures
+from .capture_series import STEP_S, CaptureSeries, plan_series, simulate_captures
 from .formula_error import write_errors
 from .reference import TraceOptions
 from .side_by_side import check_workers, draw_side_by_side
@@ -48,17 +49,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--disc", type=int, help=f"disc width, a multiple of 16 ({DISC}; of captures {TRAINING_DISC})")
     parser.add_argument("--spp", type=int, default=48, help="paths per cell of 4 x 4 disc pixels")
     parser.add_argument("--window", type=int, default=WINDOW, help="texels of the field's windows")
-    parser.add_argument("--device", default="cpu", help="where captures are marched: cpu, cuda or cuda:N")
+    parser.add_argument("--device", default="cpu", help="where captures are marched: cpu, cuda, cuda:N or mps")
     parser.add_argument("--workers", type=int, default=1, help="processes, one processor core and 1 GB of memory each")
     parser.add_argument("--max-minutes", type=float, default=None, help="stop after this time; run again to go on")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the command: path-traced skies unless only something else is asked for; returns the exit code."""
+    """Run the command: path-traced skies unless only something else is asked for; returns the exit code.
+
+    All options are judged before the first part takes its time, and all parts share ``--max-minutes``.
+    """
+    begin = time.monotonic()
+    folder, workers = arguments.out / FOLDER, arguments.workers
     marched = arguments.captures != 0 or arguments.sequences != 0
-    pace = {"workers": arguments.workers, "max_minutes": arguments.max_minutes}
+    traced = arguments.frames is not None or not (marched or arguments.errors)
+    frames = FRAMES if arguments.frames is None else arguments.frames
+    disc = DISC if arguments.disc is None else arguments.disc
+    check_workers(workers, arguments.max_minutes)
+    if traced:
+        check_frames(frames, arguments.seed, disc, arguments.spp, arguments.window)
+    if not marched and arguments.device.partition(":")[0] != "cpu":
+        raise RequestError(
+            f"The path tracer runs on the CPU, not on {arguments.device}.",
+            "Leave out --device, or give --captures or --sequences.",
+        )
     series = None
-    if marched:  # refuse bad numbers before the first part takes its time
+    if marched:
         series = CaptureSeries(
             captures=arguments.captures,
             sequences=arguments.sequences,
@@ -69,16 +85,24 @@ def run(arguments: argparse.Namespace) -> int:
             window=arguments.window,
             device=arguments.device,
         )
-    folder = arguments.out / FOLDER
-    if arguments.frames is not None or not (marched or arguments.errors):
-        frames = FRAMES if arguments.frames is None else arguments.frames
-        disc = DISC if arguments.disc is None else arguments.disc
+        plan_series(arguments.out / CAPTURES, series)
+    if traced:
         done = simulate(
-            folder, frames, seed=arguments.seed, disc=disc, spp=arguments.spp, window=arguments.window, **pace
+            folder,
+            frames,
+            seed=arguments.seed,
+            disc=disc,
+            spp=arguments.spp,
+            window=arguments.window,
+            workers=workers,
+            max_minutes=arguments.max_minutes,
         )
         print(f"{done} of {frames} skies in {folder}")
     if series is not None:
-        done, wanted = simulate_captures(arguments.out / CAPTURES, series, **pace)
+        left = arguments.max_minutes
+        if left is not None:
+            left = max(0.0, left - (time.monotonic() - begin) / 60)
+        done, wanted = simulate_captures(arguments.out / CAPTURES, series, workers=workers, max_minutes=left)
         print(f"{done} of {wanted} simulated captures in {arguments.out / CAPTURES}")
     if arguments.errors:
         print(write_errors(folder), end="")
@@ -104,6 +128,17 @@ def _draw(path: Path, seed: int, index: int, disc: int, spp: int, window: int) -
     return f"sky {index}"
 
 
+def check_frames(frames: int, seed: int, disc: int, spp: int, window: int) -> None:
+    """Raise RequestError unless the numbers of :func:`simulate` make sense."""
+    if frames < 1 or spp < CELL * CELL or disc < 4 * CELL or disc % (4 * CELL) or window % 64 or window < 128:
+        raise RequestError(
+            f"frames {frames}, disc {disc}, spp {spp} and window {window} do not fit.",
+            f"Give frames >= 1, spp >= {CELL**2}, disc a multiple of {4 * CELL}, window a multiple of 64 from 128 on.",
+        )
+    if seed < 0:
+        raise RequestError(f"The seed is {seed}.", "Give 0 or more.")
+
+
 def simulate(
     out: Path,
     frames: int,
@@ -127,13 +162,7 @@ def simulate(
     OutputError
         If the folder cannot be written.
     """
-    if frames < 1 or spp < CELL * CELL or disc < 4 * CELL or disc % (4 * CELL) or window % 64 or window < 128:
-        raise RequestError(
-            f"frames {frames}, disc {disc}, spp {spp} and window {window} do not fit.",
-            f"Give frames >= 1, spp >= {CELL**2}, disc a multiple of {4 * CELL}, window a multiple of 64 from 128 on.",
-        )
-    if seed < 0:
-        raise RequestError(f"The seed is {seed}.", "Give 0 or more.")
+    check_frames(frames, seed, disc, spp, window)
     check_workers(workers, max_minutes)
     try:
         out.mkdir(parents=True, exist_ok=True)

@@ -31,6 +31,8 @@ from .volume_states import SkyState
 
 SUBSTEPS = 16
 """Samples between two shells: the most that the engine takes."""
+DEVICES = ("cpu", "cuda", "mps")
+"""Kinds of device that can hold a sky; torch knows more, such as one that only computes shapes."""
 SETTLING_ROUNDS = 2
 """How often ground and clouds exchange light, as in runtime.frame."""
 
@@ -65,7 +67,7 @@ class Marcher:
     window : int
         Texels along the side of each nested window.
     device : str
-        "cpu", "cuda" or "cuda:N".
+        One of DEVICES; "cuda:N" is the card number N.
     substeps : int
         Samples between two shells.
 
@@ -87,9 +89,11 @@ class Marcher:
 
 
 def known_device(name: str) -> torch.device:
-    """The device of a name, if this machine has it; raises RequestError otherwise."""
+    """The device of a name, if it is one of DEVICES and this machine has it; raises RequestError otherwise."""
     try:
         device = torch.device(name)
+        if device.type not in DEVICES:
+            raise RuntimeError(f"it is none of {', '.join(DEVICES)}")
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
