@@ -98,11 +98,11 @@ def test_clouds_do_not_depend_on_the_number_of_samples(elevation_deg: float, ste
 def test_shifted_texels_are_where_the_atlas_holds_them(repeat: bool) -> None:
     """Against ``atlas_grid``, for places that the finest window holds: both read them there."""
     levels, size = 3, 32
-    step = torch.tensor([[0.13, -0.08], [1.1, 0.9]])
     position = texel_positions(levels, size, TEXEL_KM)
-    for index, shift in enumerate(step):
+    turned = position.flip(-1) * torch.tensor([0.3, -0.2])
+    for shift in (torch.tensor([0.13, -0.08]).expand_as(position), torch.tensor([1.1, 0.9]) + turned):
         exact = atlas_grid(position + shift, TEXEL_KM, size, levels, repeat)
-        found = shifted_texels(levels, size, TEXEL_KM, step, repeat)[index]
+        found = shifted_texels(levels, size, TEXEL_KM, shift, repeat)
         finest = exact[:size]
-        inside = (position[:size] + shift).abs().amax(-1) < (size / 2 - 2) * float(TEXEL_KM)
+        inside = (position + shift)[:size].abs().amax(-1) < (size / 2 - 2) * float(TEXEL_KM)
         torch.testing.assert_close(found[:size][inside], finest[inside], rtol=0, atol=2e-5)

@@ -16,6 +16,7 @@ import torch.nn.functional as functional
 from torch import Tensor
 
 from skygen_addon.core.signatures import WINDOW_FACTOR
+from skygen_addon.core.sunlight_passes import sunlight_passes
 from trainer.networks.atlas import INSET_TEXELS
 from trainer.networks.shells import EARTH_RADIUS_KM
 from trainer.networks.sunlight import Sunlight, sharpened
@@ -88,12 +89,18 @@ def make_volume(
     plane_matrix: Tensor | None = None,
     plane_offset_km: Tensor | None = None,
 ) -> CloudVolume:
-    """Volume of an extinction (L, k, N, N) in 1/km; sun and zenith depth come from the Sunlight graph's module."""
+    """Volume of an extinction (L, k, N, N) in 1/km, lit as in runtime.layers by the Sunlight graph's module."""
     matrix = torch.eye(2) if plane_matrix is None else plane_matrix
     offset = torch.zeros(2) if plane_offset_km is None else plane_offset_km
     texel = torch.tensor(texel_km)
+    gap_km = float(shell_km[1] - shell_km[0])
+    sun_depth = torch.zeros(1)
     with torch.no_grad():
-        atlas = Sunlight(repeat=False)(extinction, shell_km, texel, matrix, sun_direction)
+        for part in sunlight_passes(sun_direction.numpy(), gap_km):
+            sunlight = Sunlight(repeat=False, low_sun=part.low_sun)
+            atlas = sunlight(extinction, shell_km, texel, matrix, torch.from_numpy(part.sun_direction))
+            sun_depth = sun_depth + part.share * atlas[:, 1:2]
+    atlas = torch.cat([atlas[:, :1], sun_depth, atlas[:, 2:]], dim=1)
     return CloudVolume(atlas, shell_km, texel, matrix, offset, sun_direction)
 
 
