@@ -12,6 +12,7 @@ from torch import Tensor
 
 from skygen_addon.core.detail import detail_tile
 from trainer.networks.atlas import atlas_grid, shifted_texels, texel_positions
+from trainer.networks.cloud_light import between, between_from_beneath
 from trainer.networks.dome import Dome, clear_stretch, mean_sharpened, over_step
 from trainer.networks.sunlight import GapSunlight, sharpened
 
@@ -92,6 +93,18 @@ def test_clouds_do_not_depend_on_the_number_of_samples(elevation_deg: float, ste
     coarse = _dome(volume, math.radians(elevation_deg), steps)
     assert abs(float(coarse[0].mean() / fine[0].mean()) - 1) < 0.01
     assert abs(float(coarse[1].mean() / fine[1].mean()) - 1) < 0.01
+
+
+def test_a_base_lit_from_beneath_darkens_evenly_upward() -> None:
+    """In the lowest gap: 0 on the base, 8 on the shell above. Elsewhere, and lit from above, the harmonic mean."""
+    lower, upper, fraction = torch.zeros(4), torch.full((4,), 8.0), torch.tensor([0.0, 0.25, 0.5, 1.0])
+    one, none = torch.ones(4), torch.zeros(4)
+    harmonic = between(lower, upper, fraction)
+    torch.testing.assert_close(between_from_beneath(lower, upper, fraction, one, one), 8 * fraction)
+    for lowest, share in ((none, one), (one, none)):
+        torch.testing.assert_close(between_from_beneath(lower, upper, fraction, lowest, share), harmonic)
+    halfway = between_from_beneath(lower, upper, fraction, one, 0.5 * one)
+    torch.testing.assert_close(halfway, 0.5 * (harmonic + 8 * fraction))
 
 
 @pytest.mark.parametrize("repeat", [True, False])
