@@ -13,7 +13,7 @@ from ..core.detail import TILE_TEXELS, detail_tile
 from ..core.geometry import FloatArray
 from ..core.request import LayerRequest
 from ..core.signatures import layer_shells
-from ..core.sunlight_passes import sunlight_passes
+from ..core.sunlight_passes import mixed_depth, sunlight_passes
 from .graphs import Graph
 
 if TYPE_CHECKING:
@@ -107,14 +107,12 @@ def layer_light(
         "texel_km": volume.texel_km,
         "plane_matrix": volume.plane_matrix,
     }
-    first, *others = sunlight_passes(sun_direction, layer.thickness_km / (shells - 1))
-    outline, light, occupancy = sunlight[shells, first.low_sun](**inputs, sun_direction=first.sun_direction)
-    if others:
-        light *= np.float32(first.share)
-    for other in others:
-        light += (
-            np.float32(other.share) * sunlight[shells, other.low_sun](**inputs, sun_direction=other.sun_direction)[1]
-        )
+    passes = sunlight_passes(sun_direction, layer.thickness_km / (shells - 1))
+    sun_depths = []
+    for one in passes:
+        outline, light, occupancy = sunlight[shells, one.low_sun](**inputs, sun_direction=one.sun_direction)
+        sun_depths.append(light[:, :2])  # the zenith depths are the same in all passes
+    light[:, :2] = mixed_depth(passes, sun_depths)
     tile_km = TILE_TEXELS * volume.texel_km
     moved = -np.asarray(volume.plane_matrix, dtype=np.float64) @ np.asarray(layer.displacement_km, dtype=np.float64)
     return LayerLight(

@@ -14,6 +14,7 @@ from skygen_addon.core.sunlight_passes import (
     LOW_SUN_FADE_RAD,
     SUBSTEPS,
     SunlightPass,
+    mixed_depth,
     share_above,
     sunlight_passes,
 )
@@ -70,3 +71,14 @@ def test_a_high_sun_takes_one_pass_and_a_setting_one_both_sides() -> None:
     assert [one.share for one in setting] == pytest.approx([0.5, 0.5], abs=1e-6)
     assert setting[0].sun_direction[2] >= 0 > setting[1].sun_direction[2]
     assert share_above(math.sin(HORIZON_FADE_RAD)) == 1.0 and share_above(-1.0) == 0.0
+
+
+def test_a_hundredth_of_the_other_side_neither_lights_nor_darkens() -> None:
+    """A base lit from beneath lies up to 500 optical depths under the light from above, a top the other way round."""
+    passes = passes_at(-0.588, 0.067)  # a hundredth from above
+    assert [one.share for one in passes] == pytest.approx([0.01, 0.99], abs=1e-3)
+    above, beneath = np.float32([500.0, 0.0, 3.0]), np.float32([0.0, 500.0, 3.0])
+    base, top, even = mixed_depth(passes, [above, beneath])
+    assert 0 < base < 0.1 and 25 < top < 500
+    assert even == pytest.approx(3.0, abs=1e-5)
+    np.testing.assert_array_equal(mixed_depth(passes[:1], [above]), above)

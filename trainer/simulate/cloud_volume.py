@@ -16,7 +16,7 @@ import torch.nn.functional as functional
 from torch import Tensor
 
 from skygen_addon.core.signatures import WINDOW_FACTOR
-from skygen_addon.core.sunlight_passes import sunlight_passes
+from skygen_addon.core.sunlight_passes import mixed_depth, sunlight_passes
 from trainer.networks.atlas import INSET_TEXELS
 from trainer.networks.shells import EARTH_RADIUS_KM
 from trainer.networks.sunlight import Sunlight, sharpened
@@ -93,14 +93,14 @@ def make_volume(
     matrix = torch.eye(2) if plane_matrix is None else plane_matrix
     offset = torch.zeros(2) if plane_offset_km is None else plane_offset_km
     texel = torch.tensor(texel_km)
-    gap_km = float(shell_km[1] - shell_km[0])
-    sun_depth = torch.zeros(1)
+    passes = sunlight_passes(sun_direction.numpy(), float(shell_km[1] - shell_km[0]))
+    sun_depths = []
     with torch.no_grad():
-        for part in sunlight_passes(sun_direction.numpy(), gap_km):
-            sunlight = Sunlight(repeat=False, low_sun=part.low_sun)
-            atlas = sunlight(extinction, shell_km, texel, matrix, torch.from_numpy(part.sun_direction))
-            sun_depth = sun_depth + part.share * atlas[:, 1:2]
-    atlas = torch.cat([atlas[:, :1], sun_depth, atlas[:, 2:]], dim=1)
+        for one in passes:
+            sunlight = Sunlight(repeat=False, low_sun=one.low_sun)
+            atlas = sunlight(extinction, shell_km, texel, matrix, torch.from_numpy(one.sun_direction))
+            sun_depths.append(atlas[:, 1].numpy())
+    atlas[:, 1] = torch.from_numpy(mixed_depth(passes, sun_depths))
     return CloudVolume(atlas, shell_km, texel, matrix, offset, sun_direction)
 
 
