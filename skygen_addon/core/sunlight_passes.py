@@ -26,8 +26,9 @@ LONGEST_SPACING_KM = 0.25
 LOW_SUN_FADE_RAD = math.radians(1.0)
 """Range of sun elevation over which the two numbers of samples melt into one another."""
 
-BEAM_LOSS = 0.17
-"""One minus the mean cosine of scattering in clouds: what an optical depth takes out of a beam and its forward glow."""
+MIXED_LOSS = 0.08
+"""Depths S of several passes are mixed as exp(-MIXED_LOSS S). With 0 a small share of a great depth would darken a lit
+cloud at once, with 1 a small share of no depth would light a dark one at once."""
 
 
 @dataclass(frozen=True)
@@ -69,9 +70,7 @@ def sunlight_passes(sun_direction: FloatArray, gap_km: float) -> list[SunlightPa
 def mixed_depth(passes: Sequence[SunlightPass], depths: Sequence[FloatArray]) -> FloatArray:
     """Optical depth toward the sun from those of a layer's passes.
 
-    What is mixed by share is exp(-BEAM_LOSS depth), which changes evenly with the shares. The mean of
-    depths would not: a hundredth of the depth from the side that a cloud is not lit from is enough to
-    darken it.
+    Sides may differ by hundreds: a cloud's base has depth 0 from beneath and near the horizon 500 from above.
     """
     if len(depths) == 1:
         return depths[0]
@@ -80,10 +79,10 @@ def mixed_depth(passes: Sequence[SunlightPass], depths: Sequence[FloatArray]) ->
         least = np.asarray(np.minimum(least, depth), dtype=np.float32)
     light: FloatArray = np.zeros_like(least)
     for one, depth in zip(passes, depths, strict=True):
-        beam: FloatArray = np.exp(np.float32(BEAM_LOSS) * (least - depth))
+        beam: FloatArray = np.exp(np.float32(MIXED_LOSS) * (least - depth))
         light += np.float32(one.share) * beam
     mixed: FloatArray = np.log(light)
-    mixed /= -BEAM_LOSS
+    mixed /= -MIXED_LOSS
     mixed += least
     return mixed
 
@@ -97,7 +96,8 @@ def low_sun_share(sun_elevation_rad: float, gap_km: float) -> float:
 
 def share_above(sin_sun_elevation: float) -> float:
     """Share, 0 to 1, of a layer's light that reaches it from above; the rest lights it from beneath."""
-    return min(max(0.5 + 0.5 * sin_sun_elevation / math.sin(HORIZON_FADE_RAD), 0.0), 1.0)
+    even = min(max(0.5 + 0.5 * sin_sun_elevation / math.sin(HORIZON_FADE_RAD), 0.0), 1.0)
+    return even * even * (3 - 2 * even)
 
 
 def _sides(sun_direction: FloatArray) -> list[tuple[float, FloatArray]]:

@@ -143,6 +143,7 @@ class Dome(nn.Module):
         f = ((here_height - shell_km[gap]) / (shell_km[gap + 1] - shell_km[gap])).clamp(0.0, 1.0)
         depths = sample_gaps(light, on_atlas(at(distance), on_plane[ray]), gap.to(torch.float32), gaps)  # 4 q
         beneath = (0.5 - sun_direction[2] * (0.5 / math.sin(HORIZON_FADE_RAD))).clamp(0.0, 1.0)
+        beneath = beneath * beneath * (3 - 2 * beneath)  # as core.sunlight_passes.share_above
         lowest = (gap == 0).to(torch.float32)
         sun_depth = between_from_beneath(depths[0], depths[1], f, lowest, beneath)
         above = between(depths[2], depths[3], f)
