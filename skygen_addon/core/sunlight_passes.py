@@ -26,9 +26,9 @@ LONGEST_SPACING_KM = 0.25
 LOW_SUN_FADE_RAD = math.radians(1.0)
 """Range of sun elevation over which the two numbers of samples melt into one another."""
 
-MIXED_LOSS = 0.08
-"""Depths S of several passes are mixed as exp(-MIXED_LOSS S). With 0 a small share of a great depth would darken a lit
-cloud at once, with 1 a small share of no depth would light a dark one at once."""
+MIXED_LOSS = 0.02
+"""Depths S of several passes are mixed as exp(-MIXED_LOSS S). With 0 a small share of a great depth darkens a lit cloud
+at once; the more, the more light a small share of no depth brings into a dark one, where the path tracer has none."""
 
 
 @dataclass(frozen=True)
