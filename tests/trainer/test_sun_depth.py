@@ -7,7 +7,7 @@ extinction, as VolumeSampler reads the table. Measured (error is tabulated less 
 volume   sun, deg  true    tabulated  error    ratio  RMS    correlation
 =======  ========  ======  =========  =======  =====  =====  ===========
 heaps          -2  0.0181     0.0187  +0.0006   1.03  0.078         0.67
-heaps           0  0.0144     0.0076  -0.0067   0.53  0.056         0.81
+heaps           0  0.0144     0.0075  -0.0068   0.52  0.056         0.81
 heaps           1  0.0165     0.0069  -0.0096   0.42  0.064         0.82
 heaps           5  0.0241     0.0110  -0.0132   0.45  0.075         0.80
 heaps          60  0.0825     0.0640  -0.0185   0.78  0.099         0.87
