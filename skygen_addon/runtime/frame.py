@@ -25,6 +25,7 @@ from ..core.request import SkyRequest
 from ..core.shade_features import shade_features
 from ..core.signatures import COMPOSE, DOME, SHADE, SHELL_COUNTS, SUNLIGHT, field_signature
 from ..core.sun import sun_disc
+from ..core.sunlight_passes import sunlight_graph
 from ..core.weather import apply_weather, weather_state
 from .cloud_field import CloudField
 from .graphs import GRAPH_FOLDER, Graph
@@ -84,7 +85,9 @@ class FrameRenderer:
         self._shade = Graph(bundle_folder / "shade.onnx", SHADE, self.threads, sizes=disc)
         self._weather = WeatherGraph(bundle_folder / "weather.onnx", self.bundle.weather.hidden)
         self._sunlight = {
-            shells: Graph(GRAPH_FOLDER / f"sunlight_{shells}.onnx", SUNLIGHT, self.threads) for shells in SHELL_COUNTS
+            (shells, low_sun): Graph(GRAPH_FOLDER / sunlight_graph(shells, low_sun), SUNLIGHT, self.threads)
+            for shells in SHELL_COUNTS
+            for low_sun in (False, True)
         }
         self._dome = Graph(GRAPH_FOLDER / "dome.onnx", DOME, keep_memory=True)
         self._compose = Graph(GRAPH_FOLDER / "compose.onnx", COMPOSE, keep_memory=True)

@@ -13,13 +13,12 @@ from ..core.detail import TILE_TEXELS, detail_tile
 from ..core.geometry import FloatArray
 from ..core.request import LayerRequest
 from ..core.signatures import layer_shells
+from ..core.sunlight_passes import mixed_depth, sunlight_passes
 from .graphs import Graph
 
 if TYPE_CHECKING:
     from .cloud_field import CloudField
 
-HORIZON_FADE_RAD = math.radians(0.6)
-"""Sun elevation on both sides of the horizon within which clouds are lit from above and from beneath."""
 STEP_TEXELS, STEP_PIXELS = 1.4, 0.7
 """Longest step along a ray, in texels of the window it crosses or, where that is more, in pixels there."""
 LEAST_SUBSTEPS, MOST_SUBSTEPS = 3, 16
@@ -65,7 +64,7 @@ class LayerLight:
 
 def layer_light(
     field: CloudField,
-    sunlight: Mapping[int, Graph],
+    sunlight: Mapping[tuple[int, bool], Graph],
     layer: LayerRequest,
     *,
     index: int,
@@ -80,8 +79,8 @@ def layer_light(
     ----------
     field : CloudField
         The bundle's field.
-    sunlight : mapping of int to Graph
-        The engine's sunlight graphs by number of shells.
+    sunlight : mapping of (int, bool) to Graph
+        The engine's sunlight graphs by number of shells, and for a high (False) and a low sun.
     layer : LayerRequest
         What to generate.
     index : int
@@ -102,16 +101,18 @@ def layer_light(
     height = np.linspace(0.0, 1.0, shells)
     shell_km = (layer.base_km + layer.thickness_km * height).astype(np.float32)
     extinction = volume.extinction_per_thickness * np.float32(layer.density / layer.thickness_km)
-    (share, direction), *others = _sides_of_sunlight(sun_direction)
     inputs = {
         "extinction": extinction,
         "shell_km": shell_km,
         "texel_km": volume.texel_km,
         "plane_matrix": volume.plane_matrix,
     }
-    outline, light, occupancy = sunlight[shells](**inputs, sun_direction=direction)
-    for other_share, other in others:
-        light = share * light + other_share * sunlight[shells](**inputs, sun_direction=other)[1]
+    passes = sunlight_passes(sun_direction, layer.thickness_km / (shells - 1))
+    sun_depths = []
+    for one in passes:
+        outline, light, occupancy = sunlight[shells, one.low_sun](**inputs, sun_direction=one.sun_direction)
+        sun_depths.append(light[:, :2])  # the zenith depths are the same in all passes
+    light[:, :2] = mixed_depth(passes, sun_depths)
     tile_km = TILE_TEXELS * volume.texel_km
     moved = -np.asarray(volume.plane_matrix, dtype=np.float64) @ np.asarray(layer.displacement_km, dtype=np.float64)
     return LayerLight(
@@ -125,25 +126,6 @@ def layer_light(
         plane_offset_km=np.asarray(volume.plane_offset_km, dtype=np.float32),
         detail_offset_km=np.mod(moved, tile_km).astype(np.float32),
     )
-
-
-def _sides_of_sunlight(sun_direction: FloatArray) -> list[tuple[np.float32, FloatArray]]:
-    """From where a layer is lit, above or beneath, each with its share.
-
-    The sunlight graph follows the sun's rays from above for a sun above the horizon and from
-    beneath for one below it. The sun's disc sets over half a degree of elevation and clouds stand
-    a few tenths of a degree above the observer's horizon, so close to it both sides have their
-    share, and a setting sun changes the picture without a step.
-    """
-    sine = float(sun_direction[2])
-    above = 0.5 + 0.5 * sine / math.sin(HORIZON_FADE_RAD)
-    sides = []
-    for share, side in ((above, max(sine, 0.0)), (1 - above, min(sine, -1e-6))):
-        if share > 0:
-            ground = sun_direction[:2] * math.sqrt((1 - side * side) / max(1 - sine * sine, 1e-12))
-            direction = np.array([*ground, side], dtype=np.float32) if 0 < share < 1 else sun_direction
-            sides.append((np.float32(min(share, 1.0)), direction))
-    return sides
 
 
 def substeps_at(layer: LayerLight, elevation_rad: float, footprint_rad: float) -> int:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from skygen_addon.core.detail import detail_tile
 from skygen_addon.core.signatures import COMPOSE, DOME, SHELL_COUNTS, SUNLIGHT, GraphSignature
+from skygen_addon.core.sunlight_passes import sunlight_graph
 from skygen_addon.runtime.graphs import GRAPH_FOLDER, Graph
 from trainer.networks.compose import Compose
 from trainer.networks.dome import Dome
@@ -104,13 +105,16 @@ def compose_inputs(rows: int = 10, columns: int = 12) -> Inputs:
 
 
 Case = tuple[str, GraphSignature, Callable[[], nn.Module], Callable[[], Inputs]]
-SUNS = {"high": (0.4, 0.5, 0.6), "low": (0.9, -0.3, 0.04), "below": (-0.5, 0.8, -0.03)}
+SUNS = {"overhead": (0.4, 0.5, 0.6), "rising": (0.9, -0.3, 0.04), "beneath": (-0.5, 0.8, -0.03)}
 CASES: dict[str, Case] = {
     "compose": ("compose.onnx", COMPOSE, Compose, compose_inputs),
     **{f"dome_{k}": ("dome.onnx", DOME, Dome, lambda k=k: dome_inputs(k)) for k in SHELL_COUNTS},
     **{
-        f"sunlight_{k}_{name}": (f"sunlight_{k}.onnx", SUNLIGHT, GapSunlight, lambda k=k, s=s: sunlight_inputs(k, s))
+        sunlight_graph(k, low).replace(".onnx", f"_{name}"): (
+            sunlight_graph(k, low), SUNLIGHT, lambda low=low: GapSunlight(low), lambda k=k, s=s: sunlight_inputs(k, s)
+        )
         for k in SHELL_COUNTS
+        for low in (False, True)
         for name, s in SUNS.items()
     },
 }  # fmt: skip

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from skygen_addon.core.detail import detail_tile
 from trainer.networks.atlas import atlas_grid, shifted_texels, texel_positions
+from trainer.networks.cloud_light import between, between_from_beneath
 from trainer.networks.dome import Dome, clear_stretch, mean_sharpened, over_step
 from trainer.networks.sunlight import GapSunlight, sharpened
 
@@ -94,15 +95,27 @@ def test_clouds_do_not_depend_on_the_number_of_samples(elevation_deg: float, ste
     assert abs(float(coarse[1].mean() / fine[1].mean()) - 1) < 0.01
 
 
+def test_a_base_lit_from_beneath_darkens_evenly_upward() -> None:
+    """In the lowest gap: 0 on the base, 8 on the shell above. Elsewhere, and lit from above, the harmonic mean."""
+    lower, upper, fraction = torch.zeros(4), torch.full((4,), 8.0), torch.tensor([0.0, 0.25, 0.5, 1.0])
+    one, none = torch.ones(4), torch.zeros(4)
+    harmonic = between(lower, upper, fraction)
+    torch.testing.assert_close(between_from_beneath(lower, upper, fraction, one, one), 8 * fraction)
+    for lowest, share in ((none, one), (one, none)):
+        torch.testing.assert_close(between_from_beneath(lower, upper, fraction, lowest, share), harmonic)
+    halfway = between_from_beneath(lower, upper, fraction, one, 0.5 * one)
+    torch.testing.assert_close(halfway, 0.5 * (harmonic + 8 * fraction))
+
+
 @pytest.mark.parametrize("repeat", [True, False])
 def test_shifted_texels_are_where_the_atlas_holds_them(repeat: bool) -> None:
     """Against ``atlas_grid``, for places that the finest window holds: both read them there."""
     levels, size = 3, 32
-    step = torch.tensor([[0.13, -0.08], [1.1, 0.9]])
     position = texel_positions(levels, size, TEXEL_KM)
-    for index, shift in enumerate(step):
+    turned = position.flip(-1) * torch.tensor([0.3, -0.2])
+    for shift in (torch.tensor([0.13, -0.08]).expand_as(position), torch.tensor([1.1, 0.9]) + turned):
         exact = atlas_grid(position + shift, TEXEL_KM, size, levels, repeat)
-        found = shifted_texels(levels, size, TEXEL_KM, step, repeat)[index]
+        found = shifted_texels(levels, size, TEXEL_KM, shift, repeat)
         finest = exact[:size]
-        inside = (position[:size] + shift).abs().amax(-1) < (size / 2 - 2) * float(TEXEL_KM)
+        inside = (position + shift)[:size].abs().amax(-1) < (size / 2 - 2) * float(TEXEL_KM)
         torch.testing.assert_close(found[:size][inside], finest[inside], rtol=0, atol=2e-5)

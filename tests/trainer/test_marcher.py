@@ -134,7 +134,9 @@ def test_no_module_makes_a_tensor_on_another_device(monkeypatch: pytest.MonkeyPa
             noise = [torch.zeros(1, n.channels, n.size, n.size) for n in network.lattice.noise]
             cells = network.lattice.condition_size
             extinction = network(*noise, torch.zeros(1, 8, cells, cells), torch.linspace(0, 1, 16))
-            volume = make_volume(extinction, torch.linspace(1, 2, 16), 0.025, torch.zeros(3), repeat=True)
+            shell_km = torch.linspace(1, 2, 16, device="cpu")  # its values and the sun's settle how light is sampled
+            sun = torch.tensor([0.0, 0.0, 1.0], device="cpu")
+            volume = make_volume(extinction, shell_km, 0.025, sun, repeat=True)
             views = torch.zeros(8, 8, 3)
             dome = disc_dome(volume, views, repeat=True)
             table, correction = torch.zeros(1, 3, 128, 96), torch.zeros(1, 3, 2, 2)

@@ -124,47 +124,44 @@ def shifted_texels(levels: int, size: int, texel_km: Tensor, step_km: Tensor, re
         L windows of ``size`` texels.
     texel_km : Tensor, scalar
         Texel of the finest window.
-    step_km : Tensor, shape (g, 2)
-        Steps, east and north.
+    step_km : Tensor, shape (L * size, size, 2)
+        Every texel's step, east and north.
     repeat : bool
         As in :func:`atlas_grid`.
 
     Returns
     -------
-    Tensor, shape (g, L * size, size, 2)
+    Tensor, shape (L * size, size, 2)
     """
     axis = (torch.arange(size, dtype=torch.float32, device=texel_km.device) + 0.5) * (2.0 / size) - 1
-    window = torch.arange(levels, dtype=torch.float32, device=texel_km.device)  # L
+    window = torch.arange(levels, dtype=torch.float32, device=texel_km.device)[:, None, None]  # L 1 1
     wider = [float(WINDOW_FACTOR**level) for level in range(levels)]
-    half_km = 0.5 * size * texel_km * torch.tensor(wider, device=texel_km.device)  # L
-    column = axis + (step_km[:, :1] / half_km)[..., None]  # g L n, -1 to 1 in the own window
-    row = axis - (step_km[:, 1:] / half_km)[..., None]
+    half_km = 0.5 * size * texel_km * torch.tensor(wider, device=texel_km.device)[:, None, None]  # L 1 1
+    step = step_km.reshape(levels, size, size, 2)
+    column = axis + step[..., 0] / half_km  # L n n, -1 to 1 in the own window
+    row = axis[:, None] - step[..., 1] / half_km
     limit = 1 - 2 * INSET_TEXELS / size
     last = levels - 1
 
     def on_atlas(place: Tensor, level: Tensor) -> Tensor:
-        return (0.5 * place + 0.5 + level[:, None]) * (2.0 / levels) - 1
+        return (0.5 * place + 0.5 + level) * (2.0 / levels) - 1
 
-    to_widest = torch.tensor(wider[::-1], device=texel_km.device)[:, None]  # L 1
-    far_column, far_row = column / to_widest, row / to_widest
+    to_widest = torch.tensor(wider[::-1], device=texel_km.device)[:, None, None]  # L 1 1
+    columns, rows = column / to_widest, row / to_widest
     if repeat:
-        far_column = torch.remainder(far_column + limit, 2 * limit) - limit
-        far_row = torch.remainder(far_row + limit, 2 * limit) - limit
+        columns = torch.remainder(columns + limit, 2 * limit) - limit
+        rows = torch.remainder(rows + limit, 2 * limit) - limit
     else:
         nowhere = torch.full((), -9.0, device=texel_km.device)  # outside of every atlas
-        far_column = torch.where(far_column.abs() < limit, far_column, nowhere)
-        far_row = torch.where(far_row.abs() < limit, far_row, nowhere)
-    shape = (step_km.shape[0], levels, size, size)
-    columns = far_column[:, :, None, :].expand(shape)
-    rows = on_atlas(far_row, torch.full_like(window, float(last)))[:, :, :, None].expand(shape)
+        columns = torch.where(columns.abs() < limit, columns, nowhere)
+        rows = torch.where(rows.abs() < limit, rows, nowhere)
+    rows = on_atlas(rows, torch.full_like(window, float(last)))
+    reach = torch.maximum(column.abs(), row.abs())
     for jump in range(last - 1, -1, -1):  # ever finer windows, down to the texel's own
-        near_column, near_row = column / wider[jump], row / wider[jump]
-        there = (window + jump <= last)[None, :, None]
-        inside_column, inside_row = (near_column.abs() < limit) & there, near_row.abs() < limit
-        inside = inside_column[:, :, None, :] & inside_row[:, :, :, None]  # g L n n
-        columns = torch.where(inside, near_column[:, :, None, :], columns)
-        rows = torch.where(inside, on_atlas(near_row, window + jump)[:, :, :, None], rows)
-    return torch.stack([columns, rows], dim=-1).reshape(step_km.shape[0], levels * size, size, 2)
+        inside = (reach < limit * wider[jump]) & (window + jump <= last)
+        columns = torch.where(inside, column / wider[jump], columns)
+        rows = torch.where(inside, on_atlas(row / wider[jump], window + jump), rows)
+    return torch.stack([columns, rows], dim=-1).reshape(levels * size, size, 2)
 
 
 def texel_positions(levels: int, size: int, texel_km: Tensor) -> Tensor:

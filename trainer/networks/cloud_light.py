@@ -82,6 +82,16 @@ def sky_share(sin_elevation: Tensor, above: Tensor, below: Tensor) -> Tensor:
     return share.clamp(SHARE_LIMIT, 1 - SHARE_LIMIT)
 
 
+def between_from_beneath(lower: Tensor, upper: Tensor, fraction: Tensor, lowest: Tensor, share: Tensor) -> Tensor:
+    """As :func:`between`, for a depth of which a ``share`` is counted from a cloud's base instead of its top.
+
+    A base is flat and lies on the lowest shell, so that in the lowest gap (``lowest`` 1, else 0) the
+    depth grows from there evenly.
+    """
+    harmonic = between(lower, upper, fraction)
+    return harmonic + (share * lowest) * (lower + fraction * (upper - lower) - harmonic)
+
+
 def between(lower: Tensor, upper: Tensor, fraction: Tensor) -> Tensor:
     """Optical depth between two shells: harmonic, for between a shell inside a cloud and one outside
     its lit surface has the outer one's depth."""

@@ -9,15 +9,17 @@ a cloud's outline is linear, so the dome knows where within a step a ray enters 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
 from skygen_addon.core.detail import TILE_TEXELS, WAVELENGTH_TEXELS
+from skygen_addon.core.sunlight_passes import HORIZON_FADE_RAD
 
 from .atlas import atlas_grid, sample, sample_gaps
-from .cloud_light import between, sky_share, sun_source
+from .cloud_light import between, between_from_beneath, sky_share, sun_source
 from .shells import shell_distance_km
 from .sunlight import SHARPNESS, sharpened
 
@@ -140,7 +142,11 @@ class Dome(nn.Module):
         gap = torch.where(here_height < shell_km[gap], (gap - 1).clamp(min=0), gap)
         f = ((here_height - shell_km[gap]) / (shell_km[gap + 1] - shell_km[gap])).clamp(0.0, 1.0)
         depths = sample_gaps(light, on_atlas(at(distance), on_plane[ray]), gap.to(torch.float32), gaps)  # 4 q
-        sun_depth, above = between(depths[0], depths[1], f), between(depths[2], depths[3], f)
+        beneath = (0.5 - sun_direction[2] * (0.5 / math.sin(HORIZON_FADE_RAD))).clamp(0.0, 1.0)
+        beneath = beneath * beneath * (3 - 2 * beneath)  # as core.sunlight_passes.share_above
+        lowest = (gap == 0).to(torch.float32)
+        sun_depth = between_from_beneath(depths[0], depths[1], f, lowest, beneath)
+        above = between(depths[2], depths[3], f)
         density = extinction.reshape(-1)[place] * sharpened(at(edge))
         below = density * (here_height - shell_km[0])  # as if the cloud were uniform down to its base
         slope, cos_angle = sin_elevation[ray], (view * sun_direction).sum(-1)[ray]

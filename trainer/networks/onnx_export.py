@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from skygen_addon.core.signatures import COMPOSE, DOME, SHELL_COUNTS, SUNLIGHT, GraphSignature
+from skygen_addon.core.sunlight_passes import sunlight_graph
 
 from .compose import Compose
 from .dome import Dome
@@ -60,9 +61,10 @@ def export_graph(
 
 
 def export_fixed_graphs(folder: Path) -> None:
-    """Write sunlight_K.onnx, dome.onnx and compose.onnx, which belong to the engine.
+    """Write the sunlight graphs, dome.onnx and compose.onnx, which belong to the engine.
 
-    The sunlight recursion over shells is unrolled, hence one graph for every number K of shells.
+    The sunlight recursion over shells and its samples are unrolled, hence one graph for every number
+    of shells and for a high and a low sun.
     """
     folder.mkdir(parents=True, exist_ok=True)
     window, levels, disc = 64, 3, 16
@@ -72,9 +74,9 @@ def export_fixed_graphs(folder: Path) -> None:
         shell_km = torch.linspace(1.5, 2.5, shells)
         extinction = torch.rand(levels, shells, window, window)
         example = (extinction, shell_km, texel, matrix, sun)
-        export_graph(
-            GapSunlight(), SUNLIGHT, example, folder / f"sunlight_{shells}.onnx", ("N", "LN", "gLN", "n", "Ln")
-        )
+        for low_sun in (False, True):
+            path = folder / sunlight_graph(shells, low_sun)
+            export_graph(GapSunlight(low_sun), SUNLIGHT, example, path, ("N", "LN", "gLN", "n", "Ln"))
     atlas = torch.rand(shells, 3, levels * window, window)
     direction = nn.functional.normalize(torch.rand(6, 8, 3) + 0.1, dim=-1)
     export_graph(

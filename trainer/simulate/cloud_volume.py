@@ -16,6 +16,7 @@ import torch.nn.functional as functional
 from torch import Tensor
 
 from skygen_addon.core.signatures import WINDOW_FACTOR
+from skygen_addon.core.sunlight_passes import mixed_depth, sunlight_passes
 from trainer.networks.atlas import INSET_TEXELS
 from trainer.networks.shells import EARTH_RADIUS_KM
 from trainer.networks.sunlight import Sunlight, sharpened
@@ -90,15 +91,25 @@ def make_volume(
     *,
     repeat: bool = False,
 ) -> CloudVolume:
-    """Volume of an extinction (L, k, N, N) in 1/km; sun and zenith depth come from the Sunlight graph's module.
+    """Volume of an extinction (L, k, N, N) in 1/km, on its device, lit as in runtime.layers by the Sunlight module.
 
     ``repeat`` is that of :func:`trainer.networks.atlas.atlas_grid`; the path tracer knows only False.
     """
-    matrix = torch.eye(2) if plane_matrix is None else plane_matrix
-    offset = torch.zeros(2) if plane_offset_km is None else plane_offset_km
-    texel = torch.tensor(texel_km)
+    device = extinction.device
+    passes = sunlight_passes(sun_direction.cpu().numpy(), float(shell_km[1] - shell_km[0]))
+    shell_km, sun_direction = shell_km.to(device), sun_direction.to(device)
+    matrix = torch.eye(2, device=device) if plane_matrix is None else plane_matrix
+    offset = torch.zeros(2, device=device) if plane_offset_km is None else plane_offset_km
+    texel = torch.tensor(texel_km, device=device)
+    atlases = []
     with torch.no_grad():
-        atlas = Sunlight(repeat=repeat)(extinction, shell_km, texel, matrix, sun_direction)
+        for one in passes:
+            toward_sun = torch.from_numpy(one.sun_direction).to(device)
+            sunlight = Sunlight(repeat=repeat, low_sun=one.low_sun)
+            atlases.append(sunlight(extinction, shell_km, texel, matrix, toward_sun))
+    atlas = atlases[0]
+    if len(atlases) > 1:
+        atlas[:, 1] = torch.from_numpy(mixed_depth(passes, [a[:, 1].cpu().numpy() for a in atlases])).to(device)
     return CloudVolume(atlas, shell_km, texel, matrix, offset, sun_direction)
 
 
