@@ -19,7 +19,7 @@ from typing import NoReturn
 from ..core.bundle import installed_bundle, load_bundle
 from ..core.engine_identity import engine_identity
 from ..core.errors import OutputError, RequestError, SkyGenError
-from ..core.frames import MAX_FRAME, frames_in_words, parse_frames
+from ..core.frames import MAX_FRAME, parse_frames
 from ..core.job import JOB_FILE, PIXEL_FORMATS, SkyJob, read_job, request_digest
 from ..core.job_record import job_record
 from ..core.loop import LoopMotion
@@ -28,12 +28,15 @@ from ..core.whole_file import output_error, whole_file
 from .bake import LoadRenderer, bake, check_folder, load_renderer, prepare_folder
 from .bench import measure, parse_widths, report, table
 from .exr import write_exr
+from .notes import tell_bent_winds, tell_night, tell_strangers
 from .preview import tone_map, write_png
 from .progress import INTERRUPTED, PROGRESS_FORMS, error_line, json_line, stop_at_end_of_input, text_line
 from .sky_options import DEFAULT_PRESET, SkyOptions, add_sky_options, given_sky_options, sky_options
 
 DEFAULT_FRAMES = "1-48"
 DEFAULT_WIDTHS = "512,1024,2048,4096,8192"
+OTHER_PICTURES = (".png", ".jpg", ".jpeg", ".hdr", ".tif", ".tiff")
+"""Endings of --out that ask for a file that a frame is not."""
 NOBODY_READS = 141
 """Exit code when whoever read the output is gone (``| head -1``), as shells state it for that signal."""
 
@@ -149,10 +152,11 @@ def _bake(arguments: argparse.Namespace, load: LoadRenderer) -> None:
     text = arguments.progress == "text"
     if text:
         strangers = job_record(job).strangers if record else ()
-        _tell_bent_winds(bent)
+        tell_bent_winds(bent)
+        tell_night(job.requests)
         frames = "1 frame" if len(job.frames) == 1 else f"{len(job.frames)} frames"
         print(f"{frames} of {job.requests[0].width} px into {job.folder}", flush=True)
-        _tell_strangers(job, strangers)
+        tell_strangers(job, strangers)
     started = time.perf_counter()
     result = bake(
         job,
@@ -217,11 +221,16 @@ def _frame(arguments: argparse.Namespace, load: LoadRenderer) -> None:
     threads, folder = _threads(arguments), _bundle_folder(arguments)
     bundle = load_bundle(folder)
     (request,) = sky.requests([number], bundle)
+    if arguments.out.suffix.lower() in OTHER_PICTURES:
+        raise RequestError(
+            f"--out is {arguments.out}.", "Give an .exr file or a folder; --png adds a picture beside it."
+        )
     path = arguments.out if arguments.out.suffix == ".exr" else arguments.out / f"sky_{number:04d}.exr"
     preview = path.with_suffix(".png")
     for file in (path, preview) if arguments.png else (path,):
         _check_file(file)
-    _tell_bent_winds(sky.bent_winds(bundle))
+    tell_bent_winds(sky.bent_winds(bundle))
+    tell_night([request])
     radiance = load(folder, threads).render(request)
     prepare_folder(path.parent)
     digest = request_digest(request, bundle.identity, engine_identity())
@@ -286,15 +295,3 @@ def _check_file(path: Path) -> None:
     if folder:
         raise OutputError(f"{path} is a folder.", "Give --out the name of a file.")
     check_folder(path.parent)
-
-
-def _tell_strangers(job: SkyJob, strangers: tuple[int, ...]) -> None:
-    """Say that frames of another sky stay beside these, so that nobody takes all for one sequence."""
-    if strangers:
-        print(f"note: frames {frames_in_words(strangers)} in {job.folder} are of another sky and stay", flush=True)
-
-
-def _tell_bent_winds(motions: Sequence[LoopMotion]) -> None:
-    """Say how a loop changes the wind, so that nobody looks for the fault elsewhere."""
-    for motion in motions:
-        print(f"loop: {motion.in_words()}", flush=True)

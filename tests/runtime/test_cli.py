@@ -111,6 +111,8 @@ def test_frame_equals_the_baked_one_and_makes_a_preview(run: Run, tmp_path: Path
     assert png[:8] == b"\x89PNG\r\n\x1a\n" and struct.unpack(">II", png[16:24]) == (64, 32)
     assert run("frame", "--width", 64, "--out", tmp_path / "g") == 0
     assert (tmp_path / "g" / "sky_0001.exr").is_file()
+    assert run("frame", "--width", 64, "--out", tmp_path / "my.png") == 2  # nor a folder of that name
+    assert not (tmp_path / "my.png").exists()
 
 
 def test_a_bright_sun_is_written_as_float(run: Run, tmp_path: Path, renderer: Any) -> None:

@@ -68,6 +68,13 @@ def test_one_frame_equals_the_baked_one(
     assert (tmp_path / "a.exr").read_bytes() == (tmp_path / "out" / "sky_0003.exr").read_bytes()
 
 
+def test_a_night_is_told(requests: Callable[..., list[SkyRequest]], capsys: pytest.CaptureFixture[str]) -> None:
+    requests("--frames", "1-2", "--sun-elevation", "-14.5")
+    assert "2 of 2 frames are dark: the sun stands up to 14.5 degrees below" in capsys.readouterr().out
+    requests("--frames", "1-2", "--sun-elevation", "-7.9")
+    assert "dark" not in capsys.readouterr().out
+
+
 REFUSALS = {
     "--latitude and --longitude are missing": GOLDEN[:2],
     "--longitude is missing": GOLDEN[:4],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from trainer.networks.procedural_field import FIELD_LATTICE, ProceduralField, fi
 from trainer.networks.vertical_profile import VerticalProfile
 from trainer.training.field import FieldConfig, load_field, train_field
 from trainer.training.field_patches import held_out_sites, load_patches
+from trainer.training.run import run as run_training
 
 WINDOW = 64
 
@@ -233,6 +235,12 @@ def test_sites_to_hold_out_follow_the_captures(tmp_path: Path) -> None:
         assert set(load_patches(data, (chosen,), held)) == {"near", "mid"}
     with pytest.raises(CaptureError, match="missing"):
         held_out_sites(tmp_path / "none.npz", ())
+
+
+def test_training_names_what_a_stage_lacks_and_what_can_go_on(tmp_path: Path) -> None:
+    planes(tmp_path / "planes.npz")
+    with pytest.raises(CaptureError, match=r"timelapse.npz is missing.*timelapse/DAY.*leave it out: --only field\."):
+        run_training(argparse.Namespace(recipe="smoke", max_minutes=None, data=tmp_path, only=None))
 
 
 def test_missing_or_empty_captures_are_refused(tmp_path: Path) -> None:

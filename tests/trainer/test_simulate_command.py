@@ -23,7 +23,8 @@ from trainer.simulate.simulated_captures import plan_captures
 @pytest.mark.parametrize(
     ("words", "named"),
     [
-        (["--captures", "-1"], "-1 captures"), (["--sequences", "1", "--sequence-frames", "0"], "0 frames"),
+        (["--captures", "0"], "0 captures"), (["--captures", "-1"], "-1 captures"),
+        (["--sequences", "1", "--sequence-frames", "0"], "0 frames"),
         (["--captures", "1", "--disc", "50"], "disc 50"), (["--captures", "1", "--window", "100"], "window 100"),
         (["--captures", "1", "--step-s", "nan"], "nan"), (["--captures", "1", "--seed", "-2"], "seed -2"),
         (["--captures", "1", "--workers", "0"], "0 workers"), (["--captures", "1", "--max-minutes", "-1"], "-1"),
@@ -43,6 +44,16 @@ def test_bad_numbers_are_one_line_and_exit_code_2(
     told = capsys.readouterr().err
     assert named in told and told.count("\n") == 1 and told.startswith("trainer simulate:")
     assert not (tmp_path / "out").exists()  # nothing was begun
+
+
+def test_a_folder_keeps_to_one_disc(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["simulate", "--window", "128", "--spp", "16", "--out", str(tmp_path)]
+    assert main([*words, "--frames", "1", "--disc", "32"]) == 0
+    capsys.readouterr()
+    for frames in ("1", "2"):
+        assert main([*words, "--frames", frames, "--disc", "48"]) == 2
+        assert "holds skies on discs of 32 pixels, not 48" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "simulated").iterdir()] == ["sky_00000.npz"]
 
 
 def test_both_parts_share_one_deadline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ from .capture_series import STEP_S, CaptureSeries, plan_series, simulate_capture
 from .formula_error import write_errors
 from .reference import TraceOptions
 from .side_by_side import check_workers, draw_side_by_side
-from .simulated_sky import simulate_sky
+from .simulated_sky import load_sky, simulate_sky
 from .volume_states import VolumeMaker, draw_state
 
 FOLDER = "simulated"
@@ -40,8 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     parser.add_argument("--frames", type=int, help=f"path-traced skies in OUT/{FOLDER} when done ({FRAMES})")
     parser.add_argument("--errors", action="store_true", help="state the formula's error on these skies as a table")
-    parser.add_argument("--captures", type=int, default=0, help=f"marched captures in OUT/{CAPTURES} when done")
-    parser.add_argument("--sequences", type=int, default=0, help="marched sequences there when done")
+    parser.add_argument("--captures", type=int, help=f"marched captures in OUT/{CAPTURES} when done")
+    parser.add_argument("--sequences", type=int, help="marched sequences there when done")
     parser.add_argument("--sequence-frames", type=int, default=24, help="frames of a sequence (24)")
     parser.add_argument("--step-s", type=float, default=STEP_S, help=f"sky seconds between its frames ({STEP_S:g})")
     parser.add_argument("--out", type=Path, required=True, help="data folder")
@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     begin = time.monotonic()
     folder, workers = arguments.out / FOLDER, arguments.workers
-    marched = arguments.captures != 0 or arguments.sequences != 0
+    marched = arguments.captures is not None or arguments.sequences is not None
     traced = arguments.frames is not None or not (marched or arguments.errors)
     frames = FRAMES if arguments.frames is None else arguments.frames
     disc = DISC if arguments.disc is None else arguments.disc
@@ -76,8 +76,8 @@ def run(arguments: argparse.Namespace) -> int:
     series = None
     if marched:
         series = CaptureSeries(
-            captures=arguments.captures,
-            sequences=arguments.sequences,
+            captures=arguments.captures or 0,
+            sequences=arguments.sequences or 0,
             sequence_frames=arguments.sequence_frames,
             step_s=arguments.step_s,
             seed=arguments.seed,
@@ -139,6 +139,18 @@ def check_frames(frames: int, seed: int, disc: int, spp: int, window: int) -> No
         raise RequestError(f"The seed is {seed}.", "Give 0 or more.")
 
 
+def _check_one_disc(folder: Path, disc: int) -> None:
+    """Raise RequestError if the folder holds skies on discs of another width."""
+    first = min((path for path in folder.glob("sky_*.npz") if path.is_file()), default=None)
+    if first is None:
+        return
+    held = load_sky(first).features.shape[-1]
+    if held != disc:
+        raise RequestError(
+            f"{folder} holds skies on discs of {held} pixels, not {disc}.", f"Give --disc {held} or another --out."
+        )
+
+
 def simulate(
     out: Path,
     frames: int,
@@ -158,7 +170,7 @@ def simulate(
     Raises
     ------
     RequestError
-        If a number makes no sense.
+        If a number makes no sense, or the folder holds skies of another ``disc``.
     OutputError
         If the folder cannot be written.
     """
@@ -169,6 +181,7 @@ def simulate(
     except OSError as error:
         raise output_error(out, error) from error
     missing = [i for i in range(frames) if not shard_path(out, i).is_file()]
+    _check_one_disc(out, disc)
     tasks = [(shard_path(out, i), seed, i, disc, spp, window) for i in missing]
     draw_side_by_side(_draw, tasks, workers=workers, max_minutes=max_minutes)
     return sum(shard_path(out, i).is_file() for i in range(frames))

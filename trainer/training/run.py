@@ -19,6 +19,12 @@ from .shade import train_shade
 from .weather import train_weather
 
 STAGES = ("weather", "shade", "field")
+_SOURCES = {
+    "weather": "Put days into CAPTURES/timelapse/DAY and run 'python -m trainer ingest CAPTURES --out {data}'.",
+    "shade": "Run 'python -m trainer simulate --out {data}'.",
+    "field": "Run 'python -m trainer ingest CAPTURES --out {data}' with HDR panoramas.",
+}
+"""Where the data of each stage comes from."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,9 +53,10 @@ def run(arguments: argparse.Namespace) -> int:
     needed = {"weather": data / "timelapse.npz", "shade": data / "simulated", "field": data / "planes.npz"}
     for stage in stages:
         if not needed[stage].exists():
+            others = " ".join(f"--only {name}" for name in stages if needed[name].exists())
             raise CaptureError(
-                f"{needed[stage]} is missing.",
-                f"Run 'python -m trainer ingest CAPTURES --out {data}' and 'python -m trainer simulate --out {data}'.",
+                f"{needed[stage]} is missing, which {stage} learns from.",
+                f"{_SOURCES[stage].format(data=data)}{f' Or leave it out: {others}.' if others else ''}",
             )
     torch.set_num_threads(arguments.threads)
     out: Path = arguments.out or Path("runs") / chosen.name
