@@ -13,12 +13,10 @@ from skygen_addon.core.atmosphere import (
     clear_sky,
     rayleigh_phase,
     repeated_aerosol_phase,
-    sky_radiance,
     sky_view_coordinates,
 )
 from skygen_addon.core.errors import RequestError
 from skygen_addon.core.geometry import REC709_LUMINANCE, direction_from_angles
-from skygen_addon.core.scattering import skylight
 
 REFERENCE = Air()
 
@@ -29,45 +27,6 @@ def _sky(elevation_deg: float, air: Air = REFERENCE):
 
 def _row(elevation_deg: float) -> int:
     return round((1 - np.sqrt(elevation_deg / 90)) * (SKY_VIEW_SHAPE[0] - 1))
-
-
-def _diffuse_spectrum(sun_elevation: float, air: Air) -> np.ndarray:
-    """Diffuse horizontal irradiance per unit of solar irradiance, (8,), by a quadrature of its own."""
-    node, weight = np.polynomial.legendre.leggauss(24)
-    sine, weight = 0.5 * (node + 1), 0.5 * weight
-    azimuth = (np.arange(24) + 0.5) * np.pi / 24
-    elevation = np.arcsin(sine)
-    parts = skylight(0.0, elevation, azimuth, sun_elevation, air, 80)
-    cosine = np.cos(sun_elevation) * np.outer(np.cos(elevation), np.cos(azimuth))
-    cosine = cosine + np.sin(sun_elevation) * sine[:, None]
-    radiance = sky_radiance(parts, cosine)
-    return np.einsum("e,eaw->w", 2 * np.pi * weight * sine, radiance) / azimuth.size
-
-
-def _photons(depth: float, cosine: float, albedo: float, count: int = 200_000) -> float:
-    """Diffuse irradiance under a plane-parallel Rayleigh layer by Monte Carlo, per unit of light across the beam."""
-    rng = np.random.default_rng(1)
-    mu, tau = np.full(count, -cosine), np.zeros(count)
-    weight, alive, diffuse, scattered = np.ones(count), np.ones(count, bool), 0.0, np.zeros(count, bool)
-    for _ in range(60):
-        tau = tau - np.log(rng.random(count)) * -mu
-        ground = alive & (tau >= depth)
-        diffuse += (weight * (ground & scattered)).sum()
-        weight = np.where(ground, weight * albedo, weight)
-        bounce = np.sqrt(rng.random(count))
-        alive &= tau > 0
-        angle = 2 * rng.random((4, count)) - 1  # rejection from 1 + cos^2, four tries, the last one kept
-        keep = rng.random((4, count)) * 2 < 1 + angle**2
-        turn = np.where(keep[0], angle[0], np.where(keep[1], angle[1], np.where(keep[2], angle[2], angle[3])))
-        phi = 2 * np.pi * rng.random(count)
-        next_mu = mu * turn + np.sqrt((1 - mu**2) * (1 - turn**2)) * np.cos(phi)
-        mu = np.where(ground, bounce, next_mu)
-        tau = np.minimum(tau, depth)
-        scattered |= alive
-        alive &= weight > 1e-4
-        if not alive.any():
-            break
-    return diffuse / count * cosine
 
 
 def test_phase_functions_integrate_to_one() -> None:
@@ -146,36 +105,6 @@ def test_reference_card_is_white_and_its_constant_is_the_models() -> None:
     xyz = card @ np.linalg.inv(spectrum.xyz_to_project())
     assert xyz == pytest.approx(spectrum.REFERENCE_CARD_XYZ, rel=3e-3)
     assert 683 * xyz[1] * np.pi == pytest.approx(105_000, rel=0.05)  # lux, clear sky and sun at 60 degrees
-
-
-@pytest.mark.parametrize(("haze", "elevation_deg", "direct", "diffuse"), [
-    (1.0, 20, 2.063, 0.3077), (1.0, 60, 3.036, 0.4705), (4.0, 20, 0.882, 0.5445), (4.0, 60, 2.159, 1.0830),
-])  # fmt: skip
-def test_irradiance_agrees_with_spctrl2(haze: float, elevation_deg: float, direct: float, diffuse: float) -> None:
-    """Bird & Riordan 1986 (pvlib 0.16, same aerosol, ozone, albedo and solar spectrum): W m^-2 over 49.57, photopic."""
-    sky = _sky(elevation_deg, Air(haze=haze, ground_albedo=(0.16, 0.16, 0.16)))
-    assert sky.sun_irradiance @ REC709_LUMINANCE == pytest.approx(direct, rel=0.02)
-    assert sky.sky_irradiance @ REC709_LUMINANCE == pytest.approx(diffuse, rel=0.12)  # it is a fit itself
-
-
-@pytest.mark.parametrize("albedo", [0.0, 0.8])
-def test_diffuse_light_agrees_with_monte_carlo(albedo: float) -> None:
-    """Pure molecular air at 400 nm against plane-parallel photons, 3 %: higher orders are isotropic here."""
-    air = Air(haze=0.0, ozone_du=0.0, ground_albedo=(albedo, albedo, albedo))
-    for elevation_deg in (30, 60):
-        elevation = np.deg2rad(elevation_deg)
-        depth = float(spectrum.rayleigh_optical_depth(spectrum.WAVELENGTHS_NM[:1])[0])
-        truth = _photons(depth, float(np.sin(elevation)), albedo)
-        assert _diffuse_spectrum(elevation, air)[0] == pytest.approx(truth, rel=0.03)
-
-
-def test_no_more_light_than_arrives() -> None:
-    """Over black ground direct and diffuse light stay below what falls on the atmosphere; scattering only removes."""
-    for haze in (0.0, 1.0, 20.0):
-        air = Air(haze=haze, ground_albedo=(0.0, 0.0, 0.0))
-        for elevation in np.deg2rad([10, 40, 90]):
-            total = _diffuse_spectrum(elevation, air) + sun_transmittance(0.0, elevation, air) * np.sin(elevation)
-            assert (total < np.sin(elevation)).all()
 
 
 def test_irradiance_is_that_of_the_table() -> None:

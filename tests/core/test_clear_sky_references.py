@@ -1,4 +1,4 @@
-"""Clear sky against values of two other renderers: Blender's sky, stored here, and photons, stored beside this file."""
+"""Clear sky against other models: Blender's sky and SPCTRL2, stored here, and photons, stored beside this file."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from skygen_addon.core import spectrum
-from skygen_addon.core.air import Air
+from skygen_addon.core.air import Air, sun_transmittance
 from skygen_addon.core.atmosphere import SKY_VIEW_SHAPE, clear_sky, sky_radiance, sky_view_coordinates
-from skygen_addon.core.geometry import direction_from_angles
+from skygen_addon.core.geometry import REC709_LUMINANCE, direction_from_angles
 from skygen_addon.core.scattering import skylight
 
 BLENDER_ELEVATIONS_DEG = (78.046875, 40.078125, 16.171875, 4.921875)
@@ -55,7 +55,7 @@ def test_luminance_is_near_blenders(sun_deg: int, measured: float) -> None:
     assert np.sqrt((error**2).mean()) < measured + 0.01
 
 
-def _photons(haze: float, sun_deg: float) -> list[dict]:
+def _stored(haze: float, sun_deg: float) -> list[dict]:
     """The stored skies of a haze and a sun, one for each wavelength."""
     found = [sky for sky in PHOTONS["skies"] if (sky["haze"], sky["sun_deg"]) == (haze, sun_deg)]
     assert len(found) == 2
@@ -86,8 +86,77 @@ def test_skylight_is_near_the_photons(haze: float, sun_deg: float) -> None:
     elevation, azimuth = (np.deg2rad(PHOTONS[f"view_{name}_deg"]) for name in ("elevations", "azimuths"))
     views = _spectral_sky(elevation, azimuth, float(np.deg2rad(sun_deg)), haze)
     wrong, rms = ERRORS[haze, sun_deg]
-    for photons in _photons(haze, sun_deg):
+    for photons in _stored(haze, sun_deg):
         at = list(spectrum.WAVELENGTHS_NM).index(photons["wavelength_nm"])
         assert irradiance[at] == pytest.approx(photons["irradiance"], rel=wrong + 0.01)
         error = views[..., at] / np.array(photons["radiance"]) - 1
         assert np.sqrt((error**2).mean()) < rms + 0.01
+
+
+def _diffuse_spectrum(sun_elevation: float, air: Air) -> np.ndarray:
+    """Diffuse horizontal irradiance per unit of solar irradiance, (8,), by a quadrature of its own."""
+    node, weight = np.polynomial.legendre.leggauss(24)
+    sine, weight = 0.5 * (node + 1), 0.5 * weight
+    azimuth = (np.arange(24) + 0.5) * np.pi / 24
+    elevation = np.arcsin(sine)
+    parts = skylight(0.0, elevation, azimuth, sun_elevation, air, 80)
+    cosine = np.cos(sun_elevation) * np.outer(np.cos(elevation), np.cos(azimuth))
+    cosine = cosine + np.sin(sun_elevation) * sine[:, None]
+    radiance = sky_radiance(parts, cosine)
+    return np.einsum("e,eaw->w", 2 * np.pi * weight * sine, radiance) / azimuth.size
+
+
+def _photons(depth: float, cosine: float, albedo: float, count: int = 200_000) -> float:
+    """Diffuse irradiance under a plane-parallel Rayleigh layer by Monte Carlo, per unit of light across the beam."""
+    rng = np.random.default_rng(1)
+    mu, tau = np.full(count, -cosine), np.zeros(count)
+    weight, alive, diffuse, scattered = np.ones(count), np.ones(count, bool), 0.0, np.zeros(count, bool)
+    for _ in range(60):
+        tau = tau - np.log(rng.random(count)) * -mu
+        ground = alive & (tau >= depth)
+        diffuse += (weight * (ground & scattered)).sum()
+        weight = np.where(ground, weight * albedo, weight)
+        bounce = np.sqrt(rng.random(count))
+        alive &= tau > 0
+        angle = 2 * rng.random((4, count)) - 1  # rejection from 1 + cos^2, four tries, the last one kept
+        keep = rng.random((4, count)) * 2 < 1 + angle**2
+        turn = np.where(keep[0], angle[0], np.where(keep[1], angle[1], np.where(keep[2], angle[2], angle[3])))
+        phi = 2 * np.pi * rng.random(count)
+        next_mu = mu * turn + np.sqrt((1 - mu**2) * (1 - turn**2)) * np.cos(phi)
+        mu = np.where(ground, bounce, next_mu)
+        tau = np.minimum(tau, depth)
+        scattered |= alive
+        alive &= weight > 1e-4
+        if not alive.any():
+            break
+    return diffuse / count * cosine
+
+
+@pytest.mark.parametrize(("haze", "elevation_deg", "direct", "diffuse"), [
+    (1.0, 20, 2.063, 0.3077), (1.0, 60, 3.036, 0.4705), (4.0, 20, 0.882, 0.5445), (4.0, 60, 2.159, 1.0830),
+])  # fmt: skip
+def test_irradiance_agrees_with_spctrl2(haze: float, elevation_deg: float, direct: float, diffuse: float) -> None:
+    """Bird & Riordan 1986 (pvlib 0.16, same aerosol, ozone, albedo and solar spectrum): W m^-2 over 49.57, photopic."""
+    sky = clear_sky(float(np.deg2rad(elevation_deg)), Air(haze=haze, ground_albedo=(0.16, 0.16, 0.16)))
+    assert sky.sun_irradiance @ REC709_LUMINANCE == pytest.approx(direct, rel=0.02)
+    assert sky.sky_irradiance @ REC709_LUMINANCE == pytest.approx(diffuse, rel=0.12)  # it is a fit itself
+
+
+@pytest.mark.parametrize("albedo", [0.0, 0.8])
+def test_diffuse_light_agrees_with_monte_carlo(albedo: float) -> None:
+    """Pure molecular air at 400 nm against plane-parallel photons, 3 %: higher orders are isotropic here."""
+    air = Air(haze=0.0, ozone_du=0.0, ground_albedo=(albedo, albedo, albedo))
+    for elevation_deg in (30, 60):
+        elevation = np.deg2rad(elevation_deg)
+        depth = float(spectrum.rayleigh_optical_depth(spectrum.WAVELENGTHS_NM[:1])[0])
+        truth = _photons(depth, float(np.sin(elevation)), albedo)
+        assert _diffuse_spectrum(elevation, air)[0] == pytest.approx(truth, rel=0.03)
+
+
+def test_no_more_light_than_arrives() -> None:
+    """Over black ground direct and diffuse light stay below what falls on the atmosphere; scattering only removes."""
+    for haze in (0.0, 1.0, 20.0):
+        air = Air(haze=haze, ground_albedo=(0.0, 0.0, 0.0))
+        for elevation in np.deg2rad([10, 40, 90]):
+            total = _diffuse_spectrum(elevation, air) + sun_transmittance(0.0, elevation, air) * np.sin(elevation)
+            assert (total < np.sin(elevation)).all()

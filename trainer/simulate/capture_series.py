@@ -38,8 +38,8 @@ FOLDER = "simulated_captures"
 """Where simulated captures lie inside a data folder."""
 WINDOW = 256
 """Texels of the field's windows: half of the exported field's, as for ``--frames``. Each time that the wind has carried
-clouds over a step of the windows (1.6 km), cloud edges near the finest window's rim jump: a tenth of the pixels at 25
-to 37 degrees of elevation; with 512 texels none above 25 degrees."""
+clouds over a step of the windows (1.6 km), cloud edges near the finest window's rim jump, about half-way up the sky;
+with 512 texels lower down."""
 MOST = SEQUENCE_STREAM - CAPTURE_STREAM
 """Captures, or sequences, of one series."""
 STEP_S = 10.0

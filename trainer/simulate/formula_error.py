@@ -112,11 +112,7 @@ def error_rows(skies: Iterable[SimulatedSky]) -> list[SunRow]:
 
 def _maps(sky: SimulatedSky) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Luminance by formula and by reference and opacity (1, 1, n, n), view depth of patches, sun elevation (1,)."""
-    light = torch.from_numpy(sky.light)
-    formula, reference = (
-        luminance(torch.einsum("lij,lc->cij", torch.from_numpy(scatter), light)[None])
-        for scatter in (sky.formula, sky.reference)
-    )
+    formula, reference = (luminance(sky.cloud_light(name)[None]) for name in ("formula", "reference"))
     opacity = torch.from_numpy(sky.opacity)[None, None]
     features = dict(zip(SHADE_CHANNELS, sky.features.astype(np.float32), strict=True))
     depth = torch.from_numpy(np.expm1(features["view_depth_low"]) + np.expm1(features["view_depth_high"]))[None, None]

@@ -50,6 +50,11 @@ class SimulatedSky:
     state: dict[str, Any]
     """Request and grain, for people and for drawing the sky again."""
 
+    def cloud_light(self, name: str) -> torch.Tensor:
+        """Radiance (3, n, n) of both layers under the sky's own light, by "formula" or "reference"."""
+        scatter = torch.from_numpy(getattr(self, name))  # 6 n n
+        return torch.einsum("lij,lc->cij", scatter, torch.from_numpy(self.light))
+
     def save(self, path: Path) -> None:
         """Write one npz file, whole or not at all."""
         with whole_file(path) as temporary, open(temporary, "wb") as file:

@@ -23,7 +23,7 @@ from skygen_addon.core.signatures import SHADE, SHADE_CHANNELS
 from skygen_addon.core.whole_file import whole_file
 from trainer.networks.onnx_export import export_graph
 from trainer.networks.shade import Shade
-from trainer.simulate.simulated_sky import SimulatedSky, load_sky
+from trainer.simulate.simulated_sky import load_sky
 
 from .shade_figures import draw_sheet, measure_shade, plot_losses
 
@@ -101,15 +101,9 @@ def load_shade_data(data_dir: Path) -> tuple[ShadeData, list[int], list[int]]:
     skies = [load_sky(file) for file in files]
     with torch.no_grad():
         pooled = torch.cat([network.pooled(torch.from_numpy(s.features.astype(np.float32))[None]) for s in skies])
-    formula, reference = (torch.stack([_lit(s, name) for s in skies]) for name in ("formula", "reference"))
+    formula, reference = (torch.stack([s.cloud_light(name) for s in skies]) for name in ("formula", "reference"))
     opacity = torch.stack([torch.from_numpy(s.opacity)[None] for s in skies])
     return ShadeData(pooled, formula, reference, opacity, [s.state for s in skies]), training, held_out
-
-
-def _lit(sky: SimulatedSky, name: str) -> Tensor:
-    """Cloud radiance (3, n, n) of both layers under the sky's own light."""
-    scatter = torch.from_numpy(getattr(sky, name))  # 6 n n
-    return torch.einsum("lij,lc->cij", scatter, torch.from_numpy(sky.light))
 
 
 def deviance(data: ShadeData, log_correction: Tensor) -> Tensor:
