@@ -59,6 +59,17 @@ def atlas_grid(position_km: Tensor, texel_km: Tensor, window: int, levels: int, 
     return torch.stack([column * (2.0 / window) - 1, row * (2.0 / (levels * window)) - 1], dim=-1)
 
 
+def window_scale(position_km: Tensor, texel_km: Tensor, window: int, levels: int) -> Tensor:
+    """How many times wider than the finest a texel of the window is that holds a position (..., 2), shape (...)."""
+    texels = position_km.abs() / texel_km
+    reach = torch.maximum(texels[..., 0], texels[..., 1])
+    scale = torch.ones_like(reach)
+    for level in range(1, levels):
+        beyond = reach >= (window / 2 - INSET_TEXELS) * float(WINDOW_FACTOR ** (level - 1))
+        scale = torch.where(beyond, torch.full_like(scale, float(WINDOW_FACTOR**level)), scale)
+    return scale
+
+
 def sample(maps: Tensor, grid: Tensor, mode: str = "bilinear") -> Tensor:
     """``grid_sample`` as all atlases are read: outside there is nothing."""
     return functional.grid_sample(maps, grid, mode=mode, padding_mode="zeros", align_corners=False)

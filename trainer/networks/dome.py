@@ -9,18 +9,15 @@ a cloud's outline is linear, so the dome knows where within a step a ray enters 
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 
 from skygen_addon.core.detail import TILE_TEXELS, WAVELENGTH_TEXELS
-from skygen_addon.core.sunlight_passes import HORIZON_FADE_RAD
 
 from .atlas import atlas_grid, sample, sample_gaps
-from .cloud_light import between, between_from_beneath, sky_share, sun_source
+from .cloud_light import sky_share, sun_source
 from .shells import shell_distance_km
+from .sun_march import OnAtlas, depths_at, sun_slope
 from .sunlight import SHARPNESS, sharpened
 
 DETAIL_EROSION = 0.06
@@ -100,18 +97,17 @@ class Dome(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
         h, w = direction.shape[0], direction.shape[1]
         rays, window = h * w, outline.shape[3]
-        gaps, levels = occupancy.shape[0], occupancy.shape[2] // occupancy.shape[3]
+        levels = occupancy.shape[2] // occupancy.shape[3]
         view = direction.reshape(rays, 3)
         sin_elevation = view[:, 2].clamp(0.0, 1.0)  # p
         on_plane = view[:, :2] @ plane_matrix.transpose(0, 1)  # p 2, of a km along the ray
 
-        def on_atlas(distance_km: Tensor, plane: Tensor) -> Tensor:
-            position = distance_km[..., None] * plane + plane_offset_km
-            return atlas_grid(position, texel_km, window, levels, self.repeat)
+        def on_atlas(position_km: Tensor) -> Tensor:
+            return atlas_grid(position_km, texel_km, window, levels, self.repeat)
 
         tile = (footprint_rad, detail, detail_strength, detail_offset_km, texel_km)
         height, distance, edge, extinction = self.samples(
-            outline, occupancy, shell_km, substep, sin_elevation, on_plane, on_atlas, tile
+            outline, occupancy, shell_km, substep, sin_elevation, on_plane, plane_offset_km, on_atlas, tile
         )
         # Optical depth of each step, and the share of the ray's light that it scatters.
         base = shell_distance_km(sin_elevation[None], shell_km[:1, None])  # 1 p
@@ -138,18 +134,22 @@ class Dome(nn.Module):
 
         previous = (step - 1).clamp(min=0)
         here_height = height[previous, 0] + (height[step, 0] - height[previous, 0]) * inside
-        gap = (step // substep.shape[0]).clamp(max=gaps - 1)
-        gap = torch.where(here_height < shell_km[gap], (gap - 1).clamp(min=0), gap)
-        f = ((here_height - shell_km[gap]) / (shell_km[gap + 1] - shell_km[gap])).clamp(0.0, 1.0)
-        depths = sample_gaps(light, on_atlas(at(distance), on_plane[ray]), gap.to(torch.float32), gaps)  # 4 q
-        beneath = (0.5 - sun_direction[2] * (0.5 / math.sin(HORIZON_FADE_RAD))).clamp(0.0, 1.0)
-        beneath = beneath * beneath * (3 - 2 * beneath)  # as core.sunlight_passes.share_above
-        lowest = (gap == 0).to(torch.float32)
-        sun_depth = between_from_beneath(depths[0], depths[1], f, lowest, beneath)
-        above = between(depths[2], depths[3], f)
+        slope, cos_angle = sin_elevation[ray], (view * sun_direction).sum(-1)[ray]
+        here_km = at(distance)
+        sun_depth, above = depths_at(
+            outline,
+            light,
+            here_km[:, None] * on_plane[ray] + plane_offset_km,
+            here_height,
+            sun_slope(sun_direction, cos_angle, here_km),
+            shell_km,
+            texel_km,
+            plane_matrix @ sun_direction[:2],
+            sun_direction,
+            on_atlas,
+        )
         density = extinction.reshape(-1)[place] * sharpened(at(edge))
         below = density * (here_height - shell_km[0])  # as if the cloud were uniform down to its base
-        slope, cos_angle = sin_elevation[ray], (view * sun_direction).sum(-1)[ray]
         lit = weight.reshape(-1)[place]
 
         def gathered(values: Tensor) -> Tensor:
@@ -174,7 +174,8 @@ class Dome(nn.Module):
         substep: Tensor,
         sin_elevation: Tensor,
         on_plane: Tensor,
-        on_atlas: Callable[[Tensor, Tensor], Tensor],
+        plane_offset_km: Tensor,
+        on_atlas: OnAtlas,
         tile: tuple[Tensor, Tensor, Tensor, Tensor, Tensor],
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Samples along all rays: height (s, 1), and distance, outline and greatest extinction (s, p).
@@ -186,7 +187,7 @@ class Dome(nn.Module):
         gap_km = shell_km[1:] - shell_km[:-1]  # g
         height = (shell_km[:-1, None] + gap_km[:, None] * substep).reshape(gaps * steps, 1)  # s 1
         distance = shell_distance_km(sin_elevation[None], height)  # s p
-        grid = on_atlas(distance, on_plane)  # s p 2
+        grid = on_atlas(distance[..., None] * on_plane + plane_offset_km)  # s p 2
         cells = sample(occupancy, grid.reshape(gaps, steps, rays, 2), "nearest")  # g 1 m p
         place = indices_of(cells.reshape(gaps * steps * rays) > LEAST_FILL)  # q
         step, ray = place // rays, place % rays

@@ -28,8 +28,8 @@ from .cloud_volume import CloudVolume
 from .reference import TraceOptions, trace_reference
 from .volume_states import SkyState, VolumeMaker
 
-FORMAT = 1
-"""Version of the shard format."""
+FORMAT = 2
+"""Version of the shards: of their arrays, and of the engine's light and the tracing that fill them."""
 
 
 @dataclass(frozen=True)
