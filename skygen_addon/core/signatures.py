@@ -154,7 +154,7 @@ DOME = GraphSignature(
         Tensor("outline", (1, len(OUTLINE_CHANNELS), "gLN", "N"), "the sunlight graph's output"),
         Tensor("light", (1, len(LIGHT_CHANNELS), "gLN", "N"), "the sunlight graph's output"),
         Tensor("occupancy", ("g", 1, "Ln", "n"), "the sunlight graph's output"),
-        Tensor("detail", (1, 2, "d", "d"), "tileable detail octaves, zero mean, unit variance"),
+        Tensor("detail", (1, "c", "d", "d"), "tileable detail octaves, zero mean, unit variance, see core.detail"),
         Tensor("detail_strength", (), "0 turns detail off"),
         Tensor("shell_km", ("k",), "height above the camera"),
         Tensor("texel_km", (), "finest texel"),

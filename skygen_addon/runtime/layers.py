@@ -24,8 +24,8 @@ STEP_TEXELS, STEP_PIXELS = 1.4, 0.7
 LEAST_SUBSTEPS, MOST_SUBSTEPS = 3, 16
 READ_SHARE = 0.43
 """Share of a window's side that is surely read around the camera, which stands up to half a snap off its centre."""
-DETAIL_STRENGTH = 0.4
-"""Deviation of log extinction in each detail octave."""
+DETAIL_STRENGTH = 1.0
+"""How far detail displaces outlines, relative to trainer.networks.dome_detail."""
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ from torch import Tensor
 
 from skygen_addon.core.geometry import direction_from_angles
 from skygen_addon.core.request import LayerRequest, SkyRequest
-from trainer.networks.atlas import atlas_grid
+from trainer.networks.atlas import places_on_atlas
 from trainer.networks.shells import EARTH_RADIUS_KM
 from trainer.networks.sun_march import depths_at, sun_slope
 from trainer.networks.sunlight import Sunlight, gap_tables
@@ -154,18 +154,17 @@ def seen_depth(volume: CloudVolume, position: Tensor) -> Tensor:
     """Depth (n,) toward the sun by which the dome lights positions (3, n)."""
     outline, light, _ = gap_tables(volume.atlas)
     distance = position.norm(dim=0)
+    on_lattice = volume.plane_matrix @ position[:2] + volume.plane_offset_km[:, None]  # 2 n
     with torch.no_grad():
         depth, _ = depths_at(
             outline,
             light,
-            (volume.plane_matrix @ position[:2] + volume.plane_offset_km[:, None]).T,
+            places_on_atlas(*on_lattice, volume.texel_km, volume.window, volume.levels, repeat=False),
             height_km(position),
             sun_slope(volume.sun_direction, (volume.sun_direction @ position) / distance, distance),
             volume.shell_km,
-            volume.texel_km,
             volume.plane_matrix @ volume.sun_direction[:2],
             volume.sun_direction,
-            lambda place_km: atlas_grid(place_km, volume.texel_km, volume.window, volume.levels, repeat=False),
         )
     return depth
 

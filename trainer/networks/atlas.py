@@ -8,6 +8,8 @@ outer texels of each window melt into the next coarser one, so no ring appears a
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as functional
 from torch import Tensor
@@ -20,54 +22,87 @@ MARGIN_TEXELS = 40
 """Texels over which a window melts into the next coarser one."""
 
 
-def atlas_grid(position_km: Tensor, texel_km: Tensor, window: int, levels: int, repeat: bool = True) -> Tensor:
-    """Where an atlas holds lattice positions, in the coordinates of ``grid_sample``.
+@dataclass(frozen=True)
+class AtlasPlaces:
+    """Lattice positions on an atlas, each in the window that holds it; made by :func:`places_on_atlas`."""
+
+    column: Tensor
+    """(...) in the coordinates of ``grid_sample``, -1 to 1 over the atlas's columns."""
+    row: Tensor
+    """(...) the same over all rows."""
+    wider: Tensor
+    """(...) texel of the window that holds the place, in finest texels."""
+    middle: Tensor
+    """(...) row of that window's middle."""
+    texel_km: Tensor
+    """Scalar: finest texel."""
+    window: int
+    """Texels N along a window."""
+    levels: int
+    """Windows L."""
+
+    @property
+    def grid(self) -> Tensor:
+        """Coordinates (..., 2) for :func:`sample`."""
+        return torch.stack([self.column, self.row], dim=-1)
+
+    @property
+    def texel_there_km(self) -> Tensor:
+        """(...) texel of the window that holds the place."""
+        return self.wider * self.texel_km
+
+    def chosen(self, index: Tensor) -> AtlasPlaces:
+        """The places (q,) of some indices into the flattened ones."""
+        column, row, wider, middle = (v.reshape(-1)[index] for v in (self.column, self.row, self.wider, self.middle))
+        return AtlasPlaces(column, row, wider, middle, self.texel_km, self.window, self.levels)
+
+    def moved(self, east_km: Tensor, north_km: Tensor) -> Tensor:
+        """Coordinates (..., 2) a small step (...) away on the lattice; steps end at the window's rim."""
+        limit = 1 - 1 / self.window
+        per_km = 2 / (self.window * self.texel_there_km)
+        column = (self.column + east_km * per_km).clamp(-limit, limit)
+        row = (self.row - self.middle) * self.levels - north_km * per_km
+        return torch.stack([column, row.clamp(-limit, limit) / self.levels + self.middle], dim=-1)
+
+
+def places_on_atlas(
+    east_km: Tensor, north_km: Tensor, texel_km: Tensor, window: int, levels: int, repeat: bool = True
+) -> AtlasPlaces:
+    """Where an atlas holds lattice positions.
 
     Parameters
     ----------
-    position_km : Tensor, shape (..., 2)
-        Window coordinates (east, north) in km from the common centre.
+    east_km, north_km : Tensor, shape (...)
+        Window coordinates from the common centre.
     texel_km : Tensor, scalar
         Texel of the finest window.
     window, levels : int
         N and L of the atlas.
     repeat : bool
         Repeat the coarsest window beyond its rim; otherwise there is nothing.
-
-    Returns
-    -------
-    Tensor, shape (..., 2)
-        -1 to 1 over the atlas's columns and rows.
     """
-    texels = position_km / texel_km
-    reach = torch.maximum(texels[..., 0].abs(), texels[..., 1].abs())
-    column = texels[..., 0] + window / 2
-    row = window / 2 - texels[..., 1]
+    per_km = 2 / (window * texel_km)  # 1 is the rim of the finest window
+    column, row = east_km * per_km, north_km * per_km
+    reach = torch.maximum(column.abs(), row.abs())
+    limit = 1 - 2 * INSET_TEXELS / window
+    wider, middle = torch.ones_like(reach), torch.full_like(reach, 1 / levels - 1)
     for level in range(1, levels):
-        scale = float(WINDOW_FACTOR**level)
-        inside_finer = reach < (window / 2 - INSET_TEXELS) * float(WINDOW_FACTOR ** (level - 1))
-        column = torch.where(inside_finer, column, texels[..., 0] / scale + window / 2)
-        row = torch.where(inside_finer, row, window / 2 - texels[..., 1] / scale + level * window)
-    beyond = reach >= (window / 2 - INSET_TEXELS) * float(WINDOW_FACTOR ** (levels - 1))
+        beyond = reach >= limit * float(WINDOW_FACTOR ** (level - 1))
+        wider = torch.where(beyond, float(WINDOW_FACTOR**level), wider)
+        middle = torch.where(beyond, (2 * level + 1) / levels - 1, middle)
+    column, row = column / wider, row / wider
+    beyond = reach >= limit * float(WINDOW_FACTOR ** (levels - 1))
     if repeat:
-        period = window - 2 * INSET_TEXELS
-        first = (levels - 1) * window + INSET_TEXELS
-        column = torch.where(beyond, torch.remainder(column - INSET_TEXELS, period) + INSET_TEXELS, column)
-        row = torch.where(beyond, torch.remainder(row - first, period) + first, row)
+        column = torch.where(beyond, torch.remainder(column + limit, 2 * limit) - limit, column)
+        row = torch.where(beyond, limit - torch.remainder(limit - row, 2 * limit), row)
     else:
-        column = torch.where(beyond, torch.full_like(column, -4.0 * window), column)
-    return torch.stack([column * (2.0 / window) - 1, row * (2.0 / (levels * window)) - 1], dim=-1)
+        column = torch.where(beyond, -9.0, column)
+    return AtlasPlaces(column, middle - row / levels, wider, middle, texel_km, window, levels)
 
 
-def window_scale(position_km: Tensor, texel_km: Tensor, window: int, levels: int) -> Tensor:
-    """How many times wider than the finest a texel of the window is that holds a position (..., 2), shape (...)."""
-    texels = position_km.abs() / texel_km
-    reach = torch.maximum(texels[..., 0], texels[..., 1])
-    scale = torch.ones_like(reach)
-    for level in range(1, levels):
-        beyond = reach >= (window / 2 - INSET_TEXELS) * float(WINDOW_FACTOR ** (level - 1))
-        scale = torch.where(beyond, torch.full_like(scale, float(WINDOW_FACTOR**level)), scale)
-    return scale
+def atlas_grid(position_km: Tensor, texel_km: Tensor, window: int, levels: int, repeat: bool = True) -> Tensor:
+    """Grid coordinates (..., 2) of positions (..., 2); as :func:`places_on_atlas`."""
+    return places_on_atlas(position_km[..., 0], position_km[..., 1], texel_km, window, levels, repeat).grid
 
 
 def sample(maps: Tensor, grid: Tensor, mode: str = "bilinear") -> Tensor:

@@ -9,22 +9,18 @@ a cloud's outline is linear, so the dome knows where within a step a ray enters 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
-from skygen_addon.core.detail import TILE_TEXELS, WAVELENGTH_TEXELS
-
-from .atlas import atlas_grid, sample, sample_gaps
+from .atlas import AtlasPlaces, places_on_atlas, sample, sample_gaps
 from .cloud_light import sky_share, sun_source
+from .dome_detail import DetailTile
 from .shells import shell_distance_km
-from .sun_march import OnAtlas, depths_at, sun_slope
+from .sun_march import depths_at, sun_slope
 from .sunlight import SHARPNESS, sharpened
 
-DETAIL_EROSION = 0.06
-"""How much the detail moves a cloud's outline, in shares of its greatest extinction."""
-DETAIL_RADIUS_TEXELS, DETAIL_TURN = 2.0, 0.55
-"""The detail is read along a helix around the vertical (radius, and radians per texel of height), so that
-it does not stand as vertical streaks."""
 LEAST_FILL = 0.15
 """Fill from which a cell may hold cloud; with detail it takes less than the third at which extinction begins."""
 LEAST_WEIGHT = 5e-5
@@ -102,12 +98,14 @@ class Dome(nn.Module):
         sin_elevation = view[:, 2].clamp(0.0, 1.0)  # p
         on_plane = view[:, :2] @ plane_matrix.transpose(0, 1)  # p 2, of a km along the ray
 
-        def on_atlas(position_km: Tensor) -> Tensor:
-            return atlas_grid(position_km, texel_km, window, levels, self.repeat)
+        def places_at(distance_km: Tensor, plane: Tensor) -> AtlasPlaces:
+            east_km = distance_km * plane[:, 0] + plane_offset_km[0]
+            north_km = distance_km * plane[:, 1] + plane_offset_km[1]
+            return places_on_atlas(east_km, north_km, texel_km, window, levels, self.repeat)
 
-        tile = (footprint_rad, detail, detail_strength, detail_offset_km, texel_km)
-        height, distance, edge, extinction = self.samples(
-            outline, occupancy, shell_km, substep, sin_elevation, on_plane, plane_offset_km, on_atlas, tile
+        tile = DetailTile(detail, detail_strength, detail_offset_km, footprint_rad, texel_km)
+        height, distance, edge, extinction, offset = self.samples(
+            outline, occupancy, shell_km, substep, sin_elevation, on_plane, places_at, tile
         )
         # Optical depth of each step, and the share of the ray's light that it scatters.
         base = shell_distance_km(sin_elevation[None], shell_km[:1, None])  # 1 p
@@ -139,14 +137,13 @@ class Dome(nn.Module):
         sun_depth, above = depths_at(
             outline,
             light,
-            here_km[:, None] * on_plane[ray] + plane_offset_km,
+            places_at(here_km, on_plane[ray]),
             here_height,
             sun_slope(sun_direction, cos_angle, here_km),
             shell_km,
-            texel_km,
             plane_matrix @ sun_direction[:2],
             sun_direction,
-            on_atlas,
+            (at(offset[0]), at(offset[1])),
         )
         density = extinction.reshape(-1)[place] * sharpened(at(edge))
         below = density * (here_height - shell_km[0])  # as if the cloud were uniform down to its base
@@ -174,85 +171,39 @@ class Dome(nn.Module):
         substep: Tensor,
         sin_elevation: Tensor,
         on_plane: Tensor,
-        plane_offset_km: Tensor,
-        on_atlas: OnAtlas,
-        tile: tuple[Tensor, Tensor, Tensor, Tensor, Tensor],
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Samples along all rays: height (s, 1), and distance, outline and greatest extinction (s, p).
+        places_at: Callable[[Tensor, Tensor], AtlasPlaces],
+        tile: DetailTile,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, tuple[Tensor, Tensor]]:
+        """Samples along all rays: height (s, 1); distance, outline and greatest extinction (s, p); displacement.
 
         Only occupied cells are looked at; elsewhere outline and extinction are 0. One more sample
-        stands at the top, as dense as the one before it.
+        stands at the top, as dense as the one before it. The detail's displacement (east and north, s p)
+        is 0 in empty cells.
         """
         gaps, steps, rays = occupancy.shape[0], substep.shape[0], sin_elevation.shape[0]
         gap_km = shell_km[1:] - shell_km[:-1]  # g
         height = (shell_km[:-1, None] + gap_km[:, None] * substep).reshape(gaps * steps, 1)  # s 1
         distance = shell_distance_km(sin_elevation[None], height)  # s p
-        grid = on_atlas(distance[..., None] * on_plane + plane_offset_km)  # s p 2
-        cells = sample(occupancy, grid.reshape(gaps, steps, rays, 2), "nearest")  # g 1 m p
+        places = places_at(distance, on_plane)  # s p
+        cells = sample(occupancy, places.grid.reshape(gaps, steps, rays, 2), "nearest")  # g 1 m p
         place = indices_of(cells.reshape(gaps * steps * rays) > LEAST_FILL)  # q
         step, ray = place // rays, place % rays
         gap = step // steps
-        fills = sample_gaps(outline, grid.reshape(-1, 2)[place], gap.to(torch.float32), gaps)  # 3 q
+        far, plane = distance.reshape(-1)[place], on_plane[ray]
+        east, north = tile.displacement(far, height[step, 0], gap_km[gap] / steps, plane, sin_elevation[ray])
+        fills = sample_gaps(outline, places.chosen(place).moved(east, north), gap.to(torch.float32), gaps)  # 3 q
         fill = fills[0] + (fills[1] - fills[0]) * substep[step % steps]
-        noise, variance = self.detail(
-            distance.reshape(-1)[place],
-            height[step, 0],
-            gap_km[gap] / steps,
-            on_plane[ray],
-            sin_elevation[ray],
-            tile,
-        )
-        lift = ((height[step, 0] - shell_km[0]) / gap_km[0]).clamp(0.0, 1.0)  # bases stay flat
-        noise, variance = noise * lift, variance * lift * lift
-        edge = fill + DETAIL_EROSION * noise * (3 * fill).clamp(0.0, 1.0)  # no specks in clear air
-        extinction = fills[2] * torch.exp(noise - 0.5 * variance)
         nothing = torch.zeros_like(distance).reshape(-1)
-        edge = nothing.scatter(0, place, edge).reshape(distance.shape)
-        extinction = nothing.scatter(0, place, extinction).reshape(distance.shape)
+
+        def along_rays(values: Tensor) -> Tensor:
+            filled = nothing.scatter(0, place, values).reshape(distance.shape)
+            return torch.cat([filled, filled[-1:]])  # s p, with the top
+
         top = shell_distance_km(sin_elevation[None], shell_km[-1:, None])  # 1 p
         return (
             torch.cat([height, shell_km[-1:, None]]),
             torch.cat([distance, top]),
-            torch.cat([edge, edge[-1:]]),
-            torch.cat([extinction, extinction[-1:]]),
+            along_rays(fill),
+            along_rays(fills[2]),
+            (along_rays(east), along_rays(north)),
         )
-
-    def detail(
-        self,
-        distance_km: Tensor,
-        height_km: Tensor,
-        climb_km: Tensor,
-        on_plane: Tensor,
-        sin_elevation: Tensor,
-        tile: tuple[Tensor, Tensor, Tensor, Tensor, Tensor],
-    ) -> tuple[Tensor, Tensor]:
-        """Octaves finer than a texel, faded by pixel footprint and step, and their variance, both (q,).
-
-        Parameters
-        ----------
-        distance_km, height_km, climb_km, sin_elevation : Tensor, shape (q,)
-            Of samples: distance, height, climb of a step, and slope of the ray.
-        on_plane : Tensor, shape (q, 2)
-            Lattice coordinates of a kilometre along the ray.
-        tile : tuple of Tensor
-            The graph's inputs footprint_rad, detail, detail_strength, detail_offset_km, texel_km.
-        """
-        footprint_rad, octaves, strength, offset_km, texel_km = tile
-        turn = (height_km * (DETAIL_TURN / texel_km))[:, None]
-        helix = torch.cat([torch.cos(turn), torch.sin(turn)], dim=-1) * (DETAIL_RADIUS_TEXELS * texel_km)
-        place = (distance_km[:, None] * on_plane + offset_km + helix) / (texel_km * float(TILE_TEXELS))
-        place = (place - torch.floor(place)) * 2 - 1  # the tile repeats its first row and column at the end
-        values = nn.functional.grid_sample(
-            octaves, place[None, None], mode="bilinear", padding_mode="zeros", align_corners=True
-        )[0, :, 0]
-        footprint_km = distance_km * footprint_rad / torch.sqrt(sin_elevation + 0.05)
-        length_km = climb_km / torch.sqrt(sin_elevation * sin_elevation + 0.002)
-        noise, variance = torch.zeros_like(distance_km), torch.zeros_like(distance_km)
-        for channel, texels in enumerate(WAVELENGTH_TEXELS):
-            wavelength = texels * texel_km
-            resolved = (wavelength / (2 * footprint_km) - 0.5).clamp(0.0, 1.0)
-            resolved = resolved * (wavelength / length_km - 0.5).clamp(0.0, 1.0)  # a long step would alias it
-            amplitude = strength * resolved
-            noise = noise + amplitude * values[channel]
-            variance = variance + amplitude * amplitude
-        return noise, variance

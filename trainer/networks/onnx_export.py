@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from skygen_addon.core.detail import CHANNELS as DETAIL_CHANNELS
 from skygen_addon.core.signatures import COMPOSE, DOME, SHELL_COUNTS, SUNLIGHT, GraphSignature
 from skygen_addon.core.sunlight_passes import sunlight_graph
 
@@ -86,7 +87,7 @@ def export_fixed_graphs(folder: Path) -> None:
             direction,
             torch.tensor(0.006),
             *gap_tables(atlas),
-            torch.rand(1, 2, 33, 33),
+            torch.rand(1, DETAIL_CHANNELS, 33, 33),
             torch.tensor(0.5),
             shell_km,
             texel,
@@ -97,7 +98,7 @@ def export_fixed_graphs(folder: Path) -> None:
             sun,
         ),
         folder / "dome.onnx",
-        ("h", "w", "k", "g", "m", "gLN", "Ln", "N", "n", "d"),
+        ("h", "w", "k", "g", "m", "gLN", "Ln", "N", "n", "c", "d"),
     )
     layer = torch.rand(6, 6, 8)
     export_graph(

@@ -8,14 +8,13 @@ lit, is marched through the outline itself, and the table is read where that way
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from skygen_addon.core.sunlight_passes import HORIZON_FADE_RAD
 
-from .atlas import sample_gaps, window_scale
+from .atlas import AtlasPlaces, sample_gaps
 from .cloud_light import between, between_from_beneath
 from .shells import EARTH_RADIUS_KM
 from .sunlight import sharpened
@@ -24,9 +23,6 @@ MARCH_TEXELS = 3.0
 """Length of the marched way in texels of the window that holds the place; at least a gap between shells."""
 MARCH_STEPS = (0.2, 0.3, 0.5)
 """Its steps as shares of its length; each is sampled in its middle."""
-
-OnAtlas = Callable[[Tensor], Tensor]
-"""Lattice positions (q, 2) in km to grid coordinates, as :func:`trainer.networks.atlas.atlas_grid`."""
 
 
 def share_from_beneath(sun_direction: Tensor) -> Tensor:
@@ -38,15 +34,13 @@ def share_from_beneath(sun_direction: Tensor) -> Tensor:
 def depths_at(
     outline: Tensor,
     light: Tensor,
-    place_km: Tensor,
+    places: AtlasPlaces,
     height_km: Tensor,
     slope: Tensor,
     shell_km: Tensor,
-    texel_km: Tensor,
     toward: Tensor,
     sun_direction: Tensor,
-    on_atlas: OnAtlas,
-    offset_km: Tensor | None = None,
+    detail_km: tuple[Tensor, Tensor] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Optical depths toward the sun and straight up of places in a layer, both (q,).
 
@@ -54,28 +48,22 @@ def depths_at(
     ----------
     outline, light : Tensor, shapes (1, 3, R, N) and (1, 4, R, N)
         As the sunlight graph gives them.
-    place_km, height_km : Tensor, shapes (q, 2) and (q,)
+    places, height_km : AtlasPlaces of q, and Tensor, shape (q,)
         Places on the lattice, and their height above the camera.
     slope : Tensor, shape (q,)
         Sine of the sun's elevation there, see :func:`sun_slope`.
     shell_km : Tensor, shape (k,)
         Evenly spaced.
-    texel_km : Tensor, scalar
-        Finest texel.
     toward : Tensor, shape (2,)
         A kilometre toward the sun on the lattice.
     sun_direction : Tensor, shape (3,)
-    on_atlas : callable
-        Look-up of lattice positions.
-    offset_km : Tensor, shape (q, 2), optional
-        By how much the detail moves the outline around each place.
+    detail_km : tuple of Tensor, shapes (q,), optional
+        How far east and north of a place the detail reads the outline there.
     """
-    gaps, window = shell_km.shape[0] - 1, outline.shape[3]
-    levels = outline.shape[2] // (gaps * window)
+    gaps = shell_km.shape[0] - 1
     base, top = shell_km[0], shell_km[-1]
     gap_km = shell_km[1] - shell_km[0]
-    outline_km = place_km if offset_km is None else place_km + offset_km
-    march_km = torch.maximum(MARCH_TEXELS * texel_km * window_scale(place_km, texel_km, window, levels), gap_km)
+    march_km = torch.maximum(MARCH_TEXELS * places.texel_there_km, gap_km)
     climb_km = torch.where(slope >= 0, top - height_km, height_km - base)
     march_km = torch.minimum(march_km, climb_km.clamp(min=0) / slope.abs().clamp(min=1e-4))  # no farther than the layer
 
@@ -88,24 +76,22 @@ def depths_at(
     begin = 0.0
     for step in MARCH_STEPS:
         along = (begin + 0.5 * step) * march_km
-        height = height_km + along * slope
-        gap, f = gap_and_fraction(height)
-        fills = sample_gaps(outline, on_atlas(outline_km + along[:, None] * toward), gap, gaps)  # 3 q
-        inside = ((height > base) & (height < top)).to(depth.dtype)
-        fill = fills[0] + f * (fills[1] - fills[0])
-        depth = depth + sharpened(fill) * fills[2] * inside * (step * march_km)
+        east, north = along * toward[0], along * toward[1]
+        if detail_km is not None:
+            east, north = east + detail_km[0], north + detail_km[1]
+        gap, f = gap_and_fraction(height_km + along * slope)
+        fills = sample_gaps(outline, places.moved(east, north), gap, gaps)  # 3 q
+        depth = depth + sharpened(fills[0] + f * (fills[1] - fills[0])) * fills[2] * (step * march_km)
         begin += step
 
-    height = height_km + march_km * slope
-    gap, f = gap_and_fraction(height)
-    table = sample_gaps(light, on_atlas(place_km + march_km[:, None] * toward), gap, gaps)  # 4 q
+    gap, f = gap_and_fraction(height_km + march_km * slope)
+    rest = sample_gaps(light, places.moved(march_km * toward[0], march_km * toward[1]), gap, gaps)  # 4 q
     lowest = (gap == 0).to(depth.dtype)
-    rest = between_from_beneath(table[0], table[1], f, lowest, share_from_beneath(sun_direction))
-    depth = depth + rest * ((height > base) & (height < top)).to(depth.dtype)
+    depth = depth + between_from_beneath(rest[0], rest[1], f, lowest, share_from_beneath(sun_direction))
 
     gap, f = gap_and_fraction(height_km)
-    here = sample_gaps(light[:, 2:], on_atlas(place_km), gap, gaps)  # 2 q
-    return depth, between(here[0], here[1], f)
+    here = sample_gaps(light, places.grid, gap, gaps)  # 4 q; to slice the table first would copy it
+    return depth, between(here[2], here[3], f)
 
 
 def sun_slope(sun_direction: Tensor, cos_angle: Tensor, distance_km: Tensor) -> Tensor:

@@ -11,6 +11,8 @@ round: a place toward the sun sees it higher, and a path bends away from the gro
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -18,6 +20,7 @@ from skygen_addon.core.signatures import OCCUPANCY_CELL
 from skygen_addon.core.sunlight_passes import LOW_SUN_SUBSTEPS, SUBSTEPS
 
 from .atlas import blend_margins, sample, shifted_texels, stack_gaps, stack_windows, texel_positions
+from .dome_detail import GREATEST_WARP_TEXELS
 from .shells import EARTH_RADIUS_KM
 
 SUN_TABLE_STRIDE = 2
@@ -165,9 +168,13 @@ class Sunlight(nn.Module):
 
 
 def occupancy_of(gaps: Tensor) -> Tensor:
-    """Greatest fill of either shell within a texel of every cell, (g, 1, R / CELL, N / CELL), of gaps (g, 3, R, N)."""
+    """Greatest fill of either shell in and around every cell, (g, 1, R / CELL, N / CELL), of gaps (g, 3, R, N).
+
+    As far around it as detail displaces outlines.
+    """
+    around = math.ceil(GREATEST_WARP_TEXELS)
     fill = torch.maximum(gaps[:, :1], gaps[:, 1:2]) * (gaps[:, 2:3] > 1e-6).to(torch.float32)
-    return nn.functional.max_pool2d(fill, OCCUPANCY_CELL + 2, stride=OCCUPANCY_CELL, padding=1)
+    return nn.functional.max_pool2d(fill, OCCUPANCY_CELL + 2 * around, stride=OCCUPANCY_CELL, padding=around)
 
 
 def gap_tables(atlas: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -7,7 +7,6 @@ captures (:mod:`.capture_series`), ``--errors`` states how the two differ (:mod:
 from __future__ import annotations
 
 import argparse
-import math
 import time
 from functools import lru_cache
 from pathlib import Path
@@ -35,8 +34,6 @@ DISC = 256
 """Width of the shading disc."""
 SHARP_ORDERS = 24
 """Collisions with the true phase function: with 6, sunlight away from the sun is a tenth off."""
-EXACT_SUN_BELOW_RAD = math.radians(3.0)
-"""Sun elevation below which the whole way to the sun is traced."""
 WINDOW = 256
 """Texels of the field's windows: half of the exported field's, for speed; clouds are the same."""
 
@@ -126,20 +123,10 @@ def _maker(window: int) -> VolumeMaker:
     return VolumeMaker(window)
 
 
-def trace_options(sun_elevation_rad: float, spp: int) -> TraceOptions:
-    """How a sky is traced with ``spp`` paths a cell: a table of the depth toward the sun is too coarse for low suns."""
-    return TraceOptions(
-        paths_per_ray=max(1, spp // (CELL * CELL)),
-        sharp_orders=SHARP_ORDERS,
-        exact_sun=sun_elevation_rad < EXACT_SUN_BELOW_RAD,
-    )
-
-
 def _draw(path: Path, seed: int, index: int, disc: int, spp: int, window: int) -> str:
     """Draw and save sky ``index``; returns its name."""
-    state = draw_state(seed, index)
-    options = trace_options(state.request.sun_elevation_rad, spp)
-    simulate_sky(_maker(window), state, disc, options).save(path)
+    options = TraceOptions(paths_per_ray=max(1, spp // (CELL * CELL)), sharp_orders=SHARP_ORDERS)
+    simulate_sky(_maker(window), draw_state(seed, index), disc, options).save(path)
     return f"sky {index}"
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from skygen_addon.core.air import Air
 from skygen_addon.core.atmosphere import ClearSky, clear_sky, sky_view_coordinates
+from skygen_addon.core.detail import CHANNELS as DETAIL_CHANNELS
 from skygen_addon.core.errors import SkyGenError
 from skygen_addon.core.geometry import REC709_LUMINANCE, FloatArray, direction_from_angles, disc_directions
 from skygen_addon.core.request import SkyRequest
@@ -154,7 +155,7 @@ def disc_dome(
                 part,
                 torch.tensor(2.0 / direction.shape[0]),
                 *tables,
-                torch.zeros(1, 2, 3, 3),
+                torch.zeros(1, DETAIL_CHANNELS, 3, 3),
                 torch.tensor(0.0),
                 volume.shell_km,
                 volume.texel_km,
