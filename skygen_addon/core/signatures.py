@@ -137,6 +137,7 @@ SUNLIGHT = GraphSignature(
         Tensor("shell_km", ("k",), "height above the camera"),
         Tensor("texel_km", (), "finest texel"),
         Tensor("plane_matrix", (2, 2), "plane to lattice, unitless"),
+        Tensor("plane_offset_km", (2,), "camera in the window, on the lattice, east and north"),
         Tensor("sun_direction", (3,), "unit vector at the clouds"),
     ),
     (

@@ -106,6 +106,7 @@ def layer_light(
         "shell_km": shell_km,
         "texel_km": volume.texel_km,
         "plane_matrix": volume.plane_matrix,
+        "plane_offset_km": volume.plane_offset_km,
     }
     passes = sunlight_passes(sun_direction, layer.thickness_km / (shells - 1))
     sun_depths = []

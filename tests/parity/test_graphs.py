@@ -50,6 +50,7 @@ def sunlight_inputs(shells: int, sun: tuple[float, float, float], seed: int = 1)
         "shell_km": torch.linspace(1.2, 2.6, shells),
         "texel_km": torch.tensor(0.05),
         "plane_matrix": torch.tensor([[0.9, 0.1], [0.1, 0.6]]),
+        "plane_offset_km": torch.tensor([0.15, -0.1]),
         "sun_direction": nn.functional.normalize(torch.tensor(sun), dim=0),
     }
 
@@ -71,7 +72,7 @@ def dome_inputs(shells: int, rows: int = 9, columns: int = 14) -> Inputs:
         "shell_km": volume["shell_km"],
         "texel_km": volume["texel_km"],
         "plane_matrix": volume["plane_matrix"],
-        "plane_offset_km": torch.tensor([0.21, -0.4]),
+        "plane_offset_km": volume["plane_offset_km"],
         "detail_offset_km": torch.tensor([1.1, 2.2]),
         "substep": (torch.arange(4) + 0.5) / 4,
         "sun_direction": volume["sun_direction"],

@@ -19,7 +19,9 @@ from skygen_addon.core.signatures import WINDOW_FACTOR
 INSET_TEXELS = 2.0
 """Texels at a window's rim that are never read, so that bilinear taps stay inside."""
 MARGIN_TEXELS = 40
-"""Texels over which a window melts into the next coarser one."""
+"""Texels over which a window melts into the next coarser one; an eighth of a small window."""
+SNAP_SHARE = 16
+"""The camera stands within this part of the finest window's side off its centre: half of the bundles' snap."""
 
 
 @dataclass(frozen=True)
@@ -65,10 +67,24 @@ class AtlasPlaces:
         return torch.stack([column, row.clamp(-limit, limit) / self.levels + self.middle], dim=-1)
 
 
+def sure_reach(window: int, level: int) -> float:
+    """How far from the camera a window surely reaches, wherever the camera stands within half a snap of its centre.
+
+    In halves of the finest window's side.
+    """
+    return (1 - 2 * INSET_TEXELS / window) * float(WINDOW_FACTOR**level) - 2 / SNAP_SHARE
+
+
 def places_on_atlas(
-    east_km: Tensor, north_km: Tensor, texel_km: Tensor, window: int, levels: int, repeat: bool = True
+    east_km: Tensor,
+    north_km: Tensor,
+    texel_km: Tensor,
+    window: int,
+    levels: int,
+    repeat: bool = True,
+    camera_km: Tensor | None = None,
 ) -> AtlasPlaces:
-    """Where an atlas holds lattice positions.
+    """Where an atlas holds lattice positions: in the finest window that surely reaches so far from the camera.
 
     Parameters
     ----------
@@ -80,14 +96,20 @@ def places_on_atlas(
         N and L of the atlas.
     repeat : bool
         Repeat the coarsest window beyond its rim; otherwise there is nothing.
+    camera_km : Tensor, shape (2,), optional
+        Camera in the window, on the lattice; at its centre by default.
     """
     per_km = 2 / (window * texel_km)  # 1 is the rim of the finest window
     column, row = east_km * per_km, north_km * per_km
-    reach = torch.maximum(column.abs(), row.abs())
     limit = 1 - 2 * INSET_TEXELS / window
+    reach = torch.maximum(column.abs(), row.abs())
     wider, middle = torch.ones_like(reach), torch.full_like(reach, 1 / levels - 1)
+    away = reach
+    if camera_km is not None:
+        camera = camera_km * per_km
+        away = torch.maximum((column - camera[0]).abs(), (row - camera[1]).abs())
     for level in range(1, levels):
-        beyond = reach >= limit * float(WINDOW_FACTOR ** (level - 1))
+        beyond = away >= sure_reach(window, level - 1)
         wider = torch.where(beyond, float(WINDOW_FACTOR**level), wider)
         middle = torch.where(beyond, (2 * level + 1) / levels - 1, middle)
     column, row = column / wider, row / wider
@@ -123,29 +145,37 @@ def sample_gaps(stack: Tensor, grid: Tensor, gap: Tensor, gaps: int) -> Tensor:
     return sample(stack, place)[0, :, 0]
 
 
-def blend_margins(windows: Tensor) -> Tensor:
-    """Melt the rim of every window into the next coarser one.
+def blend_margins(windows: Tensor, offset_texels: Tensor | None = None) -> Tensor:
+    """Melt every window into the next coarser one around the camera.
+
+    How much of which window a place shows follows from its distance to the camera, not from the
+    windows' centre, so that nothing changes when the windows move on by a snap.
 
     Parameters
     ----------
     windows : Tensor, shape (L, k, N, N)
         Finest first.
+    offset_texels : Tensor, shape (2,), optional
+        Camera east and north of the windows' centre, in finest texels; at most N / SNAP_SHARE.
 
     Returns
     -------
     Tensor, shape (L, k, N, N)
-        Equal to the input except in the outer MARGIN_TEXELS of all but the coarsest window.
+        Equal to the coarser window where the finer one ends; the coarsest window stays as it is.
     """
     levels, _, size, _ = windows.shape
-    distance = torch.arange(size, dtype=torch.float32, device=windows.device) + 0.5
-    rim = torch.minimum(distance, size - distance) - INSET_TEXELS
-    weight_1d = (rim / MARGIN_TEXELS).clamp(0.0, 1.0)
-    weight = torch.minimum(weight_1d[None, :], weight_1d[:, None])
-    weight = weight * weight * (3 - 2 * weight)  # N N
+    offset = windows.new_zeros(2) if offset_texels is None else offset_texels
+    axis = torch.arange(size, dtype=torch.float32, device=windows.device) + 0.5 - size / 2
+    margin = min(MARGIN_TEXELS, size // 8)
     quarter = size // WINDOW_FACTOR
     start = (size - quarter) // 2
     result = [windows[levels - 1]]
     for level in range(levels - 2, -1, -1):
+        wider = float(WINDOW_FACTOR**level)
+        end = sure_reach(size, level) * (size / 2) / wider
+        east, north = (end - (axis - offset[0] / wider).abs()), (end - (axis + offset[1] / wider).abs())
+        weight = (torch.minimum(east[None, :], north[:, None]) / margin).clamp(0.0, 1.0)
+        weight = weight * weight * (3 - 2 * weight)  # N N
         coarse = result[0][:, start - 1 : start + quarter + 1, start - 1 : start + quarter + 1]  # k N/4+2 N/4+2
         wide = functional.interpolate(coarse[None], scale_factor=WINDOW_FACTOR, mode="bilinear", align_corners=False)[0]
         parent = wide[:, WINDOW_FACTOR : WINDOW_FACTOR + size, WINDOW_FACTOR : WINDOW_FACTOR + size]  # k N N

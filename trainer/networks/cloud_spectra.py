@@ -110,6 +110,10 @@ FINEST_DEVIATION = 0.04
 """Deviation of the potential inside a 25 m texel."""
 _SATURATION = 2.5
 """Excess from which optical depth no longer grows."""
+_CLOSED_FROM, _CLOSED_AT = 2.0, 6.0
+"""Mean excess from which and at which a layer counts as closed: covers of 0.97 and nearly 1."""
+_CLOSED_DEVIATION, _CLOSED_MOST = 0.9, 2.0
+"""Deviation of the log of what a closed layer holds beyond saturation, and its greatest value."""
 
 
 def expected_ramp(excess: Tensor, deviation: Tensor) -> Tensor:
@@ -137,14 +141,21 @@ def column_depth(excess: Tensor, deviation: Tensor, ramp: Tensor, edge: Tensor, 
 
 
 def depth_of(excess: Tensor, deviation: Tensor, settings: Tensor) -> Tensor:
-    """Column depth of an excess under a level's setting maps; 0 where there is no cover."""
-    ramp, edge, core, gate = (
+    """Column depth of an excess under a level's setting maps; 0 where there is no cover.
+
+    Where a layer is closed all columns are saturated; there depth varies about as much as that of
+    stratus does, which is near log-normal (Barker et al. 1996), but never falls below saturation.
+    """
+    shift, ramp, edge, core, gate = (
+        settings[:, :1],
         settings[:, 1:2],
         torch.exp(settings[:, 2:3]),
         torch.exp(settings[:, 3:4]),
         settings[:, 4:5],
     )
-    return torch.relu(column_depth(excess, deviation, ramp, edge, core) - 1e-3) * gate
+    closed = ((shift - _CLOSED_FROM) / (_CLOSED_AT - _CLOSED_FROM)).clamp(0.0, 1.0)
+    thicker = 1 + closed * torch.exp((_CLOSED_DEVIATION * (excess - shift)).clamp(max=_CLOSED_MOST))
+    return torch.relu(column_depth(excess, deviation, ramp, edge, core) - 1e-3) * gate * thicker
 
 
 def edge_shift(spectrum: CloudSpectrum) -> float:

@@ -101,7 +101,7 @@ class Dome(nn.Module):
         def places_at(distance_km: Tensor, plane: Tensor) -> AtlasPlaces:
             east_km = distance_km * plane[:, 0] + plane_offset_km[0]
             north_km = distance_km * plane[:, 1] + plane_offset_km[1]
-            return places_on_atlas(east_km, north_km, texel_km, window, levels, self.repeat)
+            return places_on_atlas(east_km, north_km, texel_km, window, levels, self.repeat, plane_offset_km)
 
         tile = DetailTile(detail, detail_strength, detail_offset_km, footprint_rad, texel_km)
         height, distance, edge, extinction, offset = self.samples(

@@ -74,7 +74,7 @@ def export_fixed_graphs(folder: Path) -> None:
     for shells in SHELL_COUNTS:
         shell_km = torch.linspace(1.5, 2.5, shells)
         extinction = torch.rand(levels, shells, window, window)
-        example = (extinction, shell_km, texel, matrix, sun)
+        example = (extinction, shell_km, texel, matrix, torch.zeros(2), sun)
         for low_sun in (False, True):
             path = folder / sunlight_graph(shells, low_sun)
             export_graph(GapSunlight(low_sun), SUNLIGHT, example, path, ("N", "LN", "gLN", "n", "Ln"))

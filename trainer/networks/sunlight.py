@@ -96,10 +96,16 @@ class Sunlight(nn.Module):
         self.repeat, self.low_sun = repeat, low_sun
 
     def forward(
-        self, extinction: Tensor, shell_km: Tensor, texel_km: Tensor, plane_matrix: Tensor, sun_direction: Tensor
+        self,
+        extinction: Tensor,
+        shell_km: Tensor,
+        texel_km: Tensor,
+        plane_matrix: Tensor,
+        plane_offset_km: Tensor,
+        sun_direction: Tensor,
     ) -> Tensor:
         levels, shells, size, _ = extinction.shape
-        atlas = stack_windows(blend_margins(extinction))  # k 1 LN N
+        atlas = stack_windows(blend_margins(extinction, plane_offset_km / texel_km))  # k 1 LN N
         fill, greatest = shell_fill(atlas)
         gap_km = (shell_km[-1] - shell_km[0]) / float(shells - 1)  # shells are evenly spaced
 
@@ -193,6 +199,13 @@ class GapSunlight(nn.Module):
         self.sunlight = Sunlight(low_sun=low_sun)
 
     def forward(
-        self, extinction: Tensor, shell_km: Tensor, texel_km: Tensor, plane_matrix: Tensor, sun_direction: Tensor
+        self,
+        extinction: Tensor,
+        shell_km: Tensor,
+        texel_km: Tensor,
+        plane_matrix: Tensor,
+        plane_offset_km: Tensor,
+        sun_direction: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        return gap_tables(self.sunlight(extinction, shell_km, texel_km, plane_matrix, sun_direction))
+        atlas = self.sunlight(extinction, shell_km, texel_km, plane_matrix, plane_offset_km, sun_direction)
+        return gap_tables(atlas)

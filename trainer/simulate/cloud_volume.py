@@ -17,7 +17,7 @@ from torch import Tensor
 
 from skygen_addon.core.signatures import WINDOW_FACTOR
 from skygen_addon.core.sunlight_passes import mixed_depth, sunlight_passes
-from trainer.networks.atlas import INSET_TEXELS
+from trainer.networks.atlas import INSET_TEXELS, sure_reach
 from trainer.networks.shells import EARTH_RADIUS_KM
 from trainer.networks.sunlight import Sunlight, sharpened
 
@@ -74,10 +74,13 @@ class CloudVolume:
 
     def level_of(self, texels: Tensor) -> Tensor:
         """Finest window (n,) that contains the coordinates; ``levels`` where none does."""
+        half = self.window / 2
         reach = torch.maximum(texels[0].abs(), texels[1].abs())
-        level = torch.zeros_like(reach)
-        for index in range(self.levels):
-            level += (reach >= (self.window / 2 - INSET_TEXELS) * float(WINDOW_FACTOR**index)).to(reach.dtype)
+        from_camera = texels - (self.plane_offset_km / self.texel_km)[:, None]
+        away = torch.maximum(from_camera[0].abs(), from_camera[1].abs())
+        level = (reach >= (half - INSET_TEXELS) * float(WINDOW_FACTOR ** (self.levels - 1))).to(reach.dtype)
+        for index in range(self.levels - 1):
+            level += (away >= sure_reach(self.window, index) * half).to(reach.dtype)
         return level
 
 
@@ -106,7 +109,7 @@ def make_volume(
         for one in passes:
             toward_sun = torch.from_numpy(one.sun_direction).to(device)
             sunlight = Sunlight(repeat=repeat, low_sun=one.low_sun)
-            atlases.append(sunlight(extinction, shell_km, texel, matrix, toward_sun))
+            atlases.append(sunlight(extinction, shell_km, texel, matrix, offset, toward_sun))
     atlas = atlases[0]
     if len(atlases) > 1:
         atlas[:, 1] = torch.from_numpy(mixed_depth(passes, [a[:, 1].cpu().numpy() for a in atlases])).to(device)
