@@ -11,6 +11,7 @@ from torch import Tensor
 
 from skygen_addon.core.detail import CHANNELS, TILE_SIZE, TILE_TEXELS, WARP_TEXELS, detail_tile
 from trainer.networks.atlas import places_on_atlas
+from trainer.networks.dome import first_met
 from trainer.networks.dome_detail import DETAIL_WARP, GREATEST_WARP_TEXELS, DetailTile
 
 TEXEL_KM = 0.025
@@ -31,12 +32,12 @@ def tile(strength: float = 1.0, footprint_rad: float = 1e-4) -> DetailTile:
     )
 
 
-def displacement(of: DetailTile, east_km: Tensor, height_km: float = 1.5, step_km: float = 0.005) -> tuple[Tensor, ...]:
+def displacement(of: DetailTile, east_km: Tensor, height_km: float = 1.5, spread_km: float = 0.0) -> tuple[Tensor, ...]:
     """Of places east of the camera, seen from below."""
     distance = torch.full_like(east_km, height_km)
     plane = torch.stack([east_km / height_km, torch.zeros_like(east_km)], dim=-1)
-    height, step, up = (torch.full_like(east_km, v) for v in (height_km, step_km, 1.0))
-    return of.displacement(distance, height, step, plane, up)
+    height, spread, up = (torch.full_like(east_km, v) for v in (height_km, spread_km, 1.0))
+    return of.displacement(distance, height, spread, plane, up)
 
 
 def test_the_tile_wraps_and_is_normal() -> None:
@@ -78,11 +79,11 @@ def test_displacement_has_its_size_and_its_limit() -> None:
     assert float(torch.cat(displacement(tile(strength=0.0), east)).abs().max()) == 0
 
 
-@pytest.mark.parametrize(("footprint_rad", "step_km"), [(0.2, 0.005), (1e-4, 1.0)], ids=["wide pixels", "long steps"])
-def test_what_cannot_be_shown_is_left_out(footprint_rad: float, step_km: float) -> None:
-    """A pixel of 0.3 km, or a step of 1 km, resolves none of the octaves, the widest of which is 0.2 km."""
+@pytest.mark.parametrize(("footprint_rad", "spread_km"), [(0.2, 0.0), (1e-4, 0.5)], ids=["wide pixels", "grazing"])
+def test_what_cannot_be_shown_is_left_out(footprint_rad: float, spread_km: float) -> None:
+    """The widest octave has 0.2 km: a pixel of 0.3 km does not resolve it; seen over 0.5 km, a cloud has no one place."""
     east = torch.linspace(0.0, 1.0, 500)
-    found = displacement(tile(footprint_rad=footprint_rad), east, step_km=step_km)
+    found = displacement(tile(footprint_rad=footprint_rad), east, spread_km=spread_km)
     assert float(torch.cat(found).abs().max()) == 0
 
 
@@ -92,7 +93,7 @@ def test_displaced_clouds_cover_what_they_covered() -> None:
     east, north = (place.reshape(-1) for place in torch.meshgrid(axis, axis, indexing="ij"))
     plane = torch.stack([east, north], dim=-1)
     one = torch.ones_like(east)
-    moved_east, moved_north = tile().displacement(one, 1.5 * one, 0.005 * one, plane, one)
+    moved_east, moved_north = tile().displacement(one, 1.5 * one, 0 * one, plane, one)
     period = TILE_TEXELS * TEXEL_KM / (2 * math.pi)
 
     def field(x: Tensor, y: Tensor) -> Tensor:
@@ -120,3 +121,17 @@ def test_a_small_step_on_the_atlas_is_a_step_on_the_lattice() -> None:
     assert float(far[:, 0].max()) <= 1 - 1 / window + 1e-6
     inside = (places.row - places.middle).abs() <= 1 / levels
     assert bool(inside.all()) and float((far[:, 1] - places.middle).abs().max()) <= 1 / levels
+
+
+def test_a_ray_meets_what_it_sees() -> None:
+    """Of four rays one meets a dense cloud, one a thin one behind clear air, one passes a rim, one sees nothing."""
+    distance = torch.arange(1.0, 21.0)[:, None] * torch.full((1, 4), 0.1)  # 20 4
+    edge, extinction = torch.zeros(20, 4), torch.full((20, 4), 100.0)
+    edge[5:15, 0] = 1.0
+    edge[12, 1], extinction[12, 1] = 1.0, 0.5
+    edge[7, 2] = 0.3  # nothing begins below a third
+    met_km, height_km, spread_km = first_met(distance, 0.5 * distance[:, :1], edge, extinction)
+    torch.testing.assert_close(met_km[:3], torch.tensor([0.6, 1.3, 0.8]), atol=0.02, rtol=0)
+    torch.testing.assert_close(height_km[:3], 0.5 * met_km[:3])
+    assert float(spread_km[:3].max()) < 0.03
+    assert bool(torch.isfinite(torch.stack([met_km, height_km, spread_km])).all())

@@ -13,8 +13,9 @@ from torch import Tensor
 from skygen_addon.core.detail import detail_tile
 from trainer.networks.atlas import atlas_grid, shifted_texels, sure_reach, texel_positions
 from trainer.networks.cloud_light import between, between_from_beneath
-from trainer.networks.dome import Dome, clear_stretch, mean_sharpened, over_step
-from trainer.networks.sunlight import GapSunlight, sharpened
+from trainer.networks.dome import Dome
+from trainer.networks.outline import clear_stretch, mean_sharpened, over_step, sharpened
+from trainer.networks.sunlight import GapSunlight
 
 OUTLINES = st.floats(-0.25, 1.25, width=32)
 TEXEL_KM = torch.tensor(0.025)

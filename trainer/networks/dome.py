@@ -17,39 +17,16 @@ from torch import Tensor, nn
 from .atlas import AtlasPlaces, places_on_atlas, sample, sample_gaps
 from .cloud_light import sky_share, sun_source
 from .dome_detail import DetailTile
+from .outline import clear_stretch, mean_sharpened, over_step, sharpened
 from .shells import shell_distance_km
 from .sun_march import depths_at, sun_slope
-from .sunlight import SHARPNESS, sharpened
 
+NEAR_MISS = 1e-3
+"""Weight of a cloud's soft rim, where there is nothing to see yet, in the place that a ray meets."""
 LEAST_FILL = 0.15
 """Fill from which a cell may hold cloud; with detail it takes less than the third at which extinction begins."""
 LEAST_WEIGHT = 5e-5
 """Share of a ray's light below which a sample is left out."""
-
-
-def mean_sharpened(first: Tensor, last: Tensor) -> Tensor:
-    """Mean of :func:`sharpened` over a step along which the outline goes linearly from ``first`` to ``last``."""
-
-    def integral(outline: Tensor) -> Tensor:
-        raised = (outline - 0.5) * SHARPNESS + 0.5
-        return 0.5 * raised.clamp(0.0, 1.0).square() + torch.relu(raised - 1)
-
-    rise = last - first
-    flat = rise.abs() < 1e-3
-    slope = torch.where(flat, torch.ones_like(rise), rise) * SHARPNESS
-    return torch.where(flat, sharpened(0.5 * (first + last)), (integral(last) - integral(first)) / slope)
-
-
-def clear_stretch(first: Tensor, last: Tensor) -> Tensor:
-    """Share of a step that lies in front of the cloud it enters, 0 where it begins inside or leaves one."""
-    rise = last - first
-    entry = ((0.5 - first) / rise.clamp(min=1e-3)).clamp(0.0, 1.0)
-    return torch.where(rise > 0, entry, torch.zeros_like(rise))
-
-
-def over_step(first: Tensor, last: Tensor) -> Tensor:
-    """Extinction of a step between two samples: their mean; where one lies in clear air (0), the other's."""
-    return torch.where(torch.minimum(first, last) > 0, 0.5 * (first + last), torch.maximum(first, last))
 
 
 def before(samples: Tensor) -> Tensor:
@@ -61,6 +38,29 @@ def indices_of(mask: Tensor) -> Tensor:
     """Indices (q,) where a mask (n,) is true, and always index 0, for no list may be empty."""
     first = torch.zeros_like(mask[:1]) == torch.zeros_like(mask[:1])
     return torch.cat([first, mask[1:]]).nonzero()[:, 0]
+
+
+def first_met(
+    distance_km: Tensor, height_km: Tensor, edge: Tensor, extinction: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Distance and height at which rays meet what they see, or pass it closest where they see none, and its depth.
+
+    All (p,); the last is the deviation of the distance, great where a ray grazes a cloud or sees several.
+
+    Parameters
+    ----------
+    distance_km, height_km : Tensor, shapes (s, p) and (s, 1)
+        Of samples.
+    edge, extinction : Tensor, shape (s, p)
+        Outline, and greatest extinction of the column in 1/km.
+    """
+    depth = sharpened(edge) * extinction * (distance_km - before(distance_km))
+    clear = torch.exp(depth - torch.cumsum(depth, dim=0))
+    weight = clear * (depth / (1 + depth) + NEAR_MISS * edge.square().square())
+    total = weight.sum(0) + 1e-12
+    mean_km = (weight * distance_km).sum(0) / total
+    variance = (weight * (distance_km - mean_km).square()).sum(0) / total
+    return mean_km, (weight * height_km).sum(0) / total, torch.sqrt(variance)
 
 
 class Dome(nn.Module):
@@ -139,11 +139,13 @@ class Dome(nn.Module):
             light,
             places_at(here_km, on_plane[ray]),
             here_height,
+            at(edge),
+            extinction.reshape(-1)[place],
             sun_slope(sun_direction, cos_angle, here_km),
             shell_km,
             plane_matrix @ sun_direction[:2],
             sun_direction,
-            (at(offset[0]), at(offset[1])),
+            (offset[0][ray], offset[1][ray]),
         )
         density = extinction.reshape(-1)[place] * sharpened(at(edge))
         below = density * (here_height - shell_km[0])  # as if the cloud were uniform down to its base
@@ -177,8 +179,9 @@ class Dome(nn.Module):
         """Samples along all rays: height (s, 1); distance, outline and greatest extinction (s, p); displacement.
 
         Only occupied cells are looked at; elsewhere outline and extinction are 0. One more sample
-        stands at the top, as dense as the one before it. The detail's displacement (east and north, s p)
-        is 0 in empty cells.
+        stands at the top, as dense as the one before it. A ray's displacement (east and north, p) is
+        that of the place where it meets its cloud, and the same for all its samples: read anew at each
+        of them, detail finer than a step would stand as stripes.
         """
         gaps, steps, rays = occupancy.shape[0], substep.shape[0], sin_elevation.shape[0]
         gap_km = shell_km[1:] - shell_km[:-1]  # g
@@ -188,22 +191,25 @@ class Dome(nn.Module):
         cells = sample(occupancy, places.grid.reshape(gaps, steps, rays, 2), "nearest")  # g 1 m p
         place = indices_of(cells.reshape(gaps * steps * rays) > LEAST_FILL)  # q
         step, ray = place // rays, place % rays
-        gap = step // steps
-        far, plane = distance.reshape(-1)[place], on_plane[ray]
-        east, north = tile.displacement(far, height[step, 0], gap_km[gap] / steps, plane, sin_elevation[ray])
-        fills = sample_gaps(outline, places.chosen(place).moved(east, north), gap.to(torch.float32), gaps)  # 3 q
-        fill = fills[0] + (fills[1] - fills[0]) * substep[step % steps]
+        gap, f = (step // steps).to(torch.float32), substep[step % steps]
+        chosen = places.chosen(place)
         nothing = torch.zeros_like(distance).reshape(-1)
 
         def along_rays(values: Tensor) -> Tensor:
-            filled = nothing.scatter(0, place, values).reshape(distance.shape)
-            return torch.cat([filled, filled[-1:]])  # s p, with the top
+            return nothing.scatter(0, place, values).reshape(distance.shape)  # s p
 
+        def looked_up(grid: Tensor) -> tuple[Tensor, Tensor]:
+            fills = sample_gaps(outline, grid, gap, gaps)  # 3 q
+            return along_rays(fills[0] + (fills[1] - fills[0]) * f), along_rays(fills[2])
+
+        met = first_met(distance, height, *looked_up(chosen.grid))
+        east, north = tile.displacement(*met, on_plane, sin_elevation)  # p
+        edge, extinction = looked_up(chosen.moved(east[ray], north[ray]))
         top = shell_distance_km(sin_elevation[None], shell_km[-1:, None])  # 1 p
         return (
             torch.cat([height, shell_km[-1:, None]]),
             torch.cat([distance, top]),
-            along_rays(fill),
-            along_rays(fills[2]),
-            (along_rays(east), along_rays(north)),
+            torch.cat([edge, edge[-1:]]),
+            torch.cat([extinction, extinction[-1:]]),
+            (east, north),
         )

@@ -1,4 +1,4 @@
-"""Detail finer than a texel: octaves of a repeating tile, faded where a pixel or a step cannot show them."""
+"""Detail finer than a texel: octaves of a repeating tile, faded where a pixel cannot show them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from torch import Tensor, nn
 
 from skygen_addon.core.detail import TILE_TEXELS, WARP_TEXELS
 
-DETAIL_WARP = 0.15
+DETAIL_WARP = 0.11
 """Deviation by which an octave displaces outlines, in shares of its wavelength at strength 1."""
 GREATEST_WARP_TEXELS = 3.0
 """No place is displaced farther: occupancy looks no farther around its cells."""
-DETAIL_RADIUS_TEXELS, DETAIL_TURN = 2.0, 0.55
+DETAIL_RADIUS_TEXELS, DETAIL_TURN = 1.5, 0.35
 """The detail is read along a helix around the vertical (radius, and radians per texel of height), so that
 it does not stand as vertical streaks."""
 
@@ -34,7 +34,7 @@ class DetailTile:
     """Scalar: finest texel."""
 
     def displacement(
-        self, distance_km: Tensor, height_km: Tensor, climb_km: Tensor, on_plane: Tensor, sin_elevation: Tensor
+        self, distance_km: Tensor, height_km: Tensor, spread_km: Tensor, on_plane: Tensor, sin_elevation: Tensor
     ) -> tuple[Tensor, Tensor]:
         """How far east and north of a place its outline is read on the lattice, in km, both (q,).
 
@@ -43,8 +43,8 @@ class DetailTile:
 
         Parameters
         ----------
-        distance_km, height_km, climb_km, sin_elevation : Tensor, shape (q,)
-            Of samples: distance, height, climb of a step, and slope of the ray.
+        distance_km, height_km, spread_km, sin_elevation : Tensor, shape (q,)
+            Of a place: distance and height, over what stretch it is seen, and the slope of its ray.
         on_plane : Tensor, shape (q, 2)
             Lattice coordinates of a kilometre along the ray.
         """
@@ -56,12 +56,11 @@ class DetailTile:
             self.octaves, place[None, None], mode="bilinear", padding_mode="zeros", align_corners=True
         )[0, :, 0]  # C q
         footprint_km = distance_km * self.footprint_rad / torch.sqrt(sin_elevation + 0.05)
-        length_km = climb_km / torch.sqrt(sin_elevation * sin_elevation + 0.002)
         east, north = torch.zeros_like(distance_km), torch.zeros_like(distance_km)
         for octave, texels in enumerate(WARP_TEXELS):
             wavelength = texels * self.texel_km
             resolved = (wavelength / (2 * footprint_km) - 0.5).clamp(0.0, 1.0)
-            resolved = resolved * (wavelength / length_km - 0.5).clamp(0.0, 1.0)  # a long step would alias it
+            resolved = resolved * (wavelength / (spread_km + 1e-6) - 0.5).clamp(0.0, 1.0)
             amplitude_km = resolved * (self.strength * (DETAIL_WARP * texels) * self.texel_km)
             east = east + amplitude_km * values[2 * octave]
             north = north + amplitude_km * values[2 * octave + 1]

@@ -16,13 +16,13 @@ from skygen_addon.core.sunlight_passes import HORIZON_FADE_RAD
 
 from .atlas import AtlasPlaces, sample_gaps
 from .cloud_light import between, between_from_beneath
+from .outline import mean_sharpened, over_step
 from .shells import EARTH_RADIUS_KM
-from .sunlight import sharpened
 
 MARCH_TEXELS = 3.0
 """Length of the marched way in texels of the window that holds the place; at least a gap between shells."""
-MARCH_STEPS = (0.2, 0.3, 0.5)
-"""Its steps as shares of its length; each is sampled in its middle."""
+MARCH_ENDS = (0.2, 0.5, 1.0)
+"""Where its steps end, as shares of its length; over a step the outline is taken to be linear."""
 
 
 def share_from_beneath(sun_direction: Tensor) -> Tensor:
@@ -36,6 +36,8 @@ def depths_at(
     light: Tensor,
     places: AtlasPlaces,
     height_km: Tensor,
+    fill: Tensor,
+    greatest: Tensor,
     slope: Tensor,
     shell_km: Tensor,
     toward: Tensor,
@@ -50,6 +52,8 @@ def depths_at(
         As the sunlight graph gives them.
     places, height_km : AtlasPlaces of q, and Tensor, shape (q,)
         Places on the lattice, and their height above the camera.
+    fill, greatest : Tensor, shapes (q,)
+        Outline there, and greatest extinction of the column in 1/km.
     slope : Tensor, shape (q,)
         Sine of the sun's elevation there, see :func:`sun_slope`.
     shell_km : Tensor, shape (k,)
@@ -74,15 +78,17 @@ def depths_at(
 
     depth = torch.zeros_like(height_km)
     begin = 0.0
-    for step in MARCH_STEPS:
-        along = (begin + 0.5 * step) * march_km
+    for end in MARCH_ENDS:
+        along = end * march_km
         east, north = along * toward[0], along * toward[1]
         if detail_km is not None:
             east, north = east + detail_km[0], north + detail_km[1]
         gap, f = gap_and_fraction(height_km + along * slope)
         fills = sample_gaps(outline, places.moved(east, north), gap, gaps)  # 3 q
-        depth = depth + sharpened(fills[0] + f * (fills[1] - fills[0])) * fills[2] * (step * march_km)
-        begin += step
+        next_fill = fills[0] + f * (fills[1] - fills[0])
+        share = mean_sharpened(fill, next_fill) * over_step(greatest, fills[2])
+        depth = depth + share * ((end - begin) * march_km)
+        begin, fill, greatest = end, next_fill, fills[2]
 
     gap, f = gap_and_fraction(height_km + march_km * slope)
     rest = sample_gaps(light, places.moved(march_km * toward[0], march_km * toward[1]), gap, gaps)  # 4 q

@@ -21,19 +21,13 @@ from skygen_addon.core.sunlight_passes import LOW_SUN_SUBSTEPS, SUBSTEPS
 
 from .atlas import blend_margins, sample, shifted_texels, stack_gaps, stack_windows, texel_positions
 from .dome_detail import GREATEST_WARP_TEXELS
+from .outline import sharpened
 from .shells import EARTH_RADIUS_KM
 
 SUN_TABLE_STRIDE = 2
 """The sun depth is computed on every second texel and interpolated."""
 ZENITH_SUBSTEPS = 4
 """Samples of extinction between two shells toward the zenith."""
-SHARPNESS = 3.0
-"""How much steeper than the shells' own a cloud's top is."""
-
-
-def sharpened(fill: Tensor) -> Tensor:
-    """Share of a column's greatest extinction, 0 to 1, with a firm edge at one half."""
-    return ((fill - 0.5) * SHARPNESS + 0.5).clamp(0.0, 1.0)
 
 
 def shell_fill(extinction: Tensor) -> tuple[Tensor, Tensor]:

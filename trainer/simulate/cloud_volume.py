@@ -18,8 +18,9 @@ from torch import Tensor
 from skygen_addon.core.signatures import WINDOW_FACTOR
 from skygen_addon.core.sunlight_passes import mixed_depth, sunlight_passes
 from trainer.networks.atlas import INSET_TEXELS, sure_reach
+from trainer.networks.outline import sharpened
 from trainer.networks.shells import EARTH_RADIUS_KM
-from trainer.networks.sunlight import Sunlight, sharpened
+from trainer.networks.sunlight import Sunlight
 
 MAJORANT_TEXELS = 8
 """Side of a majorant tile in texels of its window."""
@@ -155,8 +156,14 @@ class VolumeSampler:
         """Extinction (n,) in 1/km."""
         height = height_km(position_km) if height is None else height
         inside = (height >= self.volume.base_km) & (height <= self.volume.top_km)
-        fill, greatest = self._look_up(self._fill, position_km, height)
+        fill, greatest = self.outline(position_km, height)
         return sharpened(fill) * greatest * inside
+
+    def outline(self, position_km: Tensor, height: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Share of the column's greatest extinction, not sharpened, and that in 1/km, both (n,)."""
+        height = height_km(position_km) if height is None else height
+        fill, greatest = self._look_up(self._fill, position_km, height)
+        return fill, greatest
 
     def sun_depth(self, position_km: Tensor) -> Tensor:
         """Optical depth (n,) toward the sun as tabulated in the atlas."""
