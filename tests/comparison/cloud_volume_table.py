@@ -35,7 +35,7 @@ RENDERERS = {"4.5_2": "Cycles 4.5", "4.5_1": "4.5, half the step", "5.0_1": "Cyc
 WAYS: dict[str, dict[str, int | bool]] = {
     "exact": {"exact_sun": True},
     "sun by table": {},
-    "and similarity from order 6": {"sharp_orders": 6},
+    "and similarity from order 24": {"sharp_orders": 24},
 }
 """Options of our tracer: no approximation; the sun marched and tabulated; and as the simulator traces."""
 PER_SIDE, BATCHES = 6, 6

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from skygen_addon.core import spectrum
+from skygen_addon.core import atmosphere, spectrum
 from skygen_addon.core.air import Air, horizon_dip_rad, slant_columns, sun_transmittance, sun_visible_fraction
 from skygen_addon.core.atmosphere import (
     SKY_VIEW_SHAPE,
@@ -17,6 +17,7 @@ from skygen_addon.core.atmosphere import (
 )
 from skygen_addon.core.errors import RequestError
 from skygen_addon.core.geometry import REC709_LUMINANCE, direction_from_angles
+from skygen_addon.core.scattering import Skylight
 
 REFERENCE = Air()
 
@@ -120,6 +121,25 @@ def test_irradiance_is_that_of_the_table() -> None:
         mean = sky.radiance[row, column].mean(0)
         assert mean * np.pi == pytest.approx(sky.sky_irradiance, rel=0.015)  # nearest texel, random points
         assert sky.sky_mean_radiance_at(0.0) == pytest.approx(sky.sky_irradiance / np.pi, rel=0.02)
+
+
+def test_a_uniform_sky_lights_the_ground_with_pi(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Light that is the same from everywhere: the table's own quadrature and that of the ambient light give pi and 1.
+
+    The trapezoid rule over 127 steps of v, at whose start the integrand has a slope, errs by pi^2 / (6 x 127^2) = 1e-4.
+    """
+
+    def uniform(height_km: float, elevation: np.ndarray, azimuth: np.ndarray, *_: object) -> Skylight:
+        nothing = np.zeros((elevation.size, azimuth.size, spectrum.WAVELENGTHS_NM.size))
+        return Skylight(nothing, nothing, nothing, nothing + 1)
+
+    monkeypatch.setattr(atmosphere, "skylight", uniform)
+    sky = clear_sky.__wrapped__(0.5, REFERENCE)  # past the cache, which outlives this test
+    radiance = sky.radiance[0, 0]
+    assert radiance.min() > 0
+    np.testing.assert_allclose(sky.radiance, np.broadcast_to(radiance, sky.radiance.shape), rtol=1e-5)
+    np.testing.assert_allclose(sky.sky_irradiance / radiance, np.pi, rtol=1.2e-4)
+    np.testing.assert_allclose(sky.sky_mean_radiance_at(3.0) / radiance, 1.0, rtol=1e-5)
 
 
 def test_coordinates_follow_their_definition() -> None:

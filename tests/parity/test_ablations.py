@@ -78,7 +78,7 @@ def procedural_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.filterwarnings("ignore")  # torch's tracer warns of every constant
 def test_the_learned_field_changes_the_picture(procedural_bundle: Path, learned: Sky) -> None:
-    """Measured: 0.182 here, 0.099 for fair_cumulus, which has half the cover."""
+    """Measured: 0.180 here, 0.089 for fair_cumulus, which has half the cover."""
     assert load_bundle(procedural_bundle).lattice == FIELD_LATTICE
     procedural = FrameRenderer(procedural_bundle, 1)
     request = request_of("broken_clouds")
@@ -86,7 +86,7 @@ def test_the_learned_field_changes_the_picture(procedural_bundle: Path, learned:
 
 
 def test_the_learned_correction_changes_the_picture(learned: Sky) -> None:
-    """Measured: 0.104 here, 0.042 for fair_cumulus."""
+    """Measured: 0.116 here, 0.040 for fair_cumulus."""
     uncorrected = FrameRenderer(installed_bundle(), 1, correction=False)
     request = request_of("broken_clouds")
     assert change(learned(request), uncorrected.render(request)) > CORRECTION_CHANGE

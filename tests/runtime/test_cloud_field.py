@@ -1,8 +1,10 @@
-"""CloudField: window arithmetic, wind as a shift, loops, cover, evolution."""
+"""CloudField: window arithmetic, wind as a shift, loops, cover, evolution; the shipped field's shift and windows."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from skygen_addon.core.errors import RequestError
 from skygen_addon.core.geometry import FloatArray, plane_matrix
 from skygen_addon.core.request import LayerRequest
 from skygen_addon.runtime.cloud_field import CloudField, modulated_cover
+from skygen_addon.runtime.frame import FrameRenderer
 
 LATTICE = Lattice(
     window=64,
@@ -140,3 +143,50 @@ def test_no_cover_is_exactly_clear_and_full_cover_is_uniform(field: CloudField, 
     assert not field.volume(LayerRequest(cover=0.0), 1, 0).extinction_per_thickness.any()
     field.volume(LayerRequest(cover=1.0), 1, 0)
     assert (graph.inputs["condition"][0, 0] == 1).all()
+
+
+@pytest.fixture(scope="module")
+def shipped_volume(sky_renderer: FrameRenderer) -> Callable[..., FloatArray]:
+    """Extinction (L, K, N, N) by the shipped field, of broken cumulus with the given changes."""
+
+    @lru_cache(maxsize=2)
+    def extinction(**changes: Any) -> FloatArray:
+        layer = replace(LayerRequest(cover=0.6, evolution_phase=0.3), **changes)
+        return sky_renderer._field.volume(layer, 3, 0, shells=8).extinction_per_thickness
+
+    return extinction
+
+
+def test_wind_by_whole_cells_shifts_the_shipped_clouds(
+    sky_renderer: FrameRenderer, shipped_volume: Callable[..., FloatArray]
+) -> None:
+    """One cell to the east and two to the south: 64, 16 and 4 texels, and twice as many rows.
+
+    Away from the rims, that is: how far inside its cloud a place lies is averaged over squares of up
+    to 16 finest texels, four of them to each side. Bound: single precision.
+    """
+    lattice = sky_renderer.bundle.lattice
+    cell_km = lattice.snap_texels * lattice.texel_km
+    still, moved = shipped_volume(), shipped_volume(displacement_km=(cell_km, -2 * cell_km))
+    for level in range(lattice.levels):
+        step, rim = lattice.snap_texels // lattice.factor**level, 96 // lattice.factor**level
+        inside = slice(rim, -rim)
+        before = still[level, :, : -2 * step, :-step][:, inside, inside]
+        after = moved[level, :, 2 * step :, step:][:, inside, inside]
+        assert before.std() > 1
+        np.testing.assert_allclose(after, before, rtol=0, atol=1e-4 * before.max())
+
+
+def test_the_shipped_windows_agree_where_both_exist(shipped_volume: Callable[..., FloatArray]) -> None:
+    """The optical depth of columns, averaged over 4 x 4 texels, is that of the wider window in the middle.
+
+    The finer ones are matched to what wide texels interpolate, and a column holds only so much where it is
+    packed. Measured: means of 0.94 and 0.95 of the wider ones, correlations 0.98 and 0.96.
+    """
+    columns = shipped_volume().mean(1)
+    size = columns.shape[-1] // 4
+    middle = slice(3 * size // 2, 5 * size // 2)
+    for fine, wide in zip(columns, columns[1:], strict=False):
+        averaged, there = fine.reshape(size, 4, size, 4).mean((1, 3)), wide[middle, middle]
+        assert averaged.mean() == pytest.approx(there.mean(), rel=0.1)
+        assert np.corrcoef(averaged.ravel(), there.ravel())[0, 1] > 0.9

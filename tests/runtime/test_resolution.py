@@ -115,4 +115,4 @@ def test_preview_and_bake_share_their_clouds(sky: Sky) -> None:
     )
     requests = [replace(CLEAR, high=layer, width=width, sun_disc=False) for width in (64, 256)]
     small, large = sky(requests[0])[:14], averaged(sky(requests[1]), 4)[:14]
-    assert np.corrcoef(small.ravel(), large.ravel())[0, 1] > 0.97
+    assert np.corrcoef(small.ravel(), large.ravel())[0, 1] > 0.96

@@ -81,7 +81,7 @@ def test_displacement_has_its_size_and_its_limit() -> None:
 
 @pytest.mark.parametrize(("footprint_rad", "spread_km"), [(0.2, 0.0), (1e-4, 0.5)], ids=["wide pixels", "grazing"])
 def test_what_cannot_be_shown_is_left_out(footprint_rad: float, spread_km: float) -> None:
-    """The widest octave has 0.2 km: a pixel of 0.3 km does not resolve it; seen over 0.5 km, a cloud has no one place."""
+    """The widest octave has 0.2 km: a pixel of 0.3 km does not resolve it; over 0.5 km there is no one place."""
     east = torch.linspace(0.0, 1.0, 500)
     found = displacement(tile(footprint_rad=footprint_rad), east, spread_km=spread_km)
     assert float(torch.cat(found).abs().max()) == 0
