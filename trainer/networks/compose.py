@@ -29,7 +29,7 @@ def table_position(direction: Tensor, sun_direction: Tensor) -> Tensor:
     sun = sun_direction[:2]
     dot = (horizontal * sun).sum(-1)
     cross = horizontal[..., 0] * sun[1] - horizontal[..., 1] * sun[0]
-    # exported, atan2 takes pi off where the first is exactly 0: a pixel opposite the sun would read the sun's own column
+    # Exported, atan2 takes pi off where the first is exactly 0: opposite the sun a pixel would read the sun's column.
     u = torch.atan2(cross.abs().clamp(min=1e-12), dot) / math.pi
     return torch.stack([u * 2 - 1, v * 2 - 1], dim=-1)
 
