@@ -40,10 +40,10 @@ def _directions(generator: torch.Generator, rows: int, columns: int, lowest: flo
     return torch.stack([flat * torch.cos(azimuth), flat * torch.sin(azimuth), z], dim=-1)
 
 
-def sunlight_inputs(shells: int, sun: tuple[float, float, float], seed: int = 1) -> Inputs:
-    """Broken clouds on three windows of 64 texels."""
+def sunlight_inputs(shells: int, sun: tuple[float, float, float], seed: int = 1, cells: int = 16) -> Inputs:
+    """Broken clouds on three windows of 64 texels, four for each of ``cells``."""
     generator = torch.Generator().manual_seed(seed)
-    noise = torch.randn(3, shells, 16, 16, generator=generator)
+    noise = torch.randn(3, shells, cells, cells, generator=generator)
     smooth = nn.functional.interpolate(noise, scale_factor=4, mode="bilinear", align_corners=False)
     return {
         "extinction": torch.relu(smooth) * 12.0,
@@ -109,6 +109,9 @@ Case = tuple[str, GraphSignature, Callable[[], nn.Module], Callable[[], Inputs]]
 SUNS = {"overhead": (0.4, 0.5, 0.6), "rising": (0.9, -0.3, 0.04), "beneath": (-0.5, 0.8, -0.03)}
 CASES: dict[str, Case] = {
     "compose": ("compose.onnx", COMPOSE, Compose, compose_inputs),
+    "sunlight_4_in_windows_of_512": (
+        "sunlight_4.onnx", SUNLIGHT, GapSunlight, lambda: sunlight_inputs(4, (0.4, 0.5, 0.6), cells=128)
+    ),
     **{f"dome_{k}": ("dome.onnx", DOME, Dome, lambda k=k: dome_inputs(k)) for k in SHELL_COUNTS},
     **{
         sunlight_graph(k, low).replace(".onnx", f"_{name}"): (

@@ -130,8 +130,11 @@ def test_a_ray_meets_what_it_sees() -> None:
     edge[5:15, 0] = 1.0
     edge[12, 1], extinction[12, 1] = 1.0, 0.5
     edge[7, 2] = 0.3  # nothing begins below a third
-    met_km, height_km, spread_km = first_met(distance, 0.5 * distance[:, :1], edge, extinction)
-    torch.testing.assert_close(met_km[:3], torch.tensor([0.6, 1.3, 0.8]), atol=0.02, rtol=0)
-    torch.testing.assert_close(height_km[:3], 0.5 * met_km[:3])
+    held = torch.zeros(20, 4)
+    held[9:12, 3] = 1.0  # an occupied cell without cloud
+    stretch = torch.full_like(distance, 0.1)
+    met_km, height_km, spread_km = first_met(distance, 0.5 * distance[:, :1], stretch, held, edge, extinction)
+    torch.testing.assert_close(met_km, torch.tensor([0.6, 1.3, 0.8, 1.1]), atol=0.02, rtol=0)
+    torch.testing.assert_close(height_km, 0.5 * met_km)
     assert float(spread_km[:3].max()) < 0.03
     assert bool(torch.isfinite(torch.stack([met_km, height_km, spread_km])).all())

@@ -2,7 +2,7 @@
 
 Window l of an atlas (k, C, L * N, N) holds rows l * N to (l + 1) * N. Its texels measure
 ``texel_km * WINDOW_FACTOR**l``; row 0 is north, column 0 is west; the windows share one centre.
-A position is read from the finest window that contains it; :func:`blend_margins` has made the
+A position is read from the finest window that surely reaches it from the camera; :func:`blend_margins` has made the
 outer texels of each window melt into the next coarser one, so no ring appears at the switch.
 """
 
@@ -18,8 +18,8 @@ from skygen_addon.core.signatures import WINDOW_FACTOR
 
 INSET_TEXELS = 2.0
 """Texels at a window's rim that are never read, so that bilinear taps stay inside."""
-MARGIN_TEXELS = 40
-"""Texels over which a window melts into the next coarser one; an eighth of a small window."""
+MARGIN_SHARE = 8
+"""Part of a window's side over which it melts into the next coarser one."""
 SNAP_SHARE = 16
 """The camera stands within this part of the finest window's side off its centre: half of the bundles' snap."""
 
@@ -63,6 +63,7 @@ class AtlasPlaces:
         limit = 1 - 1 / self.window
         per_km = 2 / (self.window * self.texel_there_km)
         column = (self.column + east_km * per_km).clamp(-limit, limit)
+        column = torch.where(self.column.abs() > 1, self.column, column)  # where there is nothing it stays so
         row = (self.row - self.middle) * self.levels - north_km * per_km
         return torch.stack([column, row.clamp(-limit, limit) / self.levels + self.middle], dim=-1)
 
@@ -109,7 +110,8 @@ def places_on_atlas(
         camera = camera_km * per_km
         away = torch.maximum((column - camera[0]).abs(), (row - camera[1]).abs())
     for level in range(1, levels):
-        beyond = away >= sure_reach(window, level - 1)
+        # of a small window the camera may stand farther off the centre
+        beyond = (away >= sure_reach(window, level - 1)) | (reach >= limit * float(WINDOW_FACTOR ** (level - 1)))
         wider = torch.where(beyond, float(WINDOW_FACTOR**level), wider)
         middle = torch.where(beyond, (2 * level + 1) / levels - 1, middle)
     column, row = column / wider, row / wider
@@ -166,7 +168,7 @@ def blend_margins(windows: Tensor, offset_texels: Tensor | None = None) -> Tenso
     levels, _, size, _ = windows.shape
     offset = windows.new_zeros(2) if offset_texels is None else offset_texels
     axis = torch.arange(size, dtype=torch.float32, device=windows.device) + 0.5 - size / 2
-    margin = min(MARGIN_TEXELS, size // 8)
+    margin = size / MARGIN_SHARE
     quarter = size // WINDOW_FACTOR
     start = (size - quarter) // 2
     result = [windows[levels - 1]]

@@ -23,8 +23,10 @@ from .sun_march import depths_at, sun_slope
 
 NEAR_MISS = 1e-3
 """Weight of a cloud's soft rim, where there is nothing to see yet, in the place that a ray meets."""
+NEAR_CELL = 1e-9
+"""The same of all that lies in an occupied cell, so that a ray through such cells alone has a place too."""
 LEAST_FILL = 0.15
-"""Fill from which a cell may hold cloud; with detail it takes less than the third at which extinction begins."""
+"""Fill from which a cell counts as occupied; extinction begins at a third."""
 LEAST_WEIGHT = 5e-5
 """Share of a ray's light below which a sample is left out."""
 
@@ -40,8 +42,14 @@ def indices_of(mask: Tensor) -> Tensor:
     return torch.cat([first, mask[1:]]).nonzero()[:, 0]
 
 
+def stretches(distance_km: Tensor, sin_elevation: Tensor, shell_km: Tensor) -> Tensor:
+    """How far samples (s, p) lie from the one before them, the first from the base."""
+    base = shell_distance_km(sin_elevation[None], shell_km[:1, None])  # 1 p
+    return distance_km - torch.cat([base, distance_km[:-1]])
+
+
 def first_met(
-    distance_km: Tensor, height_km: Tensor, edge: Tensor, extinction: Tensor
+    distance_km: Tensor, height_km: Tensor, stretch_km: Tensor, held: Tensor, edge: Tensor, extinction: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Distance and height at which rays meet what they see, or pass it closest where they see none, and its depth.
 
@@ -49,15 +57,17 @@ def first_met(
 
     Parameters
     ----------
-    distance_km, height_km : Tensor, shapes (s, p) and (s, 1)
-        Of samples.
+    distance_km, height_km, stretch_km : Tensor, shapes (s, p), (s, 1) and (s, p)
+        Of samples, and how far each lies from the one before it.
+    held : Tensor, shape (s, p)
+        1 in occupied cells, else 0.
     edge, extinction : Tensor, shape (s, p)
         Outline, and greatest extinction of the column in 1/km.
     """
-    depth = sharpened(edge) * extinction * (distance_km - before(distance_km))
+    depth = sharpened(edge) * extinction * stretch_km
     clear = torch.exp(depth - torch.cumsum(depth, dim=0))
-    weight = clear * (depth / (1 + depth) + NEAR_MISS * edge.square().square())
-    total = weight.sum(0) + 1e-12
+    weight = clear * (depth / (1 + depth) + NEAR_MISS * edge.square().square() + NEAR_CELL * held)
+    total = weight.sum(0).clamp(min=1e-20)
     mean_km = (weight * distance_km).sum(0) / total
     variance = (weight * (distance_km - mean_km).square()).sum(0) / total
     return mean_km, (weight * height_km).sum(0) / total, torch.sqrt(variance)
@@ -108,8 +118,7 @@ class Dome(nn.Module):
             outline, occupancy, shell_km, substep, sin_elevation, on_plane, places_at, tile
         )
         # Optical depth of each step, and the share of the ray's light that it scatters.
-        base = shell_distance_km(sin_elevation[None], shell_km[:1, None])  # 1 p
-        stretch = distance - torch.cat([base, distance[:-1]])
+        stretch = stretches(distance, sin_elevation, shell_km)
         extinction = over_step(before(extinction), extinction)
         share = mean_sharpened(before(edge), edge)
         depth = extinction * share * stretch  # s p
@@ -150,6 +159,7 @@ class Dome(nn.Module):
         density = extinction.reshape(-1)[place] * sharpened(at(edge))
         below = density * (here_height - shell_km[0])  # as if the cloud were uniform down to its base
         lit = weight.reshape(-1)[place]
+        lit = lit * (lit > LEAST_WEIGHT).to(lit.dtype)  # index 0 is listed whatever its weight
 
         def gathered(values: Tensor) -> Tensor:
             return torch.zeros_like(sin_elevation).scatter_add(0, ray, lit * values)  # p
@@ -194,15 +204,17 @@ class Dome(nn.Module):
         gap, f = (step // steps).to(torch.float32), substep[step % steps]
         chosen = places.chosen(place)
         nothing = torch.zeros_like(distance).reshape(-1)
+        occupied = (cells.reshape(-1)[place] > LEAST_FILL).to(torch.float32)  # all but perhaps index 0
 
         def along_rays(values: Tensor) -> Tensor:
-            return nothing.scatter(0, place, values).reshape(distance.shape)  # s p
+            return nothing.scatter(0, place, values * occupied).reshape(distance.shape)  # s p
 
         def looked_up(grid: Tensor) -> tuple[Tensor, Tensor]:
             fills = sample_gaps(outline, grid, gap, gaps)  # 3 q
             return along_rays(fills[0] + (fills[1] - fills[0]) * f), along_rays(fills[2])
 
-        met = first_met(distance, height, *looked_up(chosen.grid))
+        stretch = stretches(distance, sin_elevation, shell_km)
+        met = first_met(distance, height, stretch, along_rays(occupied), *looked_up(chosen.grid))
         east, north = tile.displacement(*met, on_plane, sin_elevation)  # p
         edge, extinction = looked_up(chosen.moved(east[ray], north[ray]))
         top = shell_distance_km(sin_elevation[None], shell_km[-1:, None])  # 1 p

@@ -62,7 +62,7 @@ def depths_at(
         A kilometre toward the sun on the lattice.
     sun_direction : Tensor, shape (3,)
     detail_km : tuple of Tensor, shapes (q,), optional
-        How far east and north of a place the detail reads the outline there.
+        How far east and north of a place the detail reads outline and light there.
     """
     gaps = shell_km.shape[0] - 1
     base, top = shell_km[0], shell_km[-1]
@@ -91,12 +91,13 @@ def depths_at(
         begin, fill, greatest = end, next_fill, fills[2]
 
     gap, f = gap_and_fraction(height_km + march_km * slope)
-    rest = sample_gaps(light, places.moved(march_km * toward[0], march_km * toward[1]), gap, gaps)  # 4 q
+    rest = sample_gaps(light, places.moved(east, north), gap, gaps)  # 4 q, where the last step ended
     lowest = (gap == 0).to(depth.dtype)
     depth = depth + between_from_beneath(rest[0], rest[1], f, lowest, share_from_beneath(sun_direction))
 
     gap, f = gap_and_fraction(height_km)
-    here = sample_gaps(light, places.grid, gap, gaps)  # 4 q; to slice the table first would copy it
+    grid = places.grid if detail_km is None else places.moved(*detail_km)
+    here = sample_gaps(light, grid, gap, gaps)  # 4 q; to slice the table first would copy it
     return depth, between(here[2], here[3], f)
 
 

@@ -1,7 +1,7 @@
 """Sunlight: optical depth toward the sun and toward the zenith for every texel of a cloud volume.
 
 Shells hold soft tops: extinction falls over several shells, so that interpolating it in height is
-exact, and only the interpolated value is sharpened to a cloud's firm outline (:func:`sharpened`).
+exact, and only the interpolated value is sharpened to a cloud's firm outline (:func:`.outline.sharpened`).
 Otherwise a dome would show the shells as terraces. The path from shell k to shell k + 1 toward
 the sun is sampled at some places; what lies above shell k + 1 is read from its own finished
 table, so that cost grows with the number of shells and not with its square. A sun below the
@@ -172,7 +172,7 @@ def occupancy_of(gaps: Tensor) -> Tensor:
 
     As far around it as detail displaces outlines.
     """
-    around = math.ceil(GREATEST_WARP_TEXELS)
+    around = math.ceil(GREATEST_WARP_TEXELS) + 1  # what is interpolated reaches a texel farther
     fill = torch.maximum(gaps[:, :1], gaps[:, 1:2]) * (gaps[:, 2:3] > 1e-6).to(torch.float32)
     return nn.functional.max_pool2d(fill, OCCUPANCY_CELL + 2 * around, stride=OCCUPANCY_CELL, padding=around)
 

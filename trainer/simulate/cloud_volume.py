@@ -74,14 +74,15 @@ class CloudVolume:
         return (self.plane_matrix @ position_km[:2] + self.plane_offset_km[:, None]) / self.texel_km
 
     def level_of(self, texels: Tensor) -> Tensor:
-        """Finest window (n,) that contains the coordinates; ``levels`` where none does."""
+        """Finest window (n,) that surely reaches the coordinates, as places_on_atlas; ``levels`` where none does."""
         half = self.window / 2
         reach = torch.maximum(texels[0].abs(), texels[1].abs())
         from_camera = texels - (self.plane_offset_km / self.texel_km)[:, None]
         away = torch.maximum(from_camera[0].abs(), from_camera[1].abs())
         level = (reach >= (half - INSET_TEXELS) * float(WINDOW_FACTOR ** (self.levels - 1))).to(reach.dtype)
         for index in range(self.levels - 1):
-            level += (away >= sure_reach(self.window, index) * half).to(reach.dtype)
+            rim = (half - INSET_TEXELS) * float(WINDOW_FACTOR**index)
+            level += ((away >= sure_reach(self.window, index) * half) | (reach >= rim)).to(reach.dtype)
         return level
 
 
@@ -198,6 +199,14 @@ def majorant_tiles(volume: CloudVolume) -> tuple[Tensor, float]:
     # a bilinear tap reaches one texel beyond the tile
     own = functional.max_pool2d(column_max[None], MAJORANT_TEXELS + 2, MAJORANT_TEXELS, padding=1)[0]  # L T T
     quarter, start = tiles // WINDOW_FACTOR, (tiles - tiles // WINDOW_FACTOR) // 2
+    middle = slice(start, start + quarter)
+    # a flight may begin in one window and end in the next: each bounds the other where both are
+    for level in range(levels - 1):
+        finer = functional.max_pool2d(own[level][None], WINDOW_FACTOR)[0]
+        own[level + 1, middle, middle] = torch.maximum(own[level + 1, middle, middle], finer)
+    for level in range(levels - 2, -1, -1):
+        coarser = own[level + 1, middle, middle].repeat_interleave(WINDOW_FACTOR, 0)
+        own[level] = torch.maximum(own[level], coarser.repeat_interleave(WINDOW_FACTOR, 1))
     result = []
     for level in range(levels):
         if level + 1 < levels:
