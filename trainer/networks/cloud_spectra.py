@@ -144,7 +144,7 @@ def depth_of(excess: Tensor, deviation: Tensor, settings: Tensor) -> Tensor:
     """Column depth of an excess under a level's setting maps; 0 where there is no cover.
 
     Where a layer is closed all columns are saturated; there depth varies about as much as that of
-    stratus does, which is near log-normal (Barker et al. 1996), but never falls below saturation.
+    stratocumulus does, which is near log-normal (Cahalan et al. 1994), but never falls below saturation.
     """
     shift, ramp, edge, core, gate = (
         settings[:, :1],
