@@ -21,7 +21,7 @@ from skygen_addon.core.geometry import REC709_LUMINANCE, FloatArray, panorama_di
 from skygen_addon.core.request import CLOUD_TYPES, LayerRequest, SkyRequest
 from skygen_addon.runtime.frame import FrameRenderer
 from skygen_addon.runtime.preview import tone_map
-from trainer.captures.panorama_file import read_panorama
+from trainer.captures.readers.panorama_file import read_panorama
 
 BUNDLE = Path("skygen_addon/models/skygen_quick")
 SUNS_DEG = (2.0, 10.0, 30.0, 60.0)

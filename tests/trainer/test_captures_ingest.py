@@ -13,9 +13,9 @@ import pytest
 
 from skygen_addon.core.geometry import direction_from_angles, panorama_directions, panorama_pixel
 from trainer.__main__ import COMMANDS, main
-from trainer.captures.calibration import model_radiance
 from trainer.captures.manifest import Origin, guess_site, read_origins
-from trainer.captures.verdict import REASONS, SkyEvidence, judge
+from trainer.captures.measuring.calibration import model_radiance
+from trainer.captures.measuring.verdict import REASONS, SkyEvidence, judge
 
 SUN = direction_from_angles(np.deg2rad(120.0), np.deg2rad(40.0))
 FIELDS = "file sha256 site licence source width height verdict reason flags sun state".split()

@@ -12,13 +12,13 @@ from skygen_addon.core.geometry import (
     panorama_directions,
     shell_distance_km,
 )
-from trainer.captures.calibration import calibrate, model_radiance
-from trainer.captures.cloud_opacity import estimate_clouds
-from trainer.captures.cloud_plane import BASE_KM, PlaneScale, plane_directions, unproject
-from trainer.captures.measure import measure, training_disc
-from trainer.captures.panorama_file import Panorama
-from trainer.captures.sampling import sample_disc, sample_panorama, shrink_panorama
-from trainer.captures.sun_position import find_sun
+from trainer.captures.measuring.calibration import calibrate, model_radiance
+from trainer.captures.measuring.cloud_opacity import estimate_clouds
+from trainer.captures.measuring.cloud_plane import BASE_KM, PlaneScale, plane_directions, unproject
+from trainer.captures.measuring.measure import measure, training_disc
+from trainer.captures.measuring.sampling import sample_disc, sample_panorama, shrink_panorama
+from trainer.captures.measuring.sun_position import find_sun
+from trainer.captures.readers.panorama_file import Panorama
 
 WIDTH = 512
 SUN = direction_from_angles(np.deg2rad(200.3), np.deg2rad(41.7))

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from skygen_addon.core.errors import CaptureError
-from trainer.captures.panorama_file import MIN_WIDTH, RejectedCapture, read_panorama
-from trainer.captures.radiance_hdr import read_radiance
+from trainer.captures.readers.panorama_file import MIN_WIDTH, RejectedCapture, read_panorama
+from trainer.captures.readers.radiance_hdr import read_radiance
 
 
 def encode_rgbe(radiance: np.ndarray) -> np.ndarray:

@@ -13,9 +13,9 @@ from PIL import Image
 from skygen_addon.core.errors import BundleError, CaptureError
 from skygen_addon.core.weather import weather_state
 from skygen_addon.runtime.weather_graph import WeatherGraph
-from trainer.captures.cloud_map import find_rings
-from trainer.captures.sun_track import Fisheye, fit_track, sun_vector
-from trainer.captures.timelapse import measure_days
+from trainer.captures.days.cloud_map import find_rings
+from trainer.captures.days.sun_track import Fisheye, fit_track, sun_vector
+from trainer.captures.days.timelapse import measure_days
 from trainer.networks.weather import WeatherStep, free_run
 from trainer.training.weather import WeatherConfig, export_weather, train_weather
 from trainer.training.weather_series import (

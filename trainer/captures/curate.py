@@ -15,7 +15,7 @@ from typing import Any
 from PIL import Image
 
 from skygen_addon.core.errors import SkyGenError
-from trainer.captures.contact_sheet import grid, opacity_row, save_picture, verdict_cell
+from trainer.captures.curation.contact_sheet import grid, opacity_row, save_picture, verdict_cell
 from trainer.captures.items import item_path
 from trainer.captures.manifest import read_manifest, read_overrides, write_text
 from trainer.captures.settle import settle_again

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 
 from skygen_addon.core.errors import SkyGenError
-from trainer.captures.duplicates import fingerprint
-from trainer.captures.ingest_days import ingest_days
+from trainer.captures.curation.duplicates import fingerprint
+from trainer.captures.days.ingest_days import ingest_days
 from trainer.captures.items import blank_finding, item_path, read_item, save_arrays, unreadable, write_item
 from trainer.captures.manifest import Capture, Origin, file_sha256, guess_site, read_origins, read_overrides
-from trainer.captures.measure import Measurement, measure, plane_maps, training_disc
-from trainer.captures.panorama_file import SUFFIXES, RejectedCapture, read_panorama
+from trainer.captures.measuring.measure import Measurement, measure, plane_maps, training_disc
+from trainer.captures.readers.panorama_file import SUFFIXES, RejectedCapture, read_panorama
 from trainer.captures.settle import settle
 from trainer.captures.shards import assemble
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from skygen_addon.core.errors import SkyGenError
 from skygen_addon.core.whole_file import whole_file
-from trainer.captures.verdict import REASONS
+from trainer.captures.measuring.verdict import REASONS
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from trainer.captures.duplicates import mark_duplicates
+from trainer.captures.curation.duplicates import mark_duplicates
 from trainer.captures.items import read_item, unreadable
 from trainer.captures.manifest import Capture, Origin, read_manifest, read_overrides, write_manifest
 

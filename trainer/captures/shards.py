@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.captures.cloud_plane import BASE_KM, PLANE_SCALES, plane_directions
 from trainer.captures.items import item_path, save_arrays
-from trainer.captures.measure import PLANE_CHANNELS
+from trainer.captures.measuring.cloud_plane import BASE_KM, PLANE_SCALES, plane_directions
+from trainer.captures.measuring.measure import PLANE_CHANNELS
 
 DISCS_PER_SHARD = 16
 """Skies in one file of discs (about 40 MB)."""

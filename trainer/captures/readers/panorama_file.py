@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skygen_addon.core.errors import CaptureError
-from trainer.captures.radiance_hdr import read_radiance
+from trainer.captures.readers.radiance_hdr import read_radiance
 
 SUFFIXES = (".hdr", ".pic", ".exr")
 """File name endings that are read as panoramas."""

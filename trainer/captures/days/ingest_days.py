@@ -7,7 +7,7 @@ import logging
 from pathlib import Path
 
 from skygen_addon.core.whole_file import whole_file
-from trainer.captures.timelapse import draw_days, measure_days
+from trainer.captures.days.timelapse import draw_days, measure_days
 
 logger = logging.getLogger(__name__)
 

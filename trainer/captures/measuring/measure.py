@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skygen_addon.core.geometry import REC709_LUMINANCE, disc_directions, disc_position
-from trainer.captures.calibration import Calibration, calibrate
-from trainer.captures.cloud_opacity import CloudEstimate, estimate_clouds
-from trainer.captures.cloud_plane import PLANE_SCALES, unproject
-from trainer.captures.panorama_file import Panorama
-from trainer.captures.sampling import sample_disc, shrink_panorama, turn_from_north
-from trainer.captures.sky_mask import find_sky
-from trainer.captures.sun_position import SunPosition, find_sun
-from trainer.captures.verdict import SkyEvidence, gather_evidence, judge
+from trainer.captures.measuring.calibration import Calibration, calibrate
+from trainer.captures.measuring.cloud_opacity import CloudEstimate, estimate_clouds
+from trainer.captures.measuring.cloud_plane import PLANE_SCALES, unproject
+from trainer.captures.measuring.sampling import sample_disc, shrink_panorama, turn_from_north
+from trainer.captures.measuring.sky_mask import find_sky
+from trainer.captures.measuring.sun_position import SunPosition, find_sun
+from trainer.captures.measuring.verdict import SkyEvidence, gather_evidence, judge
+from trainer.captures.readers.panorama_file import Panorama
 
 ANALYSIS_WIDTH = 1024
 """Width in pixels to which larger panoramas are averaged before colours are measured."""

@@ -16,7 +16,7 @@ from scipy import ndimage
 
 from skygen_addon.core.atmosphere import Air, clear_sky, sky_view_coordinates
 from skygen_addon.core.geometry import REC709_LUMINANCE, disc_directions
-from trainer.captures.cloud_opacity import CloudEstimate
+from trainer.captures.measuring.cloud_opacity import CloudEstimate
 
 PRIOR_MEDIAN_LUMINANCE = 0.35
 """Median luminance of the open sky that is assumed where no clear sky can be compared."""

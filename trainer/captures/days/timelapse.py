@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .cloud_map import blueness, blueness_ratio, contrast_ratio, fit_clear_blueness, map_frame
-from .timelapse_frames import SUN_LIMIT_RAD, Frames, read_days
+from trainer.captures.days.cloud_map import blueness, blueness_ratio, contrast_ratio, fit_clear_blueness, map_frame
+from trainer.captures.days.timelapse_frames import SUN_LIMIT_RAD, Frames, read_days
 
 Array = NDArray[np.float64]
 

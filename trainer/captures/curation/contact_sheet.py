@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from skygen_addon.core.geometry import REC709_LUMINANCE, direction_from_angles, disc_position
-from trainer.captures.cloud_plane import PLANE_SCALES
+from trainer.captures.measuring.cloud_plane import PLANE_SCALES
 
 CELL = 240
 """Edge of one picture in pixels."""

@@ -15,8 +15,7 @@ from PIL import Image
 from scipy import ndimage
 
 from skygen_addon.core.errors import CaptureError
-
-from .sun_track import Fisheye, SunTrack, find_blob, find_circle, fit_track
+from trainer.captures.days.sun_track import Fisheye, SunTrack, find_blob, find_circle, fit_track
 
 Array = NDArray[np.float64]
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from skygen_addon.core.geometry import REC709_LUMINANCE, disc_directions
-from trainer.captures.cloud_opacity import OVERCAST_BLUENESS, colour_ratio
-from trainer.captures.sun_position import SunPosition
+from trainer.captures.measuring.cloud_opacity import OVERCAST_BLUENESS, colour_ratio
+from trainer.captures.measuring.sun_position import SunPosition
 
 REASONS = (
     "night",

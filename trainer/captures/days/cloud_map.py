@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from .timelapse_frames import SUN_LIMIT_RAD, Frames
+from trainer.captures.days.timelapse_frames import SUN_LIMIT_RAD, Frames
 
 Array = NDArray[np.float64]
 

@@ -1,0 +1,1 @@
+"""What a person looks at: duplicates, contact sheets and the report."""

@@ -1,0 +1,1 @@
+"""What one panorama shows: sun, sky mask, clouds, exposure, state and verdict."""
