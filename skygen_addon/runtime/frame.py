@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ..core.air import Air
+from ..core.air_below import air_below, opening
 from ..core.atmosphere import ClearSky, clear_sky
 from ..core.bundle import load_bundle
 from ..core.geometry import (
@@ -51,6 +53,8 @@ class _Scene:
     ground_radiance: FloatArray
     air_light: float
     sun_share: float
+    open_share: float
+    air_glow: FloatArray
     exposure: float
 
 
@@ -152,6 +156,8 @@ class FrameRenderer:
             ground_radiance=np.zeros(3, dtype=np.float32),
             air_light=1.0,
             sun_share=low_sun * high_sun,
+            open_share=opening(math.prod(layer.vertical_transmittance() for layer in layers if layer)),
+            air_glow=np.zeros(3, dtype=np.float32),
             exposure=1.0,
         )
         return self._lit_scene(request, sky, scene)
@@ -180,8 +186,8 @@ class FrameRenderer:
             ground = (albedo / np.pi * irradiance).astype(np.float32)
             light = scene.light.copy()
             light[2] = light[5] = ground
-            share = float((irradiance @ REC709_LUMINANCE) / max(clear_irradiance @ REC709_LUMINANCE, 1e-12))
-            scene = replace(scene, light=light, ground_radiance=ground, air_light=min(share, 1.0))
+            air_light, air_glow = air_below(irradiance, clear_irradiance, ground, scene.open_share)
+            scene = replace(scene, light=light, ground_radiance=ground, air_light=air_light, air_glow=air_glow)
             disc = self._compose_tile(direction, low, high, scene)
             irradiance = direct * scene.sun_share + (disc * weight[..., None]).sum((0, 1))
         return replace(scene, exposure=2.0**request.exposure_ev)
@@ -233,6 +239,7 @@ class FrameRenderer:
             ground_radiance=scene.ground_radiance,
             air_light=scene.air_light,
             sun_share=scene.sun_share,
+            air_glow=scene.air_glow,
             exposure=scene.exposure,
         )
         return radiance

@@ -61,6 +61,11 @@ class LayerLight:
         size = self.light.shape[3]
         return float(np.exp(-self.light[0, 0, size : 2 * size]).mean())
 
+    def vertical_transmittance(self) -> float:
+        """Mean transmittance straight up through the whole layer over the middle window."""
+        size = self.light.shape[3]
+        return float(np.exp(-self.light[0, 2, size : 2 * size]).mean())
+
 
 def layer_light(
     field: CloudField,

@@ -200,6 +200,17 @@ def test_total_overcast_hides_the_disc_completely(sky_renderer: FrameRenderer, l
     assert 0 <= hidden.min() and hidden.max() < 1e-6 * open_disc.max()
 
 
+def test_below_a_closed_layer_nothing_of_the_low_suns_horizon_shows(sky_renderer: FrameRenderer) -> None:
+    """Thick air shows what surrounds it: the layer above and a darker ground, from all sides alike."""
+    closed = replace(OVERCAST, base_km=0.6)
+    request = replace(CLEAR, low=closed, sun_elevation_rad=math.radians(5.0), sun_azimuth_rad=azimuth_rad(0, 64))
+    panorama = sky_renderer.render(request)
+    horizon, overhead = panorama[14:16].mean(0), panorama[:6].mean((0, 1))  # the last 11 degrees, and above 55
+    assert horizon.max() < 1.05 * overhead.max()  # with the clear horizon's light three times brighter
+    warmth = horizon.mean(0) / overhead
+    assert warmth[0] / warmth[2] < 1.15  # no warmer than the layer; the clear horizon's red was three times its blue
+
+
 def test_a_loop_runs_through_its_joint(sky_renderer: FrameRenderer, preset_requests: Requests) -> None:
     """Frame N is frame 0 bit for bit, and the frame before it shows the same clouds one step upwind, without a loop.
 

@@ -4,7 +4,8 @@ Air between camera and cloud dims the cloud by ``a`` and adds the part of the cl
 light that is scattered before the cloud, ``(1 - a) / (1 - a_end)`` of it, so that a cloud at any
 distance melts into the clear sky and a sky without clouds is the clear sky exactly. Where clouds
 keep the sun from that air, its light has no glow around the sun: it tends to the clear sky's mean
-over azimuth.
+over azimuth, and under a closed layer it is ``air_glow``, which has no direction: nothing of the clear sky's
+horizon shows there.
 """
 
 from __future__ import annotations
@@ -75,6 +76,7 @@ class Compose(nn.Module):
         ground_radiance: Tensor,
         air_light: Tensor,
         sun_share: Tensor,
+        air_glow: Tensor,
         exposure: Tensor,
     ) -> Tensor:
         sample = nn.functional.grid_sample
@@ -97,7 +99,7 @@ class Compose(nn.Module):
             sun, sky, bounce = light[3 * index], light[3 * index + 1], light[3 * index + 2]
             cloud = layer[1][..., None] * sun + layer[2][..., None] * sky + layer[3][..., None] * bounce
             dimming = torch.exp(-air_depth(layer[4], above, air))  # h w 3
-            veil = air_radiance * ((1 - dimming) / whole).clamp(0.0, 1.0)
+            veil = air_radiance * ((1 - dimming) / whole).clamp(0.0, 1.0) + air_glow * (1 - dimming)
             transmittance = torch.exp(-layer[0])[..., None]  # h w 1
             radiance = radiance + through * (cloud * correction * dimming + (1 - transmittance) * veil)
             through = through * transmittance
@@ -105,6 +107,6 @@ class Compose(nn.Module):
 
         reach = CAMERA_HEIGHT_KM / (-sin_elevation).clamp(1e-4, 1.0)
         dimming = torch.exp(-reach[..., None] * (air[0, :3] + air[1, :3]))
-        ground = ground_radiance * dimming + air_radiance * (1 - dimming)
+        ground = ground_radiance * dimming + (air_radiance + air_glow) * (1 - dimming)
         below = (sin_elevation < 0)[..., None]
         return torch.where(below, ground, sky_radiance) * exposure

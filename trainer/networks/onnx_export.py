@@ -116,6 +116,7 @@ def export_fixed_graphs(folder: Path) -> None:
             torch.rand(3),
             torch.tensor(1.0),
             torch.tensor(0.5),
+            torch.rand(3),
             torch.tensor(1.0),
         ),
         folder / "compose.onnx",

@@ -19,9 +19,9 @@ from trainer.captures.measuring.measure import TRAINING_DISC
 from trainer.captures.settle import apply_overrides, manifest_entry
 from trainer.captures.shards import assemble
 from trainer.networks.shade import CELL
+from trainer.side_by_side import check_workers, draw_side_by_side
 
 from .marcher import Marcher, known_device
-from .side_by_side import check_workers, draw_side_by_side
 from .simulated_captures import (
     CAPTURE_STREAM,
     SEQUENCE_STREAM,

@@ -17,12 +17,12 @@ from skygen_addon.core.errors import RequestError
 from skygen_addon.core.whole_file import output_error
 from trainer.captures.measuring.measure import TRAINING_DISC
 from trainer.networks.shade import CELL
+from trainer.side_by_side import check_workers, draw_side_by_side
 
 from .capture_series import FOLDER as CAPTURES
 from .capture_series import STEP_S, CaptureSeries, plan_series, simulate_captures
 from .formula_error import write_errors
 from .reference import TraceOptions
-from .side_by_side import check_workers, draw_side_by_side
 from .simulated_sky import load_sky, simulate_sky
 from .volume_states import VolumeMaker, draw_state
 

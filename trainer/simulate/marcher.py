@@ -18,15 +18,16 @@ import torch
 from torch import Tensor
 
 from skygen_addon.core.air import Air
+from skygen_addon.core.air_below import air_below, opening
 from skygen_addon.core.atmosphere import ClearSky, clear_sky
 from skygen_addon.core.errors import RequestError
-from skygen_addon.core.geometry import REC709_LUMINANCE, FloatArray, direction_from_angles, disc_directions
+from skygen_addon.core.geometry import FloatArray, direction_from_angles, disc_directions
 from skygen_addon.core.request import SkyRequest
 from trainer.networks.compose import Compose
 
 from .cloud_volume import CloudVolume
 from .lattice_volumes import LatticeVolumes
-from .simulated_sky import disc_dome, horizontal_weights, light_from_above, sun_shares
+from .simulated_sky import disc_dome, horizontal_weights, light_from_above, sun_shares, vertical_transmittance
 from .volume_states import SkyState
 
 SUBSTEPS = 16
@@ -127,7 +128,7 @@ def march_volumes(
                 continue
             domes.append(_dome_above(volume, views, substeps, repeat))
             sun_depth += float(disc_dome(volume, toward_sun, substeps, repeat=repeat)[0])
-        radiance, light = _settled(request, sky, sun_shares(volumes), domes, views, toward_sun[0, 0])
+        radiance, light = _settled(request, sky, volumes, domes, views, toward_sun[0, 0])
     low, high = (dome.cpu().numpy() for dome in domes)
     return MarchedSky(radiance, low, high, light, float(np.exp(-sun_depth)) if sun[2] > 0 else 0.0)
 
@@ -145,14 +146,21 @@ def _dome_above(volume: CloudVolume, views: Tensor, substeps: int, repeat: bool)
 
 
 def _settled(
-    request: SkyRequest, sky: ClearSky, shares: Sequence[float], domes: Sequence[Tensor], views: Tensor, sun: Tensor
+    request: SkyRequest,
+    sky: ClearSky,
+    volumes: Sequence[CloudVolume | None],
+    domes: Sequence[Tensor],
+    views: Tensor,
+    sun: Tensor,
 ) -> tuple[FloatArray, FloatArray]:
     """Radiance (D, D, 3) and light (6, 3) once ground and clouds have exchanged light, as in runtime.frame."""
     compose = Compose()
     direction = views.cpu().numpy()
     weight = horizontal_weights(direction)
     direct = sky.sun_irradiance * max(float(np.sin(request.sun_elevation_rad)), 0.0)
+    shares = sun_shares(volumes)
     sun_share = shares[0] * shares[1]
+    open_share = opening(vertical_transmittance(volumes))
     clear_irradiance = direct + sky.sky_irradiance
     irradiance = direct * sun_share + sky.sky_irradiance
     light = light_from_above(request, sky, shares[1])
@@ -160,7 +168,7 @@ def _settled(
     for _ in range(SETTLING_ROUNDS):
         ground = (np.asarray(request.ground_albedo, dtype=np.float32) / np.pi * irradiance).astype(np.float32)
         light[2] = light[5] = ground
-        air_light = float((irradiance @ REC709_LUMINANCE) / max(float(clear_irradiance @ REC709_LUMINANCE), 1e-12))
+        air_light, air_glow = air_below(irradiance, clear_irradiance, ground, open_share)
         composed = compose(
             views,
             table,
@@ -171,8 +179,9 @@ def _settled(
             _on(views, light),
             _on(views, sky.air_table),
             _on(views, ground),
-            torch.tensor(min(air_light, 1.0)),
+            torch.tensor(air_light),
             torch.tensor(sun_share),
+            _on(views, air_glow),
             torch.tensor(1.0),
         )
         radiance: FloatArray = composed.cpu().numpy()

@@ -1,7 +1,7 @@
 """Simulated captures and sequences: marched skies in the format in which ``ingest`` keeps real ones.
 
 They lie in a folder of their own, ``DATA/simulated_captures``, with its own ``manifest.jsonl``,
-``items/``, ``discs-*.npz`` and ``planes.npz`` (:mod:`trainer.captures.shards`), so that nothing
+``items/``, ``discs-*.npz`` and ``planes-*.npz`` (:mod:`trainer.captures.shards`), so that nothing
 takes them for real ones unless it is told to. What differs from a real capture:
 
 - ``sha256`` is that of the description from which the sky is drawn, not of a file;

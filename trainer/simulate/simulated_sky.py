@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -205,6 +206,11 @@ def light_rows(
 def sun_shares(volumes: Sequence[CloudVolume | None]) -> list[float]:
     """Mean transmittance of sunlight through each layer over the middle window."""
     return [1.0 if volume is None else _sun_transmittance(volume) for volume in volumes]
+
+
+def vertical_transmittance(volumes: Sequence[CloudVolume | None]) -> float:
+    """Mean transmittance straight up through all layers over their middle windows."""
+    return math.prod(float(torch.exp(-v.atlas[0, 2, v.window : 2 * v.window]).mean()) for v in volumes if v)
 
 
 def light_from_above(request: SkyRequest, sky: ClearSky, through_high: float) -> FloatArray:
