@@ -1,4 +1,4 @@
-"""The trainer's commands: ``python -m trainer ingest | curate | simulate | train | export``.
+"""The trainer's commands: ``python -m trainer fetch | ingest | curate | simulate | train | export``.
 
 Each command lives in a module of its own with ``add_arguments(parser)`` and ``run(arguments)``;
 this file only finds them.
@@ -17,6 +17,7 @@ from typing import NoReturn
 from skygen_addon.core.errors import RequestError, SkyGenError
 
 COMMANDS: dict[str, tuple[str, str]] = {
+    "fetch": ("trainer.captures.fetch.fetch.run", "fetch sky panoramas of Poly Haven into a folder for ingest"),
     "ingest": ("trainer.captures.ingest.run", "read sky captures into curated, calibrated training data"),
     "curate": ("trainer.captures.curate.run", "draw the contact sheet and apply manual verdicts"),
     "simulate": ("trainer.simulate.generate.run", "render labelled skies with the reference ray-marcher"),

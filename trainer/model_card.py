@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from skygen_addon.core.errors import BundleError
+from trainer.captures.items import is_sky
 
 SKIPPD = (
     "SKIPP'D, Stanford University, CC BY 4.0: Nie, Li, Scott, Sun, Venugopal, Brandt, \"SKIPP'D: A SKy Images and "
@@ -52,10 +53,24 @@ def origin_words(row: dict[str, Any]) -> str:
     return f"{row['source'] or 'source not stated'}, {row['licence'] or 'licence not stated'}"
 
 
+def kept_skies(manifest: Path) -> list[dict[str, Any]]:
+    """Lines of the skies that training reads: neither frames of days nor further exposures of a bracket."""
+    return [row for row in _kept(manifest) if is_sky(row)]
+
+
+def kept_frames(manifest: Path) -> list[dict[str, Any]]:
+    """Lines of the time-lapse frames that the weather was measured in."""
+    return [row for row in _kept(manifest) if "timelapse" in row["flags"]]
+
+
+def _kept(manifest: Path) -> list[dict[str, Any]]:
+    rows = [json.loads(line) for line in manifest.read_text(encoding="utf-8").split("\n") if line]
+    return [row for row in rows if row["verdict"] == "keep"]
+
+
 def licence_words(manifest: Path) -> str:
     """What model.json says of the licence, from the captures that a readable manifest keeps."""
-    rows = [json.loads(line) for line in manifest.read_text(encoding="utf-8").splitlines() if line]
-    licences = sorted({str(row["licence"] or "licence not stated") for row in rows if row["verdict"] == "keep"})
+    licences = sorted({str(row["licence"] or "licence not stated") for row in kept_skies(manifest)})
     captures = f"captures ({', '.join(licences)}) and time-lapse days"
     return f"GPL-3.0-or-later; weights learned from {captures}, their licences and attribution in MODEL_CARD.md"
 
@@ -85,15 +100,17 @@ def model_card(
     """
     remedy = "Name the data folder of the training with --data, or run 'python -m trainer ingest' again."
     try:
-        rows = [json.loads(line) for line in manifest.read_text(encoding="utf-8").splitlines() if line]
-        kept = [row for row in rows if row["verdict"] == "keep"]
+        kept = kept_skies(manifest)
         lacking = [row for row in kept if not row["site"]]
         licences = Counter(origin_words(row) for row in kept)
+        days = {(row["state"]["day"], origin_words(row)) for row in kept_frames(manifest)}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BundleError(f"{manifest} cannot be read: {error!r}.", remedy) from error
     if not kept or lacking:
         raise BundleError(f"{manifest} keeps no capture, or one without a site.", remedy)
     sources = "\n".join(f"- {count} panoramas: {what}" for what, count in sorted(licences.items()))
+    counts = sorted(Counter(what for _, what in days).items())
+    told = "; ".join(f"{count} of {what}" for what, count in counts) or "time-lapse days"
     lines = [
         f"# {name}",
         "",
@@ -111,7 +128,7 @@ def model_card(
         "## From what",
         "",
         sources,
-        f"- Weather: time-lapse days; those named cloudy_day and sunny_day are of {SKIPPD}",
+        f"- Weather, time-lapse days: {told}. Those named cloudy_day and sunny_day are of {SKIPPD}",
         "- Shading: skies simulated by `python -m trainer simulate`",
         "",
         "Panoramas: " + ", ".join(sorted({row["site"] for row in kept})) + ".",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -16,6 +17,9 @@ from skygen_addon.core.errors import RequestError
 
 log = logging.getLogger(__name__)
 
+MOST_WORKERS = 61 if sys.platform == "win32" else 256
+"""Processes at most; Windows waits for no more at once."""
+
 
 @dataclass(frozen=True)
 class ProcessLost:
@@ -24,7 +28,7 @@ class ProcessLost:
 
 def check_workers(workers: int, max_minutes: float | None = None) -> None:
     """Raise RequestError unless the number of processes and the time make sense."""
-    if not 1 <= workers <= 256:
+    if not 1 <= workers <= MOST_WORKERS:
         raise RequestError(f"{workers} workers make no sense.", "Give about the number of processor cores.")
     if max_minutes is not None and not max_minutes >= 0:
         raise RequestError(f"max-minutes is {max_minutes}.", "Give minutes from 0 on, or leave it out.")
@@ -82,13 +86,17 @@ def call_side_by_side(
     pool = _pool(min(workers, max(len(tasks), 1)))
     try:
         while True:
+            lost: list[int] = []
             in_time = max_minutes is None or time.monotonic() - begin <= 60 * max_minutes
             while in_time and len(running) < workers and (number := next(waiting, None)) is not None:
-                running[pool.submit(function, *tasks[number])] = number
-            if not running:
+                try:
+                    running[pool.submit(function, *tasks[number])] = number
+                except BrokenProcessPool:  # a process died while the caller had the last result
+                    lost.append(number)
+                    break
+            if not running and not lost:
                 break
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
-            lost = []
+            done, _ = wait(running, return_when=FIRST_COMPLETED) if running else (set(), set())
             for future in done:
                 number = running.pop(future)
                 try:

@@ -11,7 +11,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 STDLIB = set(sys.stdlib_module_names) | {"__future__"}
-TRAINER_LIBRARIES = {"numpy", "torch", "onnx", "onnxruntime", "onnxscript", "OpenEXR", "PIL", "matplotlib", "scipy"}
+TRAINER_LIBRARIES = {
+    *("numpy", "torch", "onnx", "onnxruntime", "onnxscript", "OpenEXR", "PIL", "matplotlib", "scipy"),
+    *("cv2", "exifread", "rawpy", "tqdm"),
+}
 
 ALLOWED = {
     "skygen_addon/core": {"numpy"},

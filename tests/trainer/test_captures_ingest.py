@@ -5,17 +5,25 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import OpenEXR
 import pytest
+from PIL import Image
 
+from skygen_addon.core.errors import SkyGenError
 from skygen_addon.core.geometry import direction_from_angles, panorama_directions, panorama_pixel
 from trainer.__main__ import COMMANDS, main
-from trainer.captures.manifest import Origin, guess_site, read_origins
+from trainer.captures import items, measure_capture
+from trainer.captures.ingest import add_unseen
+from trainer.captures.known_files import KnownFiles
+from trainer.captures.manifest import Origin, guess_site, read_manifest, read_origins, write_manifest
 from trainer.captures.measuring.calibration import model_radiance
 from trainer.captures.measuring.verdict import REASONS, SkyEvidence, judge
+from trainer.captures.readers.panorama_file import Panorama
+from trainer.captures.split import split_of
 
 SUN = direction_from_angles(np.deg2rad(120.0), np.deg2rad(40.0))
 FIELDS = "file sha256 site licence source width height verdict reason flags sun state".split()
@@ -26,6 +34,13 @@ def write_exr(path: Path, radiance: np.ndarray) -> None:
     planes = {name: np.ascontiguousarray(radiance[..., i], dtype=np.float32) for i, name in enumerate("RGB")}
     with OpenEXR.File(header, planes) as file:
         file.write(str(path))
+
+
+def write_exposure(path: Path, radiance: np.ndarray, steps: float) -> None:
+    """An 8-bit picture as a camera with sRGB's curve takes it, ``steps`` EV from the middle exposure."""
+    light = np.clip(radiance * 2.0**steps, 0, 1)
+    code = np.where(light <= 0.0031308, 12.92 * light, 1.055 * np.maximum(light, 1e-9) ** (1 / 2.4) - 0.055)
+    Image.fromarray(np.uint8(np.round(255 * code))).save(path)
 
 
 def clear_panorama(width: int = 256) -> np.ndarray:
@@ -60,9 +75,21 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     whole = (captures / "meadow_1k.exr").read_bytes()
     (captures / "cut.exr").write_bytes(whole[: len(whole) // 3])
     (captures / "notes.txt").write_text("not a capture")
+    (captures / "to_nowhere.hdr").symlink_to(captures / "is_not_there.hdr")
+    (captures / "stack").mkdir()
+    for steps in (-4, -2, 0, 2, 4):
+        write_exposure(captures / "stack" / f"hill_{steps:+d}ev.png", np.roll(sky, 100, axis=1), steps)
+    write_exposure(captures / "phone.png", np.roll(sky, 30, axis=1), 0)
+    (captures / "walls").mkdir()
+    for number in range(24):  # a day that shows no fisheye circle
+        write_exposure(
+            captures / "walls" / f"frame_{number:03d}.png",
+            np.tile(np.linspace(0.1, 0.9, 64)[:, None] * [1, 0.8, 0.5], (60, 1, 1)),
+            0,
+        )
     rows = ["file,site,licence,origin", "meadow_1k.exr,the_meadow,CC0-1.0,made here"]
     (captures / "CAPTURES.csv").write_text("\n".join(rows) + "\n")
-    assert main(["ingest", str(captures), "--out", str(root / "data")]) == 0
+    assert main(["ingest", str(captures), "--out", str(root / "data")]) == 2  # the link to nowhere
     return root
 
 
@@ -93,6 +120,10 @@ def test_every_file_gets_its_verdict(folder: Path) -> None:
         "empty.hdr": "unreadable",
         "words.hdr": "unreadable",
         "cut.exr": "unreadable",
+        "to_nowhere.hdr": "unreadable",
+        "phone.png": "graded",
+        **{f"stack/hill_{steps}ev.png": "duplicate" for steps in ("-4", "-2", "+0", "+2", "+4")},
+        **{f"walls/frame_{number:03d}.png": "not_panorama" for number in range(24)},
     }
     for entry in entries.values():
         assert list(entry) == FIELDS
@@ -106,11 +137,12 @@ def test_every_file_gets_its_verdict(folder: Path) -> None:
 
 
 def test_training_data_need_only_numpy(folder: Path) -> None:
-    with np.load(folder / "data" / "discs-000.npz", allow_pickle=False) as discs:
+    name = f"{split_of('the_meadow')}-000.npz"
+    with np.load(folder / "data" / f"discs-{name}", allow_pickle=False) as discs:
         assert discs["radiance"].shape == (1, 512, 512, 3) and discs["radiance"].dtype == np.float32
-        assert discs["valid"].shape == (1, 512, 512) and list(discs["sites"]) == ["the_meadow"]
+        assert discs["valid"].shape == (1, 512, 512) and list(discs["site"]) == ["the_meadow"]
         assert discs["radiance"].max() < 100  # the sun is taken out
-    with np.load(folder / "data" / "planes.npz", allow_pickle=False) as planes:
+    with np.load(folder / "data" / f"planes-{name}", allow_pickle=False) as planes:
         assert list(planes["channels"]) == ["depth", "valid", "log_luminance", "alpha"]
         for texel, size in ((25, 144), (100, 128), (400, 80)):
             maps = planes[f"maps_{texel}m"]
@@ -123,27 +155,27 @@ def test_second_run_measures_nothing_and_one_more_file_measures_one(
     folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     root = tmp_path / "copy"
-    shutil.copytree(folder, root)
+    shutil.copytree(folder, root, symlinks=True)
     caplog.set_level(logging.INFO)
     before = (root / "data" / "manifest.jsonl").read_bytes()
     arguments = ["ingest", str(root / "in"), "--out", str(root / "data")]
-    assert main(arguments) == 0
+    assert main(arguments) == 2
     assert " 0 measured now" in caplog.text
     assert (root / "data" / "manifest.jsonl").read_bytes() == before
     write_exr(root / "in" / "wide.exr", np.ones((200, 600, 3)))
     caplog.clear()
-    assert main(arguments) == 0
+    assert main(arguments) == 2
     assert " 1 measured now" in caplog.text
     assert not list(root.rglob("*.tmp"))
 
 
 def test_a_persons_verdict_survives(folder: Path, tmp_path: Path) -> None:
     root = tmp_path / "copy"
-    shutil.copytree(folder, root)
+    shutil.copytree(folder, root, symlinks=True)
     data = root / "data"
     assert main(["curate", str(data), "--reject", "meadow_1k.exr=graded"]) == 0
     assert manifest(data)["meadow_1k.exr"]["reason"] == "graded"
-    assert main(["ingest", str(root / "in"), "--out", str(data)]) == 0
+    assert main(["ingest", str(root / "in"), "--out", str(data)]) == 2
     rejected = manifest(data)["meadow_1k.exr"]
     assert (rejected["verdict"], rejected["reason"]) == ("reject", "graded") and "override" in rejected["flags"]
     assert main(["curate", str(data), "--undo", "meadow_1k.exr"]) == 0
@@ -172,7 +204,7 @@ def test_a_folder_without_captures_is_one_line_and_exit_code_2(
     for place in (tmp_path, tmp_path / "missing"):
         assert main(["ingest", str(place), "--out", str(tmp_path / "data")]) == 2
     lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == 2 and "holds no panorama" in lines[0] and "is not a folder" in lines[1]
+    assert len(lines) == 2 and "holds no capture" in lines[0] and "is not a folder" in lines[1]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -218,5 +250,119 @@ def test_judgement(change: dict[str, float], reason: str | None) -> None:
     assert judge(SkyEvidence(**{**evidence, **change}), ()) == reason  # type: ignore[arg-type]
 
 
+def test_a_cameras_number_is_no_site_of_its_own() -> None:
+    assert guess_site("lake/IMG_0001.dng") != guess_site("hill/IMG_0001.dng")
+    assert guess_site("hill/sky_4k.exr") == guess_site("sky_1k.hdr")
+
+
 def test_sites_are_guessed_across_resolutions() -> None:
     assert guess_site("hdri/aristea_wreck_puresky_1k.hdr") == guess_site("aristea_wreck_4k.exr") == "aristea_wreck"
+
+
+def test_curate_refuses_what_another_version_measured_and_changes_nothing(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(folder / "data", data)
+    before = {p: p.read_bytes() for p in data.rglob("*") if p.is_file()}
+    monkeypatch.setattr(items, "ALGORITHM", items.ALGORITHM + 1)
+    assert main(["curate", str(data)]) == 2
+    assert "Run trainer ingest again" in capsys.readouterr().err
+    assert {p: p.read_bytes() for p in data.rglob("*") if p.is_file()} == before
+
+
+def test_a_damaged_item_is_measured_again(folder: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(folder / "data", data)
+    kept = manifest(data)["meadow_1k.exr"]
+    assert items.read_item(data, kept["sha256"]) is not None
+    items.entry_item(data, kept).write_bytes(b"")
+    assert items.read_item(data, kept["sha256"]) is None
+
+
+def test_curate_says_of_sites_what_ingest_says(folder: Path, tmp_path: Path) -> None:
+    """The stack shows the meadow's sky and takes its site; without the meadow it has its own."""
+    root = tmp_path / "copy"
+    shutil.copytree(folder, root, symlinks=True)
+    data = root / "data"
+    assert manifest(data)["stack/hill_-4ev.png"]["site"] == "the_meadow"
+    assert main(["curate", str(data), "--reject", "meadow_1k.exr=graded"]) == 0
+    after_curate = manifest(data)
+    assert main(["ingest", str(root / "in"), "--out", str(data)]) == 2  # the link to nowhere
+    assert manifest(data) == after_curate
+
+
+def test_a_wish_on_any_exposure_counts_for_the_bracket(folder: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(folder / "data", data)
+    assert main(["curate", str(data), "--keep", "stack/hill_+2ev.png"]) == 0
+    stack = [e for name, e in manifest(data).items() if name.startswith("stack/")]
+    assert len(stack) == 5 and {e["verdict"] for e in stack} == {"keep"}
+
+
+def test_captures_in_a_folder_that_closed_are_not_forgotten(folder: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(folder / "data", data)
+    captures, frames = add_unseen(Path("in"), data, [Path("in/stack"), Path("in/walls")], [], [])
+    assert [c.file for c in captures] == ["stack/hill_-4ev.png"] and len(captures[0].further) == 4
+    assert len(frames) == 24
+
+
+def test_a_file_that_grows_while_it_is_read_is_read_again_next_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "sky.exr"
+    write_exr(path, clear_panorama())
+    (tmp_path / "data" / "items").mkdir(parents=True)
+    job = measure_capture.CaptureJob((path,), tmp_path / "data", False, None)
+    read = measure_capture.read_capture
+
+    def read_late(files: Sequence[Path], projection: str) -> Panorama:
+        panorama = read(files, projection)
+        path.write_bytes(path.read_bytes() + b"more")
+        return panorama
+
+    monkeypatch.setattr(measure_capture, "read_capture", read_late)
+    known = KnownFiles(tmp_path / "data", tmp_path)
+    early = measure_capture.measure_capture(job)
+    known.learn([path], early.marks, early.digests)
+    assert early.found["reason"] == "unreadable" and known.sha256([path]) is None
+    assert not list((tmp_path / "data" / "items").iterdir())
+    monkeypatch.setattr(measure_capture, "read_capture", read)
+    late = measure_capture.measure_capture(job)
+    known.learn([path], late.marks, late.digests)
+    assert late.found["reason"] is None and known.sha256([path]) == late.digests
+
+
+def test_a_process_that_dies_is_no_verdict_on_the_file(tmp_path: Path) -> None:
+    lost = measure_capture.lost_capture([tmp_path / "sky.exr"])
+    known = KnownFiles(tmp_path, tmp_path)
+    known.learn([tmp_path / "sky.exr"], lost.marks, lost.digests)
+    assert lost.lost and not lost.fresh and known.sha256([tmp_path / "sky.exr"]) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "site"),
+    [
+        ("file,site,licence,origin\nsky.hdr\n", "sky"),
+        ("file,site\nsky.hdr,\n,,,\n", "sky"),
+        ("\ufefffile,site,licence\nsky.hdr,hill,CC0\n", "hill"),
+        ("file,site\nmore\\sky.hdr,hill\n", "hill"),
+    ],
+)
+def test_tables_that_people_write(tmp_path: Path, text: str, site: str) -> None:
+    (tmp_path / "sky.hdr").write_bytes(b"")
+    (tmp_path / "CAPTURES.csv").write_text(text, encoding="utf-8")
+    assert read_origins(tmp_path)["sky.hdr"].site == site
+
+
+def test_a_table_in_another_encoding_is_refused_in_words(tmp_path: Path) -> None:
+    (tmp_path / "CAPTURES.csv").write_bytes("file,site\nsky.hdr,M\u00fcnster\n".encode("latin-1"))
+    with pytest.raises(SkyGenError, match="UTF-8"):
+        read_origins(tmp_path)
+
+
+def test_names_with_odd_letters_stay_in_the_manifest(tmp_path: Path) -> None:
+    names = ["a\u2028b.hdr", "a\u0085b.hdr", "a\udcffb.hdr", "\u00fc.hdr"]
+    write_manifest(tmp_path, {name: {"file": name} for name in names})
+    assert read_manifest(tmp_path).keys() == set(names)

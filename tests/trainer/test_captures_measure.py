@@ -15,7 +15,7 @@ from skygen_addon.core.geometry import (
 from trainer.captures.measuring.calibration import calibrate, model_radiance
 from trainer.captures.measuring.cloud_opacity import estimate_clouds
 from trainer.captures.measuring.cloud_plane import BASE_KM, PlaneScale, plane_directions, unproject
-from trainer.captures.measuring.measure import measure, training_disc
+from trainer.captures.measuring.measure import examine, training_disc
 from trainer.captures.measuring.sampling import sample_disc, sample_panorama, shrink_panorama
 from trainer.captures.measuring.sun_position import find_sun
 from trainer.captures.readers.panorama_file import Panorama
@@ -64,7 +64,7 @@ def test_sampling_keeps_a_linear_picture() -> None:
 
 
 def test_disc_turns_the_sun_to_the_north() -> None:
-    measured = measure(Panorama(made_sky(), ()))
+    measured = examine(Panorama(made_sky(), ()))
     assert measured.reason is None and measured.sun is not None
     panorama = Panorama(made_sky(), ())
     radiance, valid = training_disc(panorama, measured)
@@ -82,7 +82,7 @@ def test_calibration_finds_exposure_and_balance_of_its_own_model() -> None:
     factor = np.array([1.1, 1.0, 0.9], dtype=np.float32) / 7
     clouds = estimate_clouds(truth * factor, sky, SUN)
     found = calibrate(truth * factor, sky, clouds, SUN)
-    assert found.source == "model" and found.haze == 1.0
+    assert found.source == "model" and found.haze == pytest.approx(1.0, rel=0.02)  # between two tables
     assert np.allclose(found.apply(truth * factor)[sky], truth[sky], rtol=0.01)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -90,6 +91,8 @@ def test_all_codings_give_the_same_pixels(tmp_path: Path, coding: str) -> None:
         ("+Y 3 -X 5", lambda p: p[::-1, ::-1]),
         ("+X 3 -Y 5", lambda p: p.transpose(1, 0, 2)),
         ("-X 3 +Y 5", lambda p: p.transpose(1, 0, 2)[::-1, ::-1]),
+        ("+X 3 +Y 5", lambda p: p.transpose(1, 0, 2)[::-1]),
+        ("-X 3 -Y 5", lambda p: p.transpose(1, 0, 2)[:, ::-1]),
     ],
 )
 def test_orientations(tmp_path: Path, resolution: str, turn: object) -> None:
@@ -98,6 +101,25 @@ def test_orientations(tmp_path: Path, resolution: str, turn: object) -> None:
     write_hdr(tmp_path / "turned.hdr", rgbe, "flat", resolution)
     expected = turn(read_radiance(tmp_path / "plain.hdr"))  # type: ignore[operator]
     assert np.array_equal(read_radiance(tmp_path / "turned.hdr"), expected)
+
+
+@pytest.mark.parametrize("resolution", ["-Y 20000 +X 40000", "+X 40000 -Y 20000", "-Y 0 +X 8", "-Y 4 +X 0"])
+def test_absurd_radiance_sizes_are_refused_from_the_header(tmp_path: Path, resolution: str) -> None:
+    write_hdr(tmp_path / "a.hdr", encode_rgbe(np.ones((2, 4, 3))), "flat", resolution)
+    tracemalloc.start()
+    assert refusal(tmp_path / "a.hdr") == "unreadable"
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10e6  # 40000 x 20000 pixels would take 9.6 GB; a header some kilobytes
+
+
+def test_old_coding_repeats_across_shifts(tmp_path: Path) -> None:
+    # 1 + 300 pixels: 300 = 44 + 1 * 256 takes two runs, the second shifted by 8 bits (Ward, oldreadcolrs)
+    body = bytes([128, 64, 32, 129, 1, 1, 1, 44, 1, 1, 1, 1, 10, 20, 30, 120]) + bytes([1, 1, 1, 9])
+    (tmp_path / "a.hdr").write_bytes(b"#?RADIANCE\n\n-Y 1 +X 311\n" + body)
+    read = read_radiance(tmp_path / "a.hdr")[0]
+    assert np.allclose(read[:301], np.array([128.5, 64.5, 32.5]) * 2.0 ** (129 - 136))  # exact in binary
+    assert np.allclose(read[301:], np.array([10.5, 20.5, 30.5]) * 2.0 ** (120 - 136))
 
 
 def test_exposure_line_is_undone(tmp_path: Path) -> None:

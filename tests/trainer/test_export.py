@@ -30,8 +30,8 @@ def data(tmp_path: Path) -> Path:
     folder = tmp_path / "data"
     folder.mkdir()
     rows = [
-        {"verdict": "keep", "source": "Poly Haven", "licence": "CC0", "site": "hill"},
-        {"verdict": "night", "source": "Poly Haven", "licence": "CC0", "site": "street"},
+        {"verdict": "keep", "source": "Poly Haven", "licence": "CC0", "site": "hill", "flags": [], "state": {}},
+        {"verdict": "night", "source": "Poly Haven", "licence": "CC0", "site": "street", "flags": [], "state": {}},
     ]
     (folder / "manifest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return folder
@@ -151,7 +151,7 @@ def test_captures_whose_origin_nobody_states_are_said_to_be_so(
     run: Path, data: Path, tmp_path: Path, shipped_graphs: None
 ) -> None:
     """Who trains on their own captures need not tell anybody whose they are; the card must not claim to know."""
-    row = {"verdict": "keep", "source": None, "licence": None, "site": "garden"}
+    row = {"verdict": "keep", "source": None, "licence": None, "site": "garden", "flags": [], "state": {}}
     (data / "manifest.jsonl").write_text(json.dumps(row) + "\n")
     edit(run, ("stages", "field", "manifest_sha256"), manifest_hash(data))
     bundle = tmp_path / "bundle"

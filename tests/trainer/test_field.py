@@ -194,8 +194,8 @@ def test_critic_ignores_what_the_mask_hides() -> None:
     torch.testing.assert_close(critic(critic_view(depth, valid)), critic(critic_view(hidden, valid)))
 
 
-def planes(path: Path) -> Path:
-    """A small table of captured planes: broken cloud at three sites."""
+def planes(data: Path) -> Path:
+    """A folder with a small table of captured planes: broken cloud at three sites."""
     rng = np.random.default_rng(0)
     arrays: dict[str, np.ndarray] = {
         "site": np.array(["a", "b", "c"]),
@@ -209,12 +209,12 @@ def planes(path: Path) -> Path:
         maps[:, 0] = 4 * np.kron(blocks, np.ones((16, 16)))[:, :size, :size]
         maps[:, 1] = 1
         arrays[f"maps_{texel}m"] = maps
-    np.savez(path, **arrays)  # type: ignore[arg-type]
-    return path
+    np.savez(data / "planes-train-000.npz", **arrays)  # type: ignore[arg-type]
+    return data
 
 
 def test_training_resumes_where_it_stopped(tmp_path: Path) -> None:
-    data = planes(tmp_path / "planes.npz")
+    data = planes(tmp_path)
     config = FieldConfig(steps=4, batch=2, held_out=("c",))
     whole = train_field(data, tmp_path / "whole", 5, config=config)
     train_field(data, tmp_path / "parts", 5, config=replace(config, steps=2))
@@ -228,23 +228,23 @@ def test_training_resumes_where_it_stopped(tmp_path: Path) -> None:
 
 
 def test_sites_to_hold_out_follow_the_captures(tmp_path: Path) -> None:
-    data = planes(tmp_path / "planes.npz")
+    data = planes(tmp_path)
     assert held_out_sites(data, ("c",)) == ("c",)
     (chosen,) = held_out_sites(data, ("nowhere", "c"))  # somebody else's captures: one of theirs
     for held in (False, True):
         assert set(load_patches(data, (chosen,), held)) == {"near", "mid"}
     with pytest.raises(CaptureError, match="missing"):
-        held_out_sites(tmp_path / "none.npz", ())
+        held_out_sites(tmp_path / "none", ())
 
 
 def test_training_names_what_a_stage_lacks_and_what_can_go_on(tmp_path: Path) -> None:
-    planes(tmp_path / "planes.npz")
+    planes(tmp_path)
     with pytest.raises(CaptureError, match=r"timelapse.npz is missing.*timelapse/DAY.*leave it out: --only field\."):
         run_training(argparse.Namespace(recipe="smoke", max_minutes=None, data=tmp_path, only=None))
 
 
 def test_missing_or_empty_captures_are_refused(tmp_path: Path) -> None:
     with pytest.raises(CaptureError, match="missing"):
-        train_field(tmp_path / "none.npz", tmp_path / "run")
+        train_field(tmp_path / "none", tmp_path / "run")
     with pytest.raises(CaptureError, match="nowhere"):
-        train_field(planes(tmp_path / "planes.npz"), tmp_path / "run", config=FieldConfig(held_out=("nowhere",)))
+        train_field(planes(tmp_path), tmp_path / "run", config=FieldConfig(held_out=("nowhere",)))

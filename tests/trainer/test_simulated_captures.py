@@ -69,23 +69,22 @@ def test_they_lie_apart_from_real_captures_with_the_lines_of_ingest(data: Path) 
 
 def test_discs_and_planes_are_read_as_those_of_ingest(data: Path) -> None:
     entries = read_manifest(data / FOLDER)
-    with np.load(data / FOLDER / "discs-000.npz", allow_pickle=False) as discs:
+    with np.load(data / FOLDER / "discs-train-000.npz", allow_pickle=False) as discs:
         assert discs["radiance"].shape == (5, 64, 64, 3) and discs["radiance"].dtype == np.float32
         assert np.isfinite(discs["radiance"]).all() and discs["radiance"].min() >= 0
         assert discs["radiance"].max() < 100  # no sun's disc
         assert discs["valid"].dtype == np.uint8
         np.testing.assert_array_equal(discs["valid"][0], disc_directions(64)[..., 2] > 0)
         assert list(discs["files"]) == sorted(entries)
-        sites = [str(discs["sites"][i]) for i in discs["site_index"]]
-        assert sites == [entries[file]["site"] for file in discs["files"]]
+        assert list(discs["site"]) == [entries[file]["site"] for file in discs["files"]]
         assert discs["sun_elevation_rad"].dtype == discs["cover"].dtype == np.float32
-    with np.load(data / FOLDER / "planes.npz", allow_pickle=False) as planes:
+    with np.load(data / FOLDER / "planes-train-000.npz", allow_pickle=False) as planes:
         assert tuple(planes["channels"]) == PLANE_CHANNELS
         maps = planes["maps_100m"]
         assert maps.shape == (5, 4, 128, 128) and np.isfinite(maps).all()
         assert maps[:, 0].min() >= 0 and maps[:, 0].max() <= 30
     wanted = (SEQUENCE,)
-    assert held_out_sites(data / FOLDER / "planes.npz", wanted) == wanted  # what training reads sites with
+    assert held_out_sites(data / FOLDER, wanted) == wanted  # what training reads sites with
 
 
 def test_curate_draws_them_and_changes_nothing(data: Path, tmp_path: Path) -> None:
@@ -93,7 +92,8 @@ def test_curate_draws_them_and_changes_nothing(data: Path, tmp_path: Path) -> No
     shutil.copytree(data / FOLDER, copy)
     before = contents(copy)
     assert main(["curate", str(copy)]) == 0
-    assert {name: kept for name, kept in contents(copy).items() if not name.endswith(".png")} == before
+    drawn = (".png", ".jpg", ".html", "compared.json")
+    assert {name: kept for name, kept in contents(copy).items() if not name.endswith(drawn)} == before
 
 
 def test_a_stopped_run_goes_on_to_the_same_files_with_any_number_of_workers(data: Path, tmp_path: Path) -> None:

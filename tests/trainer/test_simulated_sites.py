@@ -58,7 +58,7 @@ def test_what_another_engine_drew_is_drawn_again(root: Path, monkeypatch: pytest
     # no time to draw: the old frames are not taken for new ones, nor left in a site beside new ones
     assert simulate_captures(root / FOLDER, SERIES, max_minutes=0.0) == (0, 4)
     assert read_manifest(root / FOLDER) == {}
-    assert not (root / FOLDER / "planes.npz").exists() and not list((root / FOLDER).glob("discs-*"))
+    assert not list((root / FOLDER).glob("planes-*")) and not list((root / FOLDER).glob("discs-*"))
 
 
 def test_an_item_is_named_by_all_that_it_holds() -> None:

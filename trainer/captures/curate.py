@@ -1,4 +1,4 @@
-"""``trainer curate DATA``: draw the contact sheets, record a person's verdicts and apply them.
+"""``trainer curate DATA``: record a person's verdicts, apply them, and draw contact sheets and the report.
 
 A person overrules the measurement in ``DATA/overrides.json``, by hand or with ``--keep`` and
 ``--reject``; later runs of ``ingest`` and ``curate`` keep to it.
@@ -9,14 +9,17 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-from pathlib import Path
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from PIL import Image
-
 from skygen_addon.core.errors import SkyGenError
-from trainer.captures.curation.contact_sheet import grid, opacity_row, save_picture, verdict_cell
-from trainer.captures.items import item_path
+from skygen_addon.core.whole_file import output_error, whole_file
+from trainer.captures.curation.contact_sheet import draw_sheets, opacity_row, verdict_cell
+from trainer.captures.curation.pictures import stored_preview
+from trainer.captures.curation.report import in_report_order, report_pages
+from trainer.captures.curation.verdict_words import REASON_WORDS
+from trainer.captures.items import entry_item, is_sky
 from trainer.captures.manifest import read_manifest, read_overrides, write_text
 from trainer.captures.settle import settle_again
 from trainer.captures.shards import assemble
@@ -29,6 +32,9 @@ PER_SHEET = 60
 ROWS_PER_SHEET = 12
 """Kept skies on one sheet of opacity maps."""
 
+MAX_OPACITY_ROWS = 200
+"""Kept skies up to which opacity maps are drawn unasked."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
@@ -38,6 +44,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--reject", action="append", default=[], metavar="FILE=REASON", help="reject this file from now on"
     )
     parser.add_argument("--undo", action="append", default=[], metavar="FILE", help="forget the verdict on this file")
+    parser.add_argument("--ldr", type=Path, metavar="DIR", help="write tone-mapped JPEGs of the kept captures there")
+    parser.add_argument(
+        "--opacity", action="store_true", help=f"draw opacity maps of more than {MAX_OPACITY_ROWS} kept skies too"
+    )
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    reasons = "\n".join(f"  {reason:15}{words.meaning}" for reason, words in REASON_WORDS.items())
+    parser.epilog = f"FILE is named as in manifest.jsonl. REASON is one of\n{reasons}"
 
 
 def _record_wishes(arguments: argparse.Namespace, data: Path, files: set[str]) -> None:
@@ -45,15 +58,22 @@ def _record_wishes(arguments: argparse.Namespace, data: Path, files: set[str]) -
     if not (arguments.keep or arguments.reject or arguments.undo):
         return
     overrides = read_overrides(data)
-    named = [*arguments.keep, *arguments.undo, *(r.partition("=")[0] for r in arguments.reject)]
-    unknown = sorted(set(named) - files)
+    rejected = []
+    for wish in arguments.reject:
+        file, equals, reason = wish.rpartition("=")
+        if not equals:
+            raise SkyGenError(
+                f"--reject {wish} names no reason.", f"Write FILE=REASON, one of {', '.join(REASON_WORDS)}."
+            )
+        rejected.append((file, reason))
+    forgotten = set(arguments.undo) & overrides.keys()  # a file that is gone can still be forgotten
+    unknown = sorted({*arguments.keep, *arguments.undo, *(file for file, _ in rejected)} - files - forgotten)
     if unknown:
         raise SkyGenError(f"{unknown[0]} is not in the manifest.", "Name files as manifest.jsonl does.")
     before = json.dumps(overrides, indent=1, sort_keys=True)
     for file in arguments.keep:
         overrides[file] = {"verdict": "keep", "reason": None}
-    for wish in arguments.reject:
-        file, _, reason = wish.partition("=")
+    for file, reason in rejected:
         overrides[file] = {"verdict": "reject", "reason": reason}
     for file in arguments.undo:
         overrides.pop(file, None)
@@ -66,33 +86,65 @@ def _record_wishes(arguments: argparse.Namespace, data: Path, files: set[str]) -
         raise
 
 
-def _sheets(cells: list[Image.Image], per_sheet: int, columns: int, stem: Path) -> list[Path]:
-    paths = []
-    for number, start in enumerate(range(0, len(cells), per_sheet)):
-        suffix = f"-{number:03d}" if len(cells) > per_sheet else ""
-        path = stem.with_name(f"{stem.name}{suffix}.png")
-        save_picture(grid(cells[start : start + per_sheet], columns), path)
-        paths.append(path)
-    return paths
+def export_previews(data: Path, kept: Sequence[dict[str, Any]], folder: Path) -> int:
+    """Write the tone-mapped preview of each capture as JPEG, named after it; count of those written.
+
+    Subfolders are kept; where two captures differ only in their ending, the second keeps its own in the name.
+
+    Raises
+    ------
+    OutputError
+        If a file cannot be written.
+    """
+    taken: set[PurePosixPath] = set()
+    for entry in kept:
+        preview = stored_preview(entry_item(data, entry))
+        if preview is None:
+            logger.warning("%s: has no preview; run ingest again", entry["file"])
+            continue
+        name = PurePosixPath(entry["file"])
+        place = name.with_suffix(".jpg")
+        if place in taken:
+            place = name.with_name(f"{name.name}.jpg")
+        taken.add(place)
+        path = folder / place
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise output_error(path, error) from error
+        with whole_file(path) as temporary:
+            temporary.write_bytes(preview)
+    return len(taken)
+
+
+def draw(data: Path, entries: dict[str, dict[str, Any]], opacity: bool) -> None:
+    """Draw contact sheets, sheets of opacity maps and the report; each is logged once it is there.
+
+    ``opacity`` asks for opacity maps however many skies are kept.
+    """
+    listed = in_report_order([e for e in entries.values() if is_sky(e)])
+    kept = [e for e in listed if e["verdict"] == "keep"]
+    for path in draw_sheets(listed, lambda e: verdict_cell(data, e), PER_SHEET, 6, data / "contact_sheet"):
+        logger.info("%s", path)
+    if len(kept) > MAX_OPACITY_ROWS and not opacity:
+        logger.info("opacity maps of %d kept skies are drawn with --opacity", len(kept))
+        kept = []
+    for path in draw_sheets(kept, lambda e: opacity_row(data, e), ROWS_PER_SHEET, 1, data / "opacity_sheet"):
+        logger.info("%s", path)
+    for path in report_pages(data, list(entries.values())):
+        logger.info("%s", path)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Apply overrides and draw the sheets. Returns 0."""
+    """Apply overrides, draw the sheets and write the report. Returns 0."""
     data = Path(arguments.data)
     if not (data / "manifest.jsonl").is_file():
         raise SkyGenError(f"{data} holds no manifest.jsonl.", "Run trainer ingest first.")
     _record_wishes(arguments, data, set(read_manifest(data)))
     entries = settle_again(data)
     assemble(data, entries)
-
-    def order(entry: dict[str, Any]) -> tuple[bool, str, str]:
-        return entry["verdict"] != "keep", entry["reason"] or "", entry["file"]
-
-    listed = sorted(entries.values(), key=order)
-    cells = [verdict_cell(e, path if (path := item_path(data, e["sha256"])).is_file() else None) for e in listed]
-    rows = [opacity_row(e, item_path(data, e["sha256"])) for e in listed if e["verdict"] == "keep"]
-    paths = _sheets(cells, PER_SHEET, 6, data / "contact_sheet")
-    paths += _sheets(rows, ROWS_PER_SHEET, 1, data / "opacity_sheet")
-    for path in paths:
-        logger.info("%s", path)
+    draw(data, entries, arguments.opacity)
+    if arguments.ldr is not None:
+        kept = [e for _, e in sorted(entries.items()) if is_sky(e) and e["verdict"] == "keep"]
+        logger.info("%d previews in %s", export_previews(data, kept, Path(arguments.ldr)), arguments.ldr)
     return 0

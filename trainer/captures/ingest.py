@@ -1,4 +1,4 @@
-"""``trainer ingest DIR --out DATA``: every panorama of a folder to curated, calibrated training data.
+"""``trainer ingest DIR --out DATA``: every capture of a folder to curated, calibrated training data.
 
 DATA holds ``manifest.jsonl``, ``items/`` (one measured capture each, by content: what makes a second
 run cheap and an interrupted one lose nothing) and what `shards` describes.
@@ -7,158 +7,207 @@ run cheap and an interrupted one lose nothing) and what `shards` describes.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import logging
+import os
 import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
 
-from skygen_addon.core.errors import SkyGenError
-from trainer.captures.curation.duplicates import fingerprint
+from skygen_addon.core.errors import CaptureError, SkyGenError
 from trainer.captures.days.ingest_days import ingest_days
-from trainer.captures.items import blank_finding, item_path, read_item, save_arrays, unreadable, write_item
-from trainer.captures.manifest import Capture, Origin, file_sha256, guess_site, read_origins, read_overrides
-from trainer.captures.measuring.measure import Measurement, measure, plane_maps, training_disc
-from trainer.captures.readers.panorama_file import SUFFIXES, RejectedCapture, read_panorama
-from trainer.captures.settle import settle
+from trainer.captures.discover import CaptureFolder, find_captures
+from trainer.captures.items import is_sky, read_item
+from trainer.captures.known_files import KnownFiles
+from trainer.captures.manifest import Capture, Origin, guess_site, read_manifest, read_origins, read_overrides
+from trainer.captures.measure_capture import CaptureJob, MeasuredCapture, capture_key, lost_capture, measure_capture
+from trainer.captures.readers.fisheye import check_projection
+from trainer.captures.settle import known_captures, settle
 from trainer.captures.shards import assemble
+from trainer.side_by_side import MOST_WORKERS, ProcessLost, call_side_by_side, check_workers
 
 logger = logging.getLogger(__name__)
+
+SAVE_EVERY_S = 60.0
+"""Seconds between two savings of which files are known."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("folder", type=Path, metavar="DIR", help="folder of captures, searched with its subfolders")
-    parser.add_argument("--out", type=Path, required=True, metavar="DATA", help="folder for the training data")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DATA", help="folder for the training data of DIR, not DIR itself"
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        help="processes, half a gigabyte of memory each (4K panoramas more) (default: one a processor core)",
+    )
+    parser.add_argument(
+        "--latitude", type=float, default=37.43, help="of the time-lapse camera, degrees north (default: SKIPP'D's)"
+    )
+    parser.add_argument("--strict", action="store_true", help="exit with 2 if any file is unreadable")
 
 
-def find_captures(folder: Path) -> list[Path]:
-    """Panorama files below a folder, sorted.
-
-    Raises
-    ------
-    SkyGenError
-        The folder is missing or holds none.
-    """
-    if not folder.is_dir():
-        raise SkyGenError(f"{folder} is not a folder.", "Give the folder that holds the captures.")
-    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-    if not files:
-        raise SkyGenError(f"{folder} holds no panorama.", f"Put {', '.join(SUFFIXES)} files there.")
-    return files
-
-
-def _sun_entry(measured: Measurement) -> dict[str, float] | None:
-    """The sun's angles; none where what was found is a lamp, the moon or a gap between leaves."""
-    if measured.sun is None or measured.reason in ("night", "indoor"):
-        return None
-    if measured.reason == "obstructed" and measured.sun.clipped:
-        return None
-    return {
-        "azimuth_deg": round(float(np.rad2deg(measured.sun.azimuth_rad)), 3),
-        "elevation_deg": round(float(np.rad2deg(measured.sun.elevation_rad)), 3),
-    }
-
-
-def _state_entry(measured: Measurement) -> dict[str, Any]:
-    evidence = measured.evidence
-    state: dict[str, Any] = {
-        "sky_share": round(evidence.sky_share, 4),
-        "overhead_share": round(evidence.overhead_share, 4),
-        "foliage": round(evidence.foliage, 4),
-        "stars": evidence.stars,
-        "ground_ratio": round(evidence.ground_ratio, 4),
-        "blueness": round(evidence.blueness, 4),
-    }
-    if measured.clouds is not None and measured.calibration is not None:
-        state["cover"] = round(measured.cover or 0.0, 4)
-        state["overcast"] = measured.clouds.overcast
-        state["scale"] = float(f"{measured.calibration.scale:.5g}")
-        state["balance"] = [round(v, 4) for v in measured.calibration.balance]
-        state["calibrated_by"] = measured.calibration.source
-        if measured.calibration.residual is not None:
-            state["haze"] = measured.calibration.haze
-            state["residual"] = round(measured.calibration.residual, 4)
-    return state
-
-
-def measure_file(path: Path, sha256: str, data: Path, keep: bool) -> dict[str, Any]:
-    """Measure one file, store its maps under its content's name and return what was found.
-
-    ``keep`` is a person's verdict: the maps are then made although the measurement says otherwise.
-    """
-    found = blank_finding()
-    try:
-        panorama = read_panorama(path)
-    except RejectedCapture as error:
-        found.update(width=error.width, height=error.height, reason=error.reason)
-        found["state"] = {"message": error.message}
-        write_item(data, sha256, found)
-        return found
-    height, width = panorama.radiance.shape[:2]
-    measured = measure(panorama, force=keep)
-    flags = list(panorama.flags)
-    sun = _sun_entry(measured)
-    if sun is not None and measured.sun is not None and measured.sun.clipped:
-        flags.append("sun_clipped")
-    found.update(width=width, height=height, reason=measured.reason, flags=flags)
-    found.update(sun=sun, state=_state_entry(measured), has_maps=measured.clouds is not None)
-    arrays: dict[str, Any] = {
-        "fingerprint": fingerprint(panorama.radiance),
-        "thumbnail": np.minimum(measured.disc[::2, ::2], 6e4).astype(np.float16),
-        "thumbnail_sky": measured.sky[::2, ::2],
-    }
-    if measured.clouds is not None:
-        arrays["radiance"], arrays["valid"] = training_disc(panorama, measured)
-        arrays["alpha"] = measured.clouds.alpha[::2, ::2].astype(np.float16)
-        arrays["alpha_valid"] = measured.clouds.valid[::2, ::2]
-        for texel, maps in plane_maps(measured).items():
-            arrays[f"plane_{texel}m"] = maps
-    save_arrays(item_path(data, sha256), arrays)
-    write_item(data, sha256, found)
-    return found
+def default_workers() -> int:
+    """Processor cores that this process may use."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, MOST_WORKERS)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Ingest a folder. Returns 0: a bad file is a verdict, not a failure."""
+    """Ingest a folder. Returns 0; 2 if the system closed a file or folder (or --strict); 1 after a defect.
+
+    A damaged file is a verdict, not a failure.
+    """
     folder, data = Path(arguments.folder), Path(arguments.out)
-    files = find_captures(folder)
-    origins = read_origins(folder)
-    items = data / "items"
+    workers = default_workers() if arguments.workers is None else arguments.workers
+    check_workers(workers)
+    if not -90 <= arguments.latitude <= 90:
+        raise CaptureError(f"There is no latitude {arguments.latitude}.", "Give degrees from -90 to 90.")
+    if data.resolve() == folder.resolve():
+        raise CaptureError(f"{data} is the folder of captures itself.", "Choose another --out.")
+    there = find_captures(folder)
     try:
-        items.mkdir(parents=True, exist_ok=True)
+        (data / "items").mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SkyGenError(f"{data} cannot be written ({error.strerror}).", "Choose another --out.") from None
-    overrides = read_overrides(data)
-    captures: list[Capture] = []
-    measured, start = 0, time.monotonic()
-    for number, path in enumerate(files, 1):
-        file = path.relative_to(folder).as_posix()
-        origin = origins.get(file) or Origin(guess_site(file), None, None)
-        try:
-            sha256 = file_sha256(path)
-        except OSError as error:
-            captures.append(Capture(file, "", origin, unreadable(f"{path.name}: {error.strerror}.")))
-            continue
-        keep = overrides.get(file, {}).get("verdict") == "keep"
-        found = read_item(data, sha256, keep)
-        if found is None:
-            found = measure_file(path, sha256, data, keep)
-            measured += 1
-            left = (time.monotonic() - start) / measured * (len(files) - number)
-            logger.info("%d/%d %s: %s (%.0f s left)", number, len(files), file, found["reason"] or "keep", left)
-        captures.append(Capture(file, sha256, origin, found))
-    entries = settle(data, captures, overrides)
+    overrides, origins = read_overrides(data), read_origins(folder)
+    begin = time.monotonic()
+    keep = {file for file, wish in overrides.items() if wish["verdict"] == "keep"}
+    measured = measure_all(folder, data, there, origins, keep, workers)
+    spent = time.monotonic() - begin
+    fresh = sum(m.fresh for m in measured)
+    lost = [m for m in measured if m.lost]
+    if lost and len(lost) == len(measured):
+        raise SkyGenError("No process survived its capture.", "Free memory, or give fewer --workers, and ingest again.")
+    captures = [_as_capture(folder, f, m, origins) for f, m in zip(there.captures, measured, strict=True)]
+    days = ingest_days(folder, data, there.days, origins, arguments.latitude, workers)
+    captures, frames = add_unseen(folder, data, there.closed, captures, days)
+    entries = settle(data, captures, overrides, frames)
     kept, shards = assemble(data, entries)
     logger.info(
-        "%d files, %d measured now, %d kept, %d rejected; %d shards of discs in %s",
-        len(entries),
-        measured,
-        kept,
-        len(entries) - kept,
-        shards,
-        data,
+        "%d captures in %d files, %d measured now, %d kept, %d rejected; %d shards in %s",
+        *(len(captures), len(entries), fresh, kept, len(captures) - kept, shards, data),
     )
-    ingest_days(folder, data)
-    return 0
+    if fresh:
+        logger.info("%.1f captures a minute with %d processes%s", 60 * fresh / spent, workers, _memory_words())
+    _log_reasons("rejected", (e for e in entries.values() if is_sky(e)))
+    if days:
+        _log_reasons("rejected frames of days", days)
+    if there.ignored:
+        logger.info("not captures: %s", ", ".join(f"{n} {ending}" for ending, n in there.ignored.items()))
+    return _exit_code(there, measured, arguments.strict)
+
+
+def measure_all(
+    folder: Path,
+    data: Path,
+    there: CaptureFolder,
+    origins: dict[str, Origin],
+    keep: set[str],
+    workers: int,
+) -> list[MeasuredCapture]:
+    """Findings on all captures, in their order; only what is new or changed is measured.
+
+    ``keep`` names the files that a person wants to keep. Interrupted, all that was measured is known next time.
+    """
+    known = KnownFiles(data, folder)
+    results: dict[int, MeasuredCapture] = {}
+    jobs: dict[int, CaptureJob] = {}
+    for number, files in enumerate(there.captures):
+        names = [f.relative_to(folder).as_posix() for f in files]
+        projection = next((origins[n].projection for n in names if n in origins and origins[n].projection), None)
+        if projection is not None:
+            check_projection(projection)
+        job = CaptureJob(files, data, not keep.isdisjoint(names), projection)
+        digests = known.sha256(files)
+        found = read_item(data, capture_key(digests, projection), job.keep) if digests else None
+        if digests and found is not None:
+            results[number] = MeasuredCapture(digests, (None,) * len(digests), found, False)
+        else:
+            jobs[number] = job
+    numbers = list(jobs)
+    saved = time.monotonic()
+    try:
+        with tqdm(total=len(jobs), unit="capture", disable=None) as bar, logging_redirect_tqdm():
+            calls = call_side_by_side(measure_capture, [(jobs[n],) for n in numbers], workers=workers)
+            begin = time.monotonic()
+            for count, (index, outcome) in enumerate(calls, 1):
+                number = numbers[index]
+                files = there.captures[number]
+                if isinstance(outcome, ProcessLost):
+                    outcome = lost_capture(files)
+                results[number] = outcome
+                known.learn(files, outcome.marks, outcome.digests)
+                if time.monotonic() - saved > SAVE_EVERY_S:
+                    known.save()
+                    saved = time.monotonic()
+                left = (time.monotonic() - begin) / count * (len(jobs) - count)
+                logger.info(
+                    "%d/%d %s: %s (%.0f s left)",
+                    *(count, len(jobs), files[0].relative_to(folder), outcome.found["reason"] or "keep", left),
+                )
+                bar.update()
+    finally:
+        known.save()
+    return [results[n] for n in range(len(there.captures))]
+
+
+def _as_capture(folder: Path, files: Sequence[Path], measured: MeasuredCapture, origins: dict[str, Origin]) -> Capture:
+    names = [f.relative_to(folder).as_posix() for f in files]
+    origin = next((origins[n] for n in names if n in origins), None) or Origin(guess_site(names[0]), None, None)
+    further = tuple(zip(names[1:], measured.digests[1:], strict=True))
+    return Capture(names[0], measured.digests[0], origin, measured.found, further)
+
+
+def _log_reasons(what: str, entries: Iterable[dict[str, Any]]) -> None:
+    reasons = Counter(e["reason"] for e in entries if e["reason"])
+    logger.info("%s: %s", what, ", ".join(f"{n} {reason}" for reason, n in reasons.most_common()) or "none")
+
+
+def add_unseen(
+    folder: Path, data: Path, closed: Sequence[Path], captures: list[Capture], days: list[dict[str, Any]]
+) -> tuple[list[Capture], list[dict[str, Any]]]:
+    """Captures and lines of frames, with those that an earlier run knew in folders that cannot be listed now."""
+    places = [place.relative_to(folder).as_posix() + "/" for place in closed]
+    if not places:
+        return captures, days
+    unseen = {f: e for f, e in read_manifest(data).items() if any(f.startswith(place) for place in places)}
+    frames = [entry for entry in unseen.values() if "timelapse" in entry["flags"]]
+    return captures + known_captures(data, unseen), days + frames
+
+
+def _memory_words() -> str:
+    """Largest memory of this process and of a worker, where the system tells."""
+    if importlib.util.find_spec("resource") is None:
+        return ""
+    import resource
+
+    own, worker = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    unit = 1 << 20 if os.uname().sysname == "Darwin" else 1 << 10  # bytes there, kilobytes elsewhere
+    return f", at most {own / unit:.0f} MB in this one and {worker / unit:.0f} MB in a worker"
+
+
+def _exit_code(there: CaptureFolder, measured: Sequence[MeasuredCapture], strict: bool) -> int:
+    """What the run as a whole has to say: closed folders and files, and defects."""
+    for place in there.closed:
+        logger.error("%s cannot be listed; give yourself permission and ingest again", place)
+    closed = [m.found["state"]["message"] for m in measured if m.found.get("closed")]
+    for message in closed:
+        logger.error("%s Give yourself permission and ingest again", message)
+    defects = [m.defect for m in measured if m.defect]
+    for text in defects:
+        logger.error("%s", text)
+    lost = [m.found["state"]["message"] for m in measured if m.lost]
+    for message in lost:
+        logger.error("%s Free memory, or give fewer --workers, and ingest again", message)
+    if defects:
+        return 1
+    damaged = [m for m in measured if m.found["reason"] == "unreadable"]
+    return 2 if there.closed or closed or lost or (strict and damaged) else 0

@@ -6,6 +6,7 @@ They make a second run cheap: what is there and was measured by the same algorit
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,29 @@ import numpy as np
 from skygen_addon.core.whole_file import whole_file
 from trainer.captures.manifest import write_text
 
-ALGORITHM = 4
+ALGORITHM = 5
 """Raised when a measurement changes, so that older results are made again."""
 
 
 def item_path(data: Path, sha256: str) -> Path:
     """Path of the maps of a capture with this content."""
     return data / "items" / f"{sha256[:20] or 'none'}.npz"
+
+
+def item_key(entry: dict[str, Any]) -> str:
+    """Name under which the finding on a line of the manifest is kept: its content's, or that of all its exposures."""
+    stack = entry["state"].get("stack")
+    return str(stack["sha256"] if stack else entry["sha256"])
+
+
+def entry_item(data: Path, entry: dict[str, Any]) -> Path:
+    """Path of the maps of a line of the manifest; they need not be there."""
+    return item_path(data, item_key(entry))
+
+
+def is_sky(entry: dict[str, Any]) -> bool:
+    """Whether a line stands for a capture of its own: no further exposure of a bracket, no frame of a day."""
+    return "merged_into" not in entry["state"] and "timelapse" not in entry["flags"]
 
 
 def blank_finding() -> dict[str, Any]:
@@ -63,9 +80,20 @@ def read_item(data: Path, sha256: str, maps_wanted: bool = False) -> dict[str, A
         found: dict[str, Any] = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    if found.get("algorithm") != ALGORITHM:
+    if not isinstance(found, dict) or found.get("algorithm") != ALGORITHM:
         return None
-    cannot_be_read = "message" in found["state"]
-    if not cannot_be_read and (not path.is_file() or (maps_wanted and not found["has_maps"])):
+    if "message" in found["state"]:
+        return found
+    settled = found["has_maps"] or found["state"].get("asked_to_keep")
+    if not _is_whole(path) or (maps_wanted and not settled):
         return None
     return found
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a file of arrays can be opened; a disk that ran full may have left less."""
+    try:
+        with zipfile.ZipFile(path) as arrays:
+            return bool(arrays.namelist())
+    except (OSError, zipfile.BadZipFile):
+        return False

@@ -7,9 +7,9 @@ flags, sun, state`; ``DATA/overrides.json`` maps a file to the verdict that a pe
 from __future__ import annotations
 
 import csv
-import glob
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,20 +29,24 @@ class Origin:
     """SPDX name or words; None when nothing states it."""
     source: str | None
     """Who published it."""
+    projection: str | None = None
+    """Of a fisheye still, where its table states it: ``equidistant`` or ``equisolid``."""
 
 
 @dataclass(frozen=True)
 class Capture:
-    """One file of the folder with what was found on its content."""
+    """One file, or one bracket of exposures, with what was found on its content."""
 
     file: str
-    """Path relative to the folder, with forward slashes."""
+    """Path relative to the folder, with forward slashes; of a bracket its shortest exposure's."""
     sha256: str
     """Of its content; empty when the system does not let us read it."""
     origin: Origin
     """Where it comes from."""
     found: dict[str, Any]
     """The finding (`items.blank_finding`)."""
+    further: tuple[tuple[str, str], ...] = ()
+    """The other exposures of a bracket: path and sha256."""
 
 
 def file_sha256(path: Path) -> str:
@@ -55,36 +59,54 @@ def file_sha256(path: Path) -> str:
 
 
 def read_origins(folder: Path) -> dict[str, Origin]:
-    """Rows of ``CAPTURES.csv`` (columns file, site, licence, origin) by file, relative to the folder; empty without it.
+    """Rows of ``CAPTURES.csv`` (columns file, site, licence, origin, projection) by file, relative to the folder.
+
+    Empty without the table.
 
     A row whose file is not there counts for a file of that name anywhere in the folder.
     """
     table = folder / "CAPTURES.csv"
     if not table.is_file():
         return {}
-    with table.open(newline="", encoding="utf-8") as stream:
-        rows = list(csv.DictReader(stream))
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as stream:  # spreadsheets write a byte order mark
+            rows = list(csv.DictReader(stream, restval=""))
+    except (UnicodeDecodeError, csv.Error, OSError) as error:
+        raise SkyGenError(f"{table} cannot be read ({error}).", "Save it as comma-separated UTF-8 text.") from None
     if rows and not {"file", "site"} <= rows[0].keys():
         raise SkyGenError(f"{table.name} has no file and site columns.", "Give it at least these two.")
-    origins = {r["file"]: Origin(r["site"], r.get("licence") or None, r.get("origin") or None) for r in rows}
-    for file, origin in list(origins.items()):
-        if not (folder / file).is_file():
-            for found in folder.rglob(glob.escape(Path(file).name)):
-                origins.setdefault(found.relative_to(folder).as_posix(), origin)
+    origins = {}
+    for row in rows:
+        file = row["file"].strip().replace("\\", "/").strip("/")
+        if file:
+            licence, source, projection = (row.get(c) or None for c in ("licence", "origin", "projection"))
+            origins[file] = Origin(row["site"].strip() or guess_site(file), licence, source, projection)
+    missing = {Path(file).name: origin for file, origin in origins.items() if not (folder / file).exists()}
+    if missing:
+        for found in folder.rglob("*"):
+            if found.name in missing:
+                origins.setdefault(found.relative_to(folder).as_posix(), missing[found.name])
     return origins
 
 
 def guess_site(file: str) -> str:
-    """Site of a file that no table names: its name without resolution and processing words."""
-    words = Path(file).stem.lower().split("_")
+    """Site of a file that no table names: its name without resolution and processing words.
+
+    A camera's number says nothing without the folder, whose name then stands before it.
+    """
+    path = Path(file)
+    words = path.stem.lower().split("_")
     dropped = {"puresky", "1k", "2k", "4k", "8k", "16k", "hdr", "exr"}
-    return "_".join(w for w in words if w not in dropped) or Path(file).stem
+    site = "_".join(w for w in words if w not in dropped) or path.stem
+    if re.fullmatch(r"[a-z]{0,4}[_-]?\d{3,}", site) and path.parent.name:
+        return f"{path.parent.as_posix()}/{site}"
+    return site
 
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file, whole or not at all; raises OutputError if it cannot be written."""
     with whole_file(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
 def read_manifest(data: Path) -> dict[str, dict[str, Any]]:
@@ -93,7 +115,7 @@ def read_manifest(data: Path) -> dict[str, dict[str, Any]]:
     entries: dict[str, dict[str, Any]] = {}
     if not path.is_file():
         return entries
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8").split("\n"):  # splitlines would cut at U+2028 within a name
         try:
             entry = json.loads(line)
             entries[entry["file"]] = entry
@@ -102,9 +124,19 @@ def read_manifest(data: Path) -> dict[str, dict[str, Any]]:
     return entries
 
 
+def _json_line(entry: dict[str, Any]) -> str:
+    """JSON with letters as they are, but for a file name that is no valid text: that is escaped."""
+    line = json.dumps(entry, ensure_ascii=False)
+    try:
+        line.encode()
+    except UnicodeEncodeError:
+        return json.dumps(entry)
+    return line
+
+
 def write_manifest(data: Path, entries: dict[str, dict[str, Any]]) -> None:
     """Write the manifest, sorted by file."""
-    lines = [json.dumps(entries[name], ensure_ascii=False) for name in sorted(entries)]
+    lines = [_json_line(entries[name]) for name in sorted(entries)]
     write_text(data / "manifest.jsonl", "".join(line + "\n" for line in lines))
 
 

@@ -274,12 +274,12 @@ def match_loss(fine: Tensor, wide: Tensor) -> Tensor:
 def train_field(
     data: Path, out_dir: Path, max_minutes: float = 30.0, resume: bool = True, config: FieldConfig | None = None
 ) -> FieldGenerator:
-    """Train on ``planes.npz``; continues the checkpoint in ``out_dir`` if asked.
+    """Train on captured cloud planes; continues the checkpoint in ``out_dir`` if asked.
 
     Parameters
     ----------
     data : Path
-        ``planes.npz`` of ``trainer ingest``.
+        Folder of ``trainer ingest``.
     out_dir : Path
         Receives field.pt, config.json, metrics.jsonl and sample sheets.
     max_minutes : float

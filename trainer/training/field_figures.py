@@ -62,15 +62,15 @@ def _generated(field: FieldGenerator, bank: PatchBank, learned: bool, generator:
     return torch.cat(parts)
 
 
-def measure_field(field: FieldGenerator, planes: Path, held_out: tuple[str, ...], out: Path) -> dict[str, Any]:
+def measure_field(field: FieldGenerator, data: Path, held_out: tuple[str, ...], out: Path) -> dict[str, Any]:
     """Measure and write ``out`` (JSON).
 
     Parameters
     ----------
     field : FieldGenerator
         With windows of 64 texels.
-    planes : Path
-        planes.npz of ingest.
+    data : Path
+        Folder of ``trainer ingest``.
     held_out : tuple of str
         Sites that the training never saw.
     out : Path
@@ -83,7 +83,7 @@ def measure_field(field: FieldGenerator, planes: Path, held_out: tuple[str, ...]
         opacity squares of the held-out captures to learned, procedural and training patches.
     """
     generator = torch.Generator().manual_seed(5)
-    training, held = load_patches(planes, held_out), load_patches(planes, held_out, held=True)
+    training, held = load_patches(data, held_out), load_patches(data, held_out, held=True)
     real = squares(held["near"].depth, held["near"].valid, generator)
     figures: dict[str, Any] = {"sliced_wasserstein_25m": {}, "cover": {}}
     with torch.no_grad():

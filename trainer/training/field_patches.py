@@ -7,6 +7,8 @@ therefore taken at several poolings, which widens the range of scales that count
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,54 +81,85 @@ HELD_OUT_EVERY = 4
 """One of so many sites is held out where the wanted ones are not there."""
 
 
-def _planes(path: Path) -> dict[str, NDArray[np.float32]]:
-    """Tables of planes.npz; raises CaptureError without it."""
-    if not path.is_file():
-        raise CaptureError(f"{path} is missing.", "Run python -m trainer ingest first.")
-    with np.load(path) as file:
-        return {key: file[key] for key in file.files}
+@dataclass(frozen=True)
+class _CapturedPlane:
+    """Maps of one capture."""
+
+    site: str
+    split: str
+    """Side on which ingest put its site."""
+    sun: tuple[float, float]
+    """East and north of the point of the plane in front of the sun, km."""
+    maps: dict[str, NDArray[np.float32]]
+    """Depth and validity (2, n, n) by texel in m."""
 
 
-def held_out_sites(path: Path, wanted: tuple[str, ...]) -> tuple[str, ...]:
-    """Sites that training shall never see: those wanted, or of other captures every fourth that shows broken cloud.
+def has_planes(data: Path) -> bool:
+    """Whether ``trainer ingest`` has left cloud planes in a folder."""
+    return any(data.glob("planes-*.npz"))
+
+
+def _planes(data: Path) -> Iterator[_CapturedPlane]:
+    """One capture of each site, shard by shard; raises CaptureError where there are none."""
+    if not has_planes(data):
+        raise CaptureError(f"Cloud planes are missing in {data}.", "Run python -m trainer ingest first.")
+    seen: set[str] = set()
+    for path in sorted(data.glob("planes-*.npz")):
+        with np.load(path) as file:
+            table = {key: file[key] for key in file.files}
+        for i, site in enumerate(str(s) for s in table["site"]):
+            if site in seen:
+                continue
+            seen.add(site)
+            angles = (float(table[f"sun_{name}_deg"][i]) for name in ("elevation", "azimuth"))
+            sun = _sun_place(*angles, float(table["base_km"]))
+            maps = {texel: table[f"maps_{texel}m"][i, :2] for texel in ("25", "100")}
+            yield _CapturedPlane(site, path.stem.split("-")[1], sun, maps)
+
+
+def held_out_sites(data: Path, wanted: tuple[str, ...]) -> tuple[str, ...]:
+    """Sites that training shall never see.
+
+    Those wanted and all that ingest holds out. Where that leaves no broken cloud on one of the two sides: every
+    fourth site that shows it.
 
     Parameters
     ----------
-    path : Path
-        planes.npz of ``trainer ingest``.
+    data : Path
+        Folder of ``trainer ingest``.
     wanted : tuple of str
         Taken if all of them are among the captures.
 
     Raises
     ------
     CaptureError
-        If the file is missing, or fewer than two sites show broken cloud: one must be held out.
+        If there are no planes, or fewer than two sites show broken cloud: one must be held out.
     """
-    planes = _planes(path)
-    sites = [str(s) for s in planes["site"]]
-    if wanted and set(wanted) <= set(sites):
-        return wanted
-    cloudy = sorted(
-        site
-        for i, site in enumerate(sites)
-        if site not in sites[:i]
-        and all(any(_cut(planes, i, *source, PATCH[scale]) for source in _SOURCES[scale]) for scale in PATCH)
-    )
+    splits: dict[str, str] = {}
+    cloudy = []
+    for plane in _planes(data):
+        splits[plane.site] = plane.split
+        if all(any(_cut(plane, *source, PATCH[scale]) for source in _SOURCES[scale]) for scale in PATCH):
+            cloudy.append(plane.site)
+    wanted = wanted if set(wanted) <= splits.keys() else ()
+    held_out = {*wanted, *(site for site, split in splits.items() if split == "held_out")}
+    if wanted or 0 < len(held_out.intersection(cloudy)) < len(cloudy):
+        return tuple(sorted(held_out))
     if len(cloudy) < 2:
         raise CaptureError(
-            f"{len(cloudy)} of {len(set(sites))} sites in {path.name} show broken cloud; the field needs two or more.",
+            f"{len(cloudy)} of {len(splits)} sites in {data} show broken cloud; the field needs two or more.",
             "Ingest more captures of skies with separate clouds.",
         )
-    return tuple(cloudy[::HELD_OUT_EVERY])
+    return tuple(sorted(cloudy)[::HELD_OUT_EVERY])
 
 
-def load_patches(path: Path, held_out: tuple[str, ...], held: bool = False) -> dict[str, PatchBank]:
-    """Patch banks "near" and "mid" of ``planes.npz``.
+def load_patches(data: Path, held_out: tuple[str, ...], held: bool = False) -> dict[str, PatchBank]:
+    """Patch banks "near" and "mid" of the captures' cloud planes.
 
     Parameters
     ----------
-    path : Path
-        Written by ``trainer ingest``.
+    data : Path
+        Folder of ``trainer ingest``.
     held_out : tuple of str
         Sites that training never sees.
     held : bool
@@ -135,44 +168,36 @@ def load_patches(path: Path, held_out: tuple[str, ...], held: bool = False) -> d
     Raises
     ------
     CaptureError
-        If the file is missing, a held-out site is unknown, or no patch shows broken cloud.
+        If there are no planes, a held-out site is unknown, or no patch shows broken cloud.
     """
-    planes = _planes(path)
-    sites = [str(s) for s in planes["site"]]
-    unknown = sorted(set(held_out) - set(sites))
+    cuts: dict[str, list[tuple[Tensor, Tensor, str]]] = {scale: [] for scale in _SOURCES}
+    unknown = set(held_out)
+    for plane in _planes(data):
+        unknown.discard(plane.site)
+        if (plane.site in held_out) == held:
+            for scale, sources in _SOURCES.items():
+                cuts[scale] += [p for texel, factor in sources for p in _cut(plane, texel, factor, PATCH[scale])]
     if unknown:
         raise CaptureError(
-            f"Held-out sites are not in {path.name}: {', '.join(unknown)}.", "Name sites of the captures."
+            f"Held-out sites are not in {data}: {', '.join(sorted(unknown))}.", "Name sites of the captures."
         )
     banks = {}
-    for scale, sources in _SOURCES.items():
-        parts = [
-            part
-            for i, site in enumerate(sites)
-            if (site in held_out) == held and site not in sites[:i]
-            for texel, factor in sources
-            for part in _cut(planes, i, texel, factor, PATCH[scale])
-        ]
+    for scale, parts in cuts.items():
         if not parts:
             raise CaptureError(f"No capture shows broken cloud for the {scale} critic.", "Ingest more captures.")
         depth, valid = (torch.stack([p[j] for p in parts]) for j in (0, 1))
         names = tuple(p[2] for p in parts)
         cover = ((depth > _CLOUD_DEPTH) * valid).sum((1, 2, 3)) / valid.sum((1, 2, 3))
-        weight = torch.tensor([names.count(n) ** -0.5 for n in names])  # between sites alike and patches alike
+        patches = Counter(names)
+        weight = torch.tensor([patches[n] ** -0.5 for n in names])  # between sites alike and patches alike
         banks[scale] = PatchBank(depth, valid, cover, names, weight / weight.sum())
     return banks
 
 
-def _cut(
-    planes: dict[str, NDArray[np.float32]], i: int, texel: str, factor: int, size: int
-) -> list[tuple[Tensor, Tensor, str]]:
+def _cut(plane: _CapturedPlane, texel: str, factor: int, size: int) -> list[tuple[Tensor, Tensor, str]]:
     """Patches of one capture at one pooling that show broken cloud away from the sun."""
-    maps = planes[f"maps_{texel}m"][i]
-    depth, valid = _pooled(maps[0], maps[1], factor)
+    depth, valid = _pooled(*plane.maps[texel], factor)
     texel_km = int(texel) * factor / 1000
-    sun = _sun_place(
-        float(planes["sun_elevation_deg"][i]), float(planes["sun_azimuth_deg"][i]), float(planes["base_km"])
-    )
     count = depth.shape[-1]
     reach = _TRUSTED_KM[texel]
     parts = []
@@ -184,7 +209,7 @@ def _cut(
             half = size * texel_km / 2
             if max(abs(east), abs(north)) + half > max(reach, half + 1e-6) + texel_km:
                 continue
-            if max(abs(sun[0] - east), abs(sun[1] - north)) < half + _SUN_CLEARANCE_KM:
+            if max(abs(plane.sun[0] - east), abs(plane.sun[1] - north)) < half + _SUN_CLEARANCE_KM:
                 continue
             d = depth[:, row : row + size, column : column + size]
             v = valid[:, row : row + size, column : column + size]
@@ -192,5 +217,5 @@ def _cut(
             if float((d * v).flatten().quantile(0.95)) < _MIN_BODY:
                 continue
             if float(v.mean()) >= _MIN_VALID and _COVER_RANGE[0] <= cover <= _COVER_RANGE[1]:
-                parts.append((d.float(), v, str(planes["site"][i])))
+                parts.append((d.float(), v, plane.site))
     return parts

@@ -13,7 +13,7 @@ from skygen_addon.core.errors import CaptureError
 from ..recipes import RECIPES, recipe
 from .field import FieldConfig, train_field
 from .field_figures import measure_field
-from .field_patches import held_out_sites
+from .field_patches import has_planes, held_out_sites
 from .record import record_stage, source_state
 from .shade import train_shade
 from .weather import train_weather
@@ -50,12 +50,14 @@ def run(arguments: argparse.Namespace) -> int:
     minutes = arguments.max_minutes or chosen.minutes
     data: Path = arguments.data
     stages = arguments.only or list(STAGES)
-    needed = {"weather": data / "timelapse.npz", "shade": data / "simulated", "field": data / "planes.npz"}
+    needed = {"weather": data / "timelapse.npz", "shade": data / "simulated", "field": data}
+    there = {name: has_planes(data) if name == "field" else path.exists() for name, path in needed.items()}
     for stage in stages:
-        if not needed[stage].exists():
-            others = " ".join(f"--only {name}" for name in stages if needed[name].exists())
+        if not there[stage]:
+            others = " ".join(f"--only {name}" for name in stages if there[name])
+            missing = data / "planes-*.npz" if stage == "field" else needed[stage]
             raise CaptureError(
-                f"{needed[stage]} is missing, which {stage} learns from.",
+                f"{missing} is missing, which {stage} learns from.",
                 f"{_SOURCES[stage].format(data=data)}{f' Or leave it out: {others}.' if others else ''}",
             )
     torch.set_num_threads(arguments.threads)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from trainer.captures.days.timelapse_frames import SUN_LIMIT_RAD, Frames
+from trainer.captures.days.sky_view import SkyView
 
 Array = NDArray[np.float64]
 
@@ -33,8 +33,8 @@ def blueness(encoded: Array) -> Array:
     return np.asarray((blue - red) / np.maximum(blue + red, 8.0), np.float64)
 
 
-def _basis(sun_angle: Array, zenith: Array, sun_zenith: Array | float) -> Array:
-    """Smooth terms (..., 13) of the clear-sky blueness."""
+def clear_basis(sun_angle: Array, zenith: Array, sun_zenith: Array | float) -> Array:
+    """Smooth terms (..., 13) of a clear sky: angle from the sun, zenith angle of a pixel and of the sun in radians."""
     sun_zenith = np.broadcast_to(np.asarray(sun_zenith, np.float64), zenith.shape)
     near, wide = np.exp(-sun_angle / 0.15), np.exp(-sun_angle / 0.5)
     up, cos = np.cos(zenith), np.cos(sun_angle)
@@ -43,34 +43,19 @@ def _basis(sun_angle: Array, zenith: Array, sun_zenith: Array | float) -> Array:
     return np.stack(terms, -1)
 
 
-def fit_clear_blueness(frames: Frames, rounds: int = 12) -> Array:
-    """Coefficients of `_basis` for the upper envelope (expectile 0.9) of blueness over all days.
-
-    More than a tenth of what a pixel sees must be clear in some of the days.
-    """
-    rows, values = [], []
-    for day, index in zip(*np.nonzero(frames.present), strict=True):
-        if index % 6 or frames.sun[day, index, 2] < math.sin(SUN_LIMIT_RAD):
-            continue
-        keep = frames.sky.copy()
-        keep[::2] = keep[:, ::2] = False
-        sun_angle = np.arccos(np.clip(frames.direction[keep] @ frames.sun[day, index], -1, 1))
-        zenith = np.arccos(np.clip(frames.direction[keep][:, 2], -1, 1))
-        rows.append(_basis(sun_angle, zenith, math.acos(frames.sun[day, index, 2]))[::3])
-        values.append(blueness(frames.encoded[day, index][keep].astype(np.float64))[::3])
-    system, target = np.concatenate(rows), np.concatenate(values)
-    coefficients = np.linalg.lstsq(system, target, rcond=None)[0]
-    for _ in range(rounds):
-        rest = target - system @ coefficients
-        weight = np.where(rest > 0, 0.85, 0.15) / np.maximum(np.abs(rest), 0.05)  # asymmetric, robust to outliers
-        coefficients = np.linalg.solve((system * weight[:, None]).T @ system, (system * weight[:, None]).T @ target)
-    return np.asarray(coefficients)
-
-
 def smoothstep(value: Array, low: float, high: float) -> Array:
     """0 below ``low``, 1 above ``high``, cubic between."""
     t = np.clip((value - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
+
+
+def _lower_quartile(values: Array) -> float:
+    """Quantile 0.25 with linear interpolation; numpy's own is slow on a few dozen values."""
+    ordered = np.sort(values)
+    place = 0.25 * (len(values) - 1)
+    below = int(place)
+    above = min(below + 1, len(values) - 1)
+    return float(ordered[below] + (place - below) * (ordered[above] - ordered[below]))
 
 
 def find_rings(deficit: Array, sky: NDArray[np.bool_], middle: tuple[float, float]) -> Array:
@@ -89,7 +74,7 @@ def find_rings(deficit: Array, sky: NDArray[np.bool_], middle: tuple[float, floa
             whole = [k for k in range(8, bins) if annuli[k].size > math.pi * k]  # at least half of it is sky
             if len(whole) < 14:
                 continue
-            profile = np.interp(np.arange(bins), whole, [np.quantile(annuli[k], 0.25) for k in whole])
+            profile = np.interp(np.arange(bins), whole, [_lower_quartile(annuli[k]) for k in whole])
             ring = profile - ndimage.grey_opening(profile, size=13, mode="nearest")
             found = np.where(sky, ring[np.minimum(radius, bins - 1)], 0)
             if found.sum() > strength:
@@ -110,29 +95,28 @@ class FrameMaps:
 
 
 def blueness_ratio(
-    encoded: Array, frames: Frames, clear: Array, sun: Array, *, seen: bool, scale: float = 1.0
+    encoded: Array, view: SkyView, clear: Array, sun: Array, *, seen: bool, scale: float = 1.0
 ) -> tuple[Array, NDArray[np.bool_], Array]:
     """Blueness of a binned frame (h, w, 3) over that of clear sky, both above thick cloud's.
 
     Returns the ratio, where it says something, and the angle from the sun, all (h, w). ``clear`` is from
-    :func:`fit_clear_blueness`, ``scale`` the blueness of the day's air relative to it.
+    `sky_reference.fit_clear_blueness`, ``scale`` the blueness of the day's air relative to it.
     """
-    sun_angle = np.arccos(np.clip(frames.direction @ sun, -1, 1))
-    zenith = np.arccos(np.clip(frames.direction[..., 2], -1, 1))
-    reference = np.maximum(_basis(sun_angle, zenith, math.acos(min(sun[2], 1.0))) @ clear, 0.03)
+    sun_angle = np.arccos(np.clip(view.direction @ sun, -1, 1))
+    reference = np.maximum(clear_basis(sun_angle, view.zenith, math.acos(min(sun[2], 1.0))) @ clear, 0.03)
     ratio = (blueness(encoded) - CLOUD_BLUENESS) / np.maximum(reference * scale - CLOUD_BLUENESS, 0.02)
-    valid = frames.sky & (reference > LOWEST_CLEAR)
+    valid = view.sky & (reference > LOWEST_CLEAR)
     if seen:
         valid &= sun_angle > GLARE_RAD
     return ratio, valid, sun_angle
 
 
-def map_frame(encoded: Array, frames: Frames, clear: Array, sun: Array, *, seen: bool, scale: float) -> FrameMaps:
+def map_frame(encoded: Array, view: SkyView, clear: Array, sun: Array, *, seen: bool, scale: float) -> FrameMaps:
     """Cloud map of one frame; arguments as for :func:`blueness_ratio`."""
-    ratio, valid, sun_angle = blueness_ratio(encoded, frames, clear, sun, seen=seen, scale=scale)
+    ratio, valid, sun_angle = blueness_ratio(encoded, view, clear, sun, seen=seen, scale=scale)
     deficit = 1 - ratio
     if seen and sun[2] > RING_SUN:
-        overhead = np.unravel_index(frames.direction[..., 2].argmax(), deficit.shape)
+        overhead = np.unravel_index(view.direction[..., 2].argmax(), deficit.shape)
         deficit = deficit - find_rings(deficit, valid, (float(overhead[0]), float(overhead[1])))
     return FrameMaps(smoothstep(deficit, 0.3, 0.8), valid, sun_angle)
 

@@ -4,67 +4,35 @@ Blobs of saturated pixels are found in each frame; one camera (centre, radius, o
 radial distortion) for all days and one solar path (declination, clock offset, frame spacing) for
 each day are fitted to them by robust least squares. Local medians of what is left then follow
 small timing gaps. Pixel coordinates are (column, row); row 0 is the top of the frame.
+
+A turn of all days about the celestial pole, and a shift of the pole, look the same as a tilt of the
+camera. So a wrong latitude hardly moves the sun's pixels, and :func:`level_camera` finds north from
+where the pole falls in the picture.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 from scipy.optimize import least_squares
 
 from skygen_addon.core.errors import CaptureError
+from trainer.captures.days.fisheye import Fisheye, pixel_scale
 
 Array = NDArray[np.float64]
 
-SATURATED = 240
-"""Smallest 8-bit value of all three channels inside the sun's blob."""
-BLOB_PIXELS = (15, 900)
-"""Area of a blob that may be the sun; smaller is a reflection, larger a bright cloud."""
 NEAR_PIXELS = 6.0
 """A blob this near to the path is the sun."""
 MIN_BLOBS = 12
 """Fewer blobs than this leave a day's path to the camera's prior."""
-
-
-@dataclass(frozen=True)
-class Fisheye:
-    """Circle of an upward camera: near-equidistant, image up is about north, east is left."""
-
-    centre: tuple[float, float]
-    """Column and row of the zenith in pixels."""
-    radius: float
-    """Pixels from the centre to the horizon."""
-    rotation_rad: float = 0.0
-    """Azimuth that points up in the image, negated."""
-    tilt: tuple[float, float] = (0.0, 0.0)
-    """Lean of the axis to east and north in radians."""
-    cubic: float = 0.0
-    """Radial distortion: r / radius = a + cubic (a^3 - a) for a = zenith angle / 90 degrees."""
-
-    def project(self, east: Array, north: Array, up: Array) -> tuple[Array, Array]:
-        """Columns and rows of unit directions (any shape)."""
-        tilt_east, tilt_north = self.tilt
-        leaned_e, leaned_n = east + tilt_east * up, north + tilt_north * up
-        leaned_u = up - tilt_east * east - tilt_north * north
-        angle = np.arctan2(np.hypot(leaned_e, leaned_n), leaned_u) / (math.pi / 2)
-        radius = self.radius * (angle + self.cubic * (angle**3 - angle))
-        azimuth = np.arctan2(leaned_e, leaned_n) + self.rotation_rad
-        return self.centre[0] - radius * np.sin(azimuth), self.centre[1] - radius * np.cos(azimuth)
-
-    def directions(self, column: Array, row: Array) -> Array:
-        """Unit directions (..., 3) east, north, up of pixels, for a camera without tilt."""
-        right, above = column - self.centre[0], self.centre[1] - row
-        radius = np.hypot(right, above) / self.radius
-        angle = np.clip(radius, 0, 2)
-        for _ in range(8):  # inverts the cubic by fixed-point iteration
-            angle = radius - self.cubic * (np.clip(angle, 0, 1.2) ** 3 - angle)
-        azimuth = np.arctan2(-right, above) - self.rotation_rad
-        zenith = np.clip(angle, 0, 1.5) * (math.pi / 2)
-        return np.stack([np.sin(zenith) * np.sin(azimuth), np.sin(zenith) * np.cos(azimuth), np.cos(zenith)], -1)
+DAYLIGHT_S = 42000.0
+"""What a day's frames span when nothing tells their spacing: the start of the fit."""
+GOOD_FIT_PIXELS = 2.0
+"""Median distance of blobs from the path above which other turns and a mirror are tried (0.36 in the SKIPP'D days)."""
 
 
 @dataclass(frozen=True)
@@ -80,42 +48,6 @@ class SunTrack:
     """(days,) seconds between frames, from the speed of the sun."""
 
 
-def find_circle(mean_luminance: Array) -> Fisheye:
-    """Circle of the sky in a mean frame (height, width) of 8-bit luminance.
-
-    Raises
-    ------
-    CaptureError
-        If no bright disc on a dark surround is there.
-    """
-    bright = ndimage.binary_opening(mean_luminance > 0.55 * np.median(mean_luminance), iterations=2)
-    height, width = bright.shape
-    if not 0.3 < bright.mean() < 0.9:
-        raise CaptureError("No fisheye circle was found.", "Give frames that show the whole circle on a dark surround.")
-    edge = bright & ~ndimage.binary_erosion(bright)
-    edge[:3] = edge[-3:] = False
-    edge[:, :3] = edge[:, -3:] = False
-    row, column = np.nonzero(edge)
-    system = np.stack([2.0 * column, 2.0 * row, np.ones(len(row))], -1)
-    x, y, rest = np.linalg.lstsq(system, (column**2 + row**2).astype(np.float64), rcond=None)[0]
-    return Fisheye((float(x), float(y)), float(math.sqrt(rest + x * x + y * y)))
-
-
-def find_blob(frame: NDArray[np.uint8], camera: Fisheye) -> tuple[float, float] | None:
-    """Centre (column, row) of the largest saturated blob of a frame (height, width, 3), or None."""
-    row, column = np.mgrid[: frame.shape[0], : frame.shape[1]]
-    inside = np.hypot(column - camera.centre[0], row - camera.centre[1]) < camera.radius
-    labels, count = ndimage.label((frame.min(-1) >= SATURATED) & inside)
-    if count == 0:
-        return None
-    area = np.bincount(labels.ravel())[1:]
-    largest = int(area.argmax()) + 1
-    if not BLOB_PIXELS[0] <= area[largest - 1] <= BLOB_PIXELS[1]:
-        return None
-    y, x = ndimage.center_of_mass(labels == largest)
-    return float(x), float(y)
-
-
 def sun_vector(declination: Array, hour_angle: Array, latitude_rad: float) -> tuple[Array, Array, Array]:
     """East, north, up of the sun; hour angle in radians after solar noon (standard spherical astronomy)."""
     sin_lat, cos_lat = math.sin(latitude_rad), math.cos(latitude_rad)
@@ -125,8 +57,199 @@ def sun_vector(declination: Array, hour_angle: Array, latitude_rad: float) -> tu
     return east, north, up
 
 
+def _steps(lengths: Array, known_s: Array) -> tuple[Array, Array, Array]:
+    """Start, low and high bound (days,) of the seconds between frames."""
+    guess = np.minimum(280.0, DAYLIGHT_S / lengths)
+    told = np.isfinite(known_s)
+    return (
+        np.where(told, known_s, guess),
+        np.where(told, 0.98 * known_s, np.minimum(60.0, 9000 / lengths)),
+        np.where(told, 1.02 * known_s, 900.0),
+    )
+
+
+def _pixels(camera: Fisheye, paths: Array, offset: Array, latitude_rad: float) -> tuple[Array, Array]:
+    """Columns and rows (days, frames) of paths (days, 3): declination, hour angle of the middle, seconds a frame."""
+    declination, noon, step = paths.T[..., None]
+    return camera.project(*sun_vector(declination, noon + step * offset * (2 * math.pi / 86400), latitude_rad))
+
+
+def _offsets(lengths: Array, frames: int) -> Array:
+    """(days, frames) frames after the middle of each day."""
+    return np.asarray(np.arange(frames)[None] - np.asarray(lengths)[:, None] / 2, np.float64)
+
+
+def fit_camera(
+    blobs: Array, circle: Fisheye, latitude_rad: float, lengths: Sequence[int], known_s: Sequence[float]
+) -> tuple[Fisheye, Array]:
+    """Fit one camera and the solar path of each day.
+
+    Parameters
+    ----------
+    blobs : ndarray (days, frames, 2)
+        Column and row, NaN where none was found or the day is shorter.
+    circle : Fisheye
+        Of the sky in the picture.
+    latitude_rad : float
+        Of the site; see the module.
+    lengths, known_s : sequence (days,)
+        Frames of each day; seconds between its frames, NaN where unknown.
+
+    Returns
+    -------
+    camera : Fisheye
+    paths : ndarray (days, 3)
+        Declination and hour angle at the middle of the day in radians, seconds between frames.
+
+    Raises
+    ------
+    CaptureError
+        If no day shows the sun often enough.
+    """
+    found = np.isfinite(blobs[..., 0])
+    if found.sum(1).max() < MIN_BLOBS:
+        raise CaptureError("The sun is hardly seen in any day.", "Add a day with clear sky from the same camera.")
+    size, steps = np.asarray(lengths, np.float64), np.asarray(known_s, np.float64)
+    best, least = _fit_turned(blobs, circle, latitude_rad, size, steps, -0.1), math.inf
+    limit = GOOD_FIT_PIXELS * pixel_scale(circle.radius)
+    error = _miss(best, blobs, size, latitude_rad)
+    if error <= limit:
+        return best
+    rich = np.argsort(-found.sum(1), kind="stable")[:3]
+    rich = rich[found[rich].sum(1) >= MIN_BLOBS]
+    start = (-0.1, False)
+    for mirrored in (False, True):
+        for turn in (-0.1, math.pi / 2, math.pi, -math.pi / 2):
+            one = replace(circle, mirrored=mirrored)
+            fit = _fit_turned(blobs[rich], one, latitude_rad, size[rich], steps[rich], turn)
+            miss = _miss(fit, blobs[rich], size[rich], latitude_rad)
+            if miss < least:
+                least, start = miss, (turn, mirrored)
+    again = _fit_turned(blobs, replace(circle, mirrored=start[1]), latitude_rad, size, steps, start[0])
+    return again if _miss(again, blobs, size, latitude_rad) < error else best
+
+
+def _miss(fit: tuple[Fisheye, Array], blobs: Array, lengths: Array, latitude_rad: float) -> float:
+    """Median distance of blobs from their paths."""
+    column, row = _pixels(*fit, _offsets(lengths, blobs.shape[1]), latitude_rad)
+    return float(np.nanmedian(np.hypot(column - blobs[..., 0], row - blobs[..., 1])))
+
+
+def _fit_turned(
+    blobs: Array, circle: Fisheye, latitude_rad: float, lengths: Array, known_s: Array, turn: float
+) -> tuple[Fisheye, Array]:
+    """One start of the fit, with the camera's rotation within about a radian of ``turn``."""
+    days, frames, _ = blobs.shape
+    found = np.isfinite(blobs[..., 0])
+    owner = np.nonzero(found)[0]
+    offset = _offsets(lengths, frames)
+
+    def camera_of(c: Array) -> Fisheye:
+        v = [float(x) for x in c[:7]]
+        return Fisheye((v[0], v[1]), v[2], v[3], (v[4], v[5]), v[6], circle.mirrored)
+
+    def distance(values: Array) -> tuple[Array, Array]:
+        column, row = _pixels(camera_of(values), values[7:].reshape(3, days).T, offset, latitude_rad)
+        return (column - blobs[..., 0])[found], (row - blobs[..., 1])[found]
+
+    def residual(values: Array) -> Array:
+        step = values[7 + 2 * days :]
+        prior = (step - np.median(step)) / 400  # decides only where a day has no blobs
+        centre = 0.05 * values[7 : 7 + 2 * days]  # a day without blobs would otherwise drift with rounding errors
+        return np.concatenate([*distance(values), prior, centre])
+
+    def jacobian(values: Array) -> Array:
+        """Forward differences; a path moves its own day only, so one step serves a parameter of all days."""
+        base = np.concatenate(distance(values))
+        matrix = np.zeros((len(base) + 3 * days, len(values)))
+        lines, column = np.arange(len(base)), np.r_[owner, owner]
+        for k in range(10):
+            moved = slice(k, k + 1) if k < 7 else slice(7 + (k - 7) * days, 7 + (k - 6) * days)
+            step = 1.5e-8 * np.maximum(np.abs(values[moved]), 1.0)
+            step = np.where(values[moved] + step > high[moved], -step, step)
+            shifted = values.copy()
+            shifted[moved] += step
+            slope = np.concatenate(distance(shifted)) - base
+            if k < 7:
+                matrix[lines, k] = slope / step
+            else:
+                matrix[lines, 7 + (k - 7) * days + column] = slope / step[column]
+        each = np.arange(days)
+        matrix[len(base) + each, 7 + 2 * days + each] = 1 / 400
+        both = np.arange(2 * days)
+        matrix[len(base) + days + both, 7 + both] = 0.05
+        return matrix
+
+    x, y, r = *circle.centre, circle.radius
+    scale = pixel_scale(r)
+    first, shortest, longest = _steps(lengths, known_s)
+    start = np.r_[x, y, 1.03 * r, turn, 0, 0, 0, np.zeros(2 * days), first]
+    low = np.r_[x - 8 * scale, y - 12 * scale, 0.85 * r, turn - 0.9, -0.2, -0.2, -0.3, np.full(days, -0.41)]
+    high = np.r_[x + 8 * scale, y + 12 * scale, 1.2 * r, turn + 1.1, 0.2, 0.2, 0.3, np.full(days, 0.41)]
+    low, high = np.r_[low, np.full(days, -1.0), shortest], np.r_[high, np.full(days, 1.0), longest]
+    sizes = np.r_[scale, scale, scale, 0.1, 0.05, 0.05, 0.05, np.full(2 * days, 0.1), np.full(days, 10.0)]
+    fit = least_squares(
+        residual, start, jac=jacobian, loss="soft_l1", f_scale=2.0 * scale, x_scale=sizes, bounds=(low, high)
+    )
+    return camera_of(fit.x), fit.x[7:].reshape(3, days).T
+
+
+def fit_day(
+    blobs: Array, camera: Fisheye, latitude_rad: float, *, known_s: float, usual_s: float, length: int
+) -> Array:
+    """Path (3,) of one more day (frames, 2) of a camera that is known; ``usual_s``: frame spacing of its other days."""
+    found = np.isfinite(blobs[:, 0])
+    offset = _offsets(np.array([length]), len(blobs))
+    first, shortest, longest = (float(v[0]) for v in _steps(np.array([float(length)]), np.array([known_s])))
+
+    def residual(path: Array) -> Array:
+        column, row = _pixels(camera, path[None], offset, latitude_rad)
+        distance = [(column[0] - blobs[:, 0])[found], (row[0] - blobs[:, 1])[found]]
+        return np.concatenate([*distance, [(path[2] - usual_s) / 400], 0.05 * path[:2]])
+
+    bounds = ([-0.41, -1.0, shortest], [0.41, 1.0, longest])
+    scale = pixel_scale(camera.radius)
+    starts = {first, float(np.clip(usual_s, 1.001 * shortest, 0.999 * longest))}
+    fits = [
+        least_squares(residual, [0, 0, s], loss="soft_l1", f_scale=2.0 * scale, x_scale=[0.1, 0.1, 10.0], bounds=bounds)
+        for s in sorted(starts)
+    ]
+    return np.asarray(min(fits, key=lambda fit: float(fit.cost)).x)
+
+
+def follow_sun(
+    blobs: Array, camera: Fisheye, path: Array, latitude_rad: float, length: int
+) -> tuple[Array, NDArray[np.bool_]]:
+    """Position (frames, 2) of the sun on a day and whether it is seen (frames,); blobs (frames, 2)."""
+    column, row = _pixels(camera, path[None], _offsets(np.array([length]), len(blobs)), latitude_rad)
+    position = np.stack([column[0], row[0]], -1)
+    near_pixels = NEAR_PIXELS * pixel_scale(camera.radius)
+    rest = blobs - position
+    rest[np.hypot(rest[:, 0], rest[:, 1]) > 2 * near_pixels] = np.nan
+    for frame in range(len(blobs)):
+        near = rest[max(0, frame - 4) : frame + 5]
+        near = near[np.isfinite(near[:, 0])]
+        if len(near) >= 4:
+            position[frame] += np.median(near, axis=0)
+    distance = np.hypot(*(blobs - position).T)
+    return position, np.nan_to_num(distance, nan=1e9) < near_pixels
+
+
+def level_camera(camera: Fisheye, circle: Fisheye, latitude_rad: float) -> Fisheye:
+    """The camera taken as level about its circle, turned so that the celestial pole stands over north (or south).
+
+    The circle tells the zenith; the pole's place in the picture comes from the curvature of the sun's
+    paths and hardly depends on the latitude that they were fitted with.
+    """
+    side = math.copysign(1.0, latitude_rad)
+    pole = camera.project(*(np.array(v) for v in (0.0, side * math.cos(latitude_rad), abs(math.sin(latitude_rad)))))
+    level = Fisheye(circle.centre, circle.radius * 1.03, mirrored=camera.mirrored)
+    east, north, _ = level.directions(*pole)
+    return replace(level, rotation_rad=math.atan2(side * east, side * north))
+
+
 def fit_track(blobs: Array, circle: Fisheye, latitude_rad: float) -> SunTrack:
-    """Fit camera and solar paths to blobs (days, frames, 2), NaN where none was found.
+    """Fit camera and solar paths to blobs (days, frames, 2), NaN where none was found, and follow the sun.
 
     Raises
     ------
@@ -134,43 +257,6 @@ def fit_track(blobs: Array, circle: Fisheye, latitude_rad: float) -> SunTrack:
         If no day shows the sun often enough.
     """
     days, frames, _ = blobs.shape
-    found = np.isfinite(blobs[..., 0])
-    if found.sum(1).max() < MIN_BLOBS:
-        raise CaptureError("The sun is hardly seen in any day.", "Add a day with clear sky from the same camera.")
-    index = np.arange(frames)[None] - frames / 2
-
-    def path(values: Array) -> tuple[Fisheye, Array, Array, Array]:
-        c = [float(v) for v in values[:7]]
-        camera = Fisheye((c[0], c[1]), c[2], c[3], (c[4], c[5]), c[6])
-        declination, noon, step = values[7:].reshape(3, days, 1)
-        vector = sun_vector(declination, noon + step * index * (2 * math.pi / 86400), latitude_rad)
-        column, row = camera.project(*vector)
-        return camera, column, row, step
-
-    def residual(values: Array) -> Array:
-        _, column, row, step = path(values)
-        prior = (step[:, 0] - np.median(step)) / 400  # decides only where a day has no blobs
-        centre = 0.05 * values[7 : 7 + 2 * days]  # a day without blobs would otherwise drift with rounding errors
-        return np.concatenate([(column - blobs[..., 0])[found], (row - blobs[..., 1])[found], prior, centre])
-
-    x, y, r = *circle.centre, circle.radius
-    start = np.r_[x, y, 1.03 * r, -0.1, 0, 0, 0, np.zeros(2 * days), np.full(days, 280.0)]
-    low = np.r_[x - 8, y - 12, 0.85 * r, -1, -0.2, -0.2, -0.3, np.full(days, -0.41), np.full(days, -1.0)]
-    high = np.r_[x + 8, y + 12, 1.2 * r, 1, 0.2, 0.2, 0.3, np.full(days, 0.41), np.full(days, 1.0)]
-    scale = np.r_[1, 1, 1, 0.1, 0.05, 0.05, 0.05, np.full(2 * days, 0.1), np.full(days, 10.0)]
-    low, high = np.r_[low, np.full(days, 60.0)], np.r_[high, np.full(days, 900.0)]
-    fit = least_squares(residual, start, loss="soft_l1", f_scale=2.0, x_scale=scale, bounds=(low, high))
-    camera, column, row, step = path(fit.x)
-
-    position = np.stack([column, row], -1)
-    rest = blobs - position
-    rest[np.hypot(rest[..., 0], rest[..., 1]) > 2 * NEAR_PIXELS] = np.nan
-    for day in range(days):
-        for frame in range(frames):
-            near = rest[day, max(0, frame - 4) : frame + 5]
-            near = near[np.isfinite(near[:, 0])]
-            if len(near) >= 4:
-                position[day, frame] += np.median(near, axis=0)
-    distance = np.hypot(*np.moveaxis(blobs - position, -1, 0))
-    seen = np.nan_to_num(distance, nan=1e9) < NEAR_PIXELS
-    return SunTrack(camera, position, seen, step[:, 0])
+    camera, paths = fit_camera(blobs, circle, latitude_rad, [frames] * days, [math.nan] * days)
+    followed = [follow_sun(b, camera, path, latitude_rad, frames) for b, path in zip(blobs, paths, strict=True)]
+    return SunTrack(camera, np.array([p for p, _ in followed]), np.array([s for _, s in followed]), paths[:, 2])

@@ -1,46 +1,136 @@
-"""Weather measured in time-lapse days of a fixed all-sky camera: cover, density, grain and haze per frame.
+"""Many time-lapse days to one table: each is read once, cameras are fitted, each day is measured once.
 
-Colour tells cloud from clear sky (:mod:`.cloud_map`). The camera sets its own exposure, so brightness
-is used where that cancels: as the ratio of the sky around the sun to the rest of the sky, which
-falls when a thicker cloud hides the sun.
+``kept`` is a folder of files that can be deleted at any time: ``<day>.npz`` what was read,
+``<day>.state.npz`` what was measured, ``camera_<n>.npz``. One day is in memory at a time.
 """
 
 from __future__ import annotations
 
-import math
-import os
+import hashlib
+import logging
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from trainer.captures.days.cloud_map import blueness, blueness_ratio, contrast_ratio, fit_clear_blueness, map_frame
-from trainer.captures.days.timelapse_frames import SUN_LIMIT_RAD, Frames, read_days
+from skygen_addon.core.errors import CaptureError
+from trainer.captures.days.camera_groups import Refusal, group_days
+from trainer.captures.days.camera_model import load_model
+from trainer.captures.days.day_reading import GAP, MARK_NAMES, load_reading, read_day
+from trainer.captures.days.day_state import CHANNELS, load_state, measure_day, state_digest
+from trainer.captures.days.find_days import find_days
+from trainer.captures.items import save_arrays
+from trainer.side_by_side import ProcessLost, call_side_by_side
 
-Array = NDArray[np.float64]
-
-CHANNELS = ("cover", "density", "grain", "haze", "sun_seen", "blueness")
-"""Columns of the measured table: cover 0 to 1; density log2 of optical depth toward the sun; grain log2 ratio of
-fine to coarse contrast; haze log2 of white to blue light in clear sky; sun_seen 0 or 1; blueness of the whole sky."""
-
-PURE_BLUENESS = 0.40
-"""Blueness of sky without aerosol."""
+logger = logging.getLogger(__name__)
 
 
-def measure_days(folder: Path, out: Path, latitude_deg: float = 37.43) -> dict[str, float]:
-    """Measure every day in ``folder`` and write ``out`` (npz).
+@dataclass(frozen=True)
+class MeasuredDay:
+    """One day and where its kept files lie."""
 
-    The file holds ``names`` (days,), ``channels`` (c,), ``values`` (days, frames, c), ``mask`` of the
-    same shape (False: gap, night, outlier or not measurable there) and ``frame_s`` (days,).
+    folder: Path
+    """Of its frames."""
+    name: str
+    """In the table: the folder's name, or its path where two have the same name."""
+    reading: Path
+    """What was read."""
+    state: Path
+    """What was measured; not there when refused."""
+    refused: Refusal | None
+    """Why it is not measured."""
+    fresh: bool
+    """Whether it was measured just now."""
 
-    Parameters
-    ----------
-    folder : Path
-        Holds one folder of JPEG frames a day.
-    out : Path
-        File to write; replaced only when complete.
-    latitude_deg : float
-        Of the site; the default is that of the SKIPP'D camera.
+
+def measure_archive(
+    root: Path, days: Sequence[Path], kept: Path, latitude_deg: float, workers: int = 1
+) -> list[MeasuredDay]:
+    """Read and measure days below ``root``; what is kept of an earlier run and still holds is not done again.
+
+    Interrupted, it loses the days in work. Days that cannot be measured are refused; they stop nothing.
+
+    Raises
+    ------
+    OutputError
+        If ``kept`` cannot be written.
+    """
+    kept.mkdir(parents=True, exist_ok=True)
+    keys = {_key(root, day): day for day in days}
+    for old in kept.glob("*.npz"):
+        if old.name.split(".")[0] not in keys:
+            old.unlink()
+    readings = {key: kept / f"{key}.npz" for key in keys}
+    refused: dict[str, Refusal] = {}
+    tasks = {key: (day, readings[key]) for key, day in keys.items()}
+    for key, outcome in _each(read_day, tasks, workers, "read"):
+        if isinstance(outcome, ProcessLost):
+            refused[key] = Refusal("unreadable", "Reading the day crashed, or memory ran out.")
+    states = {key: kept / f"{key}.state.npz" for key in keys}
+    groups, more = group_days({k: p for k, p in readings.items() if k not in refused}, states, kept, latitude_deg)
+    refused.update(more)
+    stale: dict[str, tuple[Any, ...]] = {}
+    for group in groups:
+        model = load_model(group.model)
+        for key in group.days:
+            state, reading = load_state(states[key]), load_reading(readings[key], pixels=False)
+            if model is None or reading is None:
+                raise CaptureError(f"Files in {kept} vanished.", "Leave the data folder alone while ingest runs.")
+            if state is None or str(state.digest) != state_digest(str(reading.digest), model[0]):
+                stale[key] = (readings[key], group.model, states[key])
+    for key, outcome in _each(measure_day, stale, workers, "measured"):
+        if isinstance(outcome, ProcessLost):
+            refused[key] = Refusal("unreadable", "Measuring the day crashed, or memory ran out.")
+    names = [day.name for day in days]
+    return [
+        MeasuredDay(
+            folder=day,
+            name=day.name if names.count(day.name) == 1 else day.relative_to(root).as_posix(),
+            reading=readings[key],
+            state=states[key],
+            refused=refused.get(key),
+            fresh=key in stale,
+        )
+        for key, day in keys.items()
+    ]
+
+
+def _key(root: Path, day: Path) -> str:
+    """Name of a day's kept files: readable, and its own for each path."""
+    path = day.relative_to(root).as_posix()
+    readable = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in day.name)[:40]
+    return f"{readable}-{hashlib.sha256(path.encode('utf-8', 'surrogateescape')).hexdigest()[:12]}"
+
+
+def _each(
+    function: Callable[..., Any], tasks: dict[str, tuple[Any, ...]], workers: int, word: str
+) -> Iterator[tuple[str, Any]]:
+    """Results by key as they come, with a line in the log now and then."""
+    keys, begin, told = list(tasks), time.monotonic(), time.monotonic()
+    few = workers <= 1 or len(tasks) < 2
+    calls = (
+        ((number, function(*tasks[key])) for number, key in enumerate(keys))
+        if few
+        else call_side_by_side(function, [tasks[key] for key in keys], workers=workers)
+    )
+    for count, (number, outcome) in enumerate(calls, 1):
+        if time.monotonic() - told > 5:
+            told = time.monotonic()
+            left = (told - begin) / count * (len(keys) - count)
+            logger.info("time-lapse: %d/%d days %s (%.0f s left)", count, len(keys), word, left)
+        yield keys[number], outcome
+
+
+def write_table(days: Sequence[MeasuredDay], out: Path) -> dict[str, float]:
+    """Write the measured days as one table; refused ones are left out.
+
+    The file holds ``names`` (days,), ``channels`` (c,), ``values`` (days, frames, c), ``mask`` of the same shape
+    (False: not measured or not measurable there), ``frame_s`` (days,), ``mark`` (days, frames) indices of
+    ``mark_names``, ``sun_deg`` (days, frames, 2) azimuth and elevation. Frames are in even steps: gaps are marked.
 
     Returns
     -------
@@ -50,138 +140,64 @@ def measure_days(folder: Path, out: Path, latitude_deg: float = 37.43) -> dict[s
     Raises
     ------
     CaptureError
-        As :func:`read_days`.
+        If no day is measured.
     """
-    frames = read_days(folder, latitude_deg)
-    clear = fit_clear_blueness(frames)
-    days, length = frames.present.shape
-    values = np.full((days, length, len(CHANNELS)), np.nan)
-    ring_ratio = _clear_aureole(frames)
-    for day in range(days):
-        usable = frames.present[day] & (frames.sun[day, :, 2] > math.sin(SUN_LIMIT_RAD))
-        upper = np.full(length, np.nan)
-        for index in np.flatnonzero(usable):
-            encoded = frames.encoded[day, index].astype(np.float64)
-            ratio, valid, _ = blueness_ratio(encoded, frames, clear, frames.sun[day, index], seen=True)
-            if valid.any():
-                upper[index] = np.quantile(ratio[valid], 0.8)
-        scale = _running_upper(upper, 12)
-        for index in np.flatnonzero(usable & np.isfinite(upper)):
-            values[day, index] = _measure(frames, clear, ring_ratio, day, int(index), float(scale[index]))
-    mask = np.isfinite(values) & ~_outliers(values)
-    cover = values[..., 0]
-    table = {
-        "names": np.array(frames.names),
-        "channels": np.array(CHANNELS),
-        "values": np.nan_to_num(values).astype(np.float32),
-        "mask": mask,
-        "frame_s": frames.track.frame_s,
-    }
+    states = [(day.name, load_state(day.state)) for day in days if day.refused is None]
+    held = [(name, state) for name, state in states if state is not None]
+    if not held:
+        why = next((day.refused.message for day in days if day.refused is not None), "There are none.")
+        raise CaptureError(f"No time-lapse day could be measured. {why}", "Give days of an upward fisheye camera.")
+    length = max(len(state.mark) for _, state in held)
+    values = np.zeros((len(held), length, len(CHANNELS)), np.float32)
+    mask = np.zeros(values.shape, bool)
+    mark = np.full(values.shape[:2], GAP, np.uint8)
+    sun_deg = np.full((len(held), length, 2), np.nan, np.float32)
+    for day, (_, state) in enumerate(held):
+        count = len(state.mark)
+        values[day, :count], mask[day, :count], mark[day, :count] = state.values, state.mask, state.mark
+        sun_deg[day, :count] = state.sun_deg
     out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_suffix(".tmp")
-    with partial.open("wb") as stream:
-        np.savez_compressed(stream, **table)
-    os.replace(partial, out)
+    table = {
+        "names": np.array([name for name, _ in held]),
+        "channels": np.array(CHANNELS),
+        "values": values,
+        "mask": mask,
+        "frame_s": np.array([float(state.frame_s) for _, state in held]),
+        "mark": mark,
+        "mark_names": np.array(MARK_NAMES),
+        "sun_deg": sun_deg,
+    }
+    save_arrays(out, table)
+    cover = values[..., 0][mask[..., 0]]
     return {
-        "days": days,
-        "frames": int(frames.present.sum()),
+        "days": len(held),
+        "frames": int((mark != GAP).sum()),
         "measured_fraction": float(mask[..., 0].mean()),
-        "mean_cover": float(cover[mask[..., 0]].mean()),
+        "mean_cover": float(cover.mean()) if cover.size else 0.0,
     }
 
 
-def _measure(frames: Frames, clear: Array, ring_ratio: Array, day: int, index: int, scale: float) -> Array:
-    """CHANNELS of one frame, NaN where a channel cannot be measured."""
-    encoded = frames.encoded[day, index].astype(np.float64)
-    sun, seen = frames.sun[day, index], bool(frames.track.seen[day, index])
-    maps = map_frame(encoded, frames, clear, sun, seen=seen, scale=scale)
-    zenith = np.arccos(np.clip(frames.direction[..., 2], 1e-3, 1))
-    solid_angle = np.where(maps.valid, np.sinc(zenith / np.pi), 0)  # of a pixel of an equidistant fisheye
-    cover = float((maps.cloud * solid_angle).sum() / solid_angle.sum())
-    density = grain = haze = math.nan
-    if cover > 0.08:
-        excess = (_aureole(encoded, frames.sky, maps.sun_angle) - 1) / max(_expected(ring_ratio, sun) - 1, 0.2)
-        depth = -math.log(max(excess, 1e-3))
-        density = math.log2(min(depth, 4)) if depth > 0.15 else math.nan  # else no cloud stands before the sun
-        grain = contrast_ratio(encoded, maps.valid & (maps.cloud > (0.5 if cover > 0.5 else 0.0)))
-    open_sky = maps.valid & (maps.cloud < 0.15) & (maps.sun_angle > math.radians(40))
-    if open_sky.sum() > 150:
-        white = 1 - float(np.median(blueness(encoded[open_sky]))) / PURE_BLUENESS
-        haze = math.log2(np.clip(white, 0.1, 0.95) / (1 - np.clip(white, 0.1, 0.95)))
-    return np.array([cover, density, grain, haze, float(seen), float(np.median(blueness(encoded[maps.valid])))])
+def measure_days(folder: Path, out: Path, latitude_deg: float = 37.43) -> dict[str, float]:
+    """Measure every day below ``folder`` and write ``out`` (npz), as :func:`write_table`; nothing else is kept.
 
+    Parameters
+    ----------
+    folder : Path
+        Holds folders of frames, one a day.
+    out : Path
+        File to write; replaced only when complete.
+    latitude_deg : float
+        Of the site; the default is that of the SKIPP'D camera. It hardly matters (:mod:`.sun_track`).
 
-def _aureole(encoded: Array, sky: NDArray[np.bool_], sun_angle: Array) -> float:
-    """Linear luminance around the sun (5 to 20 degrees) over that of the sky beyond 45 degrees."""
-    luminance = (encoded.mean(-1) / 255) ** 2.2
-    near = sky & (sun_angle > math.radians(5)) & (sun_angle < math.radians(20))
-    far = sky & (sun_angle > math.radians(45))
-    if near.sum() < 20 or far.sum() < 100:
-        return math.nan
-    return float(luminance[near].mean() / luminance[far].mean())
-
-
-def _clear_aureole(frames: Frames) -> Array:
-    """Parabola in the sun's height (3,) for `_aureole` of clear frames: expectile 0.8 where the sun is seen."""
-    height, ratio = [], []
-    for day, index in zip(*np.nonzero(frames.present & frames.track.seen), strict=True):
-        sun = frames.sun[day, index]
-        value = _aureole(frames.encoded[day, index], frames.sky, np.arccos(np.clip(frames.direction @ sun, -1, 1)))
-        if math.isfinite(value) and sun[2] > math.sin(SUN_LIMIT_RAD):
-            height.append(sun[2])
-            ratio.append(value)
-    system, target = np.vander(height, 3), np.array(ratio)
-    weight = np.ones_like(target)
-    for _ in range(12):
-        fit = np.linalg.solve((system * weight[:, None]).T @ system, (system * weight[:, None]).T @ target)
-        weight = np.where(target > system @ fit, 0.8, 0.2)
-    return np.asarray(fit)
-
-
-def _expected(ring_ratio: Array, sun: Array) -> float:
-    return float(np.polyval(ring_ratio, sun[2]))
-
-
-def _running_upper(values: Array, reach: int) -> Array:
-    """Upper quartile within ``reach`` frames on both sides, limited to haze that clear air can have."""
-    result = np.ones_like(values)
-    for index in range(len(values)):
-        near = values[max(0, index - reach) : index + reach + 1]
-        near = near[np.isfinite(near)]
-        result[index] = np.quantile(near, 0.75) if near.size else 1.0
-    return np.clip(result, 0.7, 1.5)
-
-
-def _outliers(values: Array) -> NDArray[np.bool_]:
-    """Single frames that leave both neighbours by far while those agree: a bird, a lamp, a broken frame."""
-    bad = np.zeros(values.shape, bool)
-    limits = {"cover": 0.35, "density": 2.5, "grain": 2.0, "haze": 2.0}
-    for name, limit in limits.items():
-        column = values[..., CHANNELS.index(name)]
-        before, after = column[:, :-2], column[:, 2:]
-        jump = np.minimum(np.abs(column[:, 1:-1] - before), np.abs(column[:, 1:-1] - after))
-        bad[:, 1:-1, CHANNELS.index(name)] = (jump > limit) & (np.abs(after - before) < limit / 3)
-    return bad
-
-
-def draw_days(table: Path, picture: Path) -> None:
-    """Draw the measured channels of every day into a PNG."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    data = np.load(table)
-    names, values, mask = data["names"], data["values"], data["mask"]
-    figure, axes = pyplot.subplots(len(names), 4, figsize=(16, 1.3 * len(names)), sharex=True, squeeze=False)
-    for day, name in enumerate(names):
-        hours = np.arange(values.shape[1]) * data["frame_s"][day] / 3600
-        for column, channel in enumerate(CHANNELS[:4]):
-            axis = axes[day, column]
-            axis.plot(hours, np.where(mask[day, :, column], values[day, :, column], np.nan), linewidth=1)
-            axis.set_ylim(*((-0.02, 1.02), (-3.2, 2.5), (-4, 2.5), (-3, 4.5))[column])
-            axis.set_ylabel(str(name) if column == 0 else channel, fontsize=7)
-            axis.tick_params(labelsize=6)
-    figure.tight_layout()
-    figure.savefig(picture, dpi=70)
-    pyplot.close(figure)
+    Raises
+    ------
+    CaptureError
+        If there are no days, or none can be measured.
+    """
+    days = find_days(folder, ())
+    if not days:
+        raise CaptureError(
+            f"{folder} holds no time-lapse days.", "Give a folder with a folder of 24 or more JPEG frames a day."
+        )
+    with tempfile.TemporaryDirectory() as kept:
+        return write_table(measure_archive(folder, days, Path(kept), latitude_deg), out)

@@ -22,7 +22,7 @@ PRIOR_MEDIAN_LUMINANCE = 0.35
 """Median luminance of the open sky that is assumed where no clear sky can be compared."""
 
 HAZES = (0.5, 1.0, 2.0, 4.0, 8.0)
-"""Amounts of haze that are tried."""
+"""Amounts of haze that are tried; the best lies between two of them."""
 
 MIN_CLEAR_SHARE = 0.02
 """Least share of the disc that must be clear sky to fit the model."""
@@ -68,6 +68,30 @@ def model_radiance(directions: NDArray[np.floating], sun: NDArray[np.float64], h
     return np.stack(channels, axis=-1)
 
 
+def _best_haze(
+    directions: NDArray[np.float32], sun: NDArray[np.float64], measured: NDArray[np.float32]
+) -> tuple[float, NDArray[np.float64]]:
+    """Haze whose model is a constant factor from the measured log radiance (P, 3), and the log of that factor (P, 3).
+
+    Between the hazes that are tried, the model's log radiance is taken as linear in the log of the haze.
+    """
+    shifts = [
+        np.log(np.maximum(model_radiance(directions, sun, haze), 1e-9)).astype(np.float64) - measured for haze in HAZES
+    ]
+    centred = [shift - np.median(shift, axis=0) for shift in shifts]
+    best: tuple[float, float, NDArray[np.float64]] | None = None
+    for lower in range(len(HAZES) - 1):
+        change = centred[lower + 1] - centred[lower]
+        part = -float((centred[lower] * change).sum()) / max(float((change**2).sum()), 1e-12)
+        part = min(max(part, 0.0), 1.0)
+        residual = float(np.mean((centred[lower] + part * change) ** 2))
+        if best is None or residual < best[0]:
+            haze = HAZES[lower] * (HAZES[lower + 1] / HAZES[lower]) ** part
+            best = (residual, haze, shifts[lower] + part * (shifts[lower + 1] - shifts[lower]))
+    assert best is not None
+    return best[1], best[2]
+
+
 def calibrate(
     disc: NDArray[np.float32], sky: NDArray[np.bool_], clouds: CloudEstimate, sun: NDArray[np.float64] | None
 ) -> Calibration:
@@ -98,15 +122,9 @@ def calibrate(
     if clear.mean() < MIN_CLEAR_SHARE:
         return calibrate_by_prior(disc, sky)
     measured = np.log(np.maximum(disc[::_STRIDE, ::_STRIDE][clear], 1e-9))
-    best: tuple[float, float, NDArray[np.float64]] | None = None
-    for haze in HAZES:
-        shift = np.log(np.maximum(model_radiance(directions[clear], sun, haze), 1e-9)) - measured
-        middle = np.median(shift, axis=0)
-        residual = float(np.sqrt(np.mean((shift - middle) ** 2)))
-        if best is None or residual < best[0]:
-            best = (residual, haze, middle)
-    assert best is not None
-    residual, haze, middle = best
+    haze, shift = _best_haze(directions[clear], sun, measured)
+    middle = np.median(shift, axis=0)
+    residual = float(np.sqrt(np.mean((shift - middle) ** 2)))
     limit = np.log(MAX_BALANCE)
     red, blue = np.exp(np.clip(middle[[0, 2]] - middle[1], -limit, limit))
     return Calibration(float(np.exp(middle[1])), (float(red), 1.0, float(blue)), "model", haze, residual)

@@ -26,8 +26,8 @@ TAU_MAX = 30.0
 TWO_STREAM = 0.75 * (1 - 0.85)
 """Growth of 1 / transmission per optical depth."""
 
-OVERCAST_BLUENESS = 0.27
-"""A sky whose bluest tenth stays below this s holds no clear sky."""
+OVERCAST_SPREAD = 0.62
+"""Least variety of colour (`colour_variety`) of a sky that holds clear sky: overcast reads below 0.5."""
 
 OVERCAST_TAU = 12.0
 """Optical depth at the median luminance of an overcast sky, a prior (thin stratus to nimbostratus: 5 to 30)."""
@@ -70,6 +70,17 @@ def colour_ratio(radiance: NDArray[np.float32]) -> NDArray[np.float32]:
     """s = (B - R) / (B + R), -1 to 1, shape (...)."""
     red, blue = radiance[..., 0], radiance[..., 2]
     return np.asarray((blue - red) / np.maximum(blue + red, 1e-12), dtype=np.float32)
+
+
+def colour_variety(s: NDArray[np.float32]) -> float:
+    """Spread of ln(B / R) from the 5th to the 95th percentile plus half of its median, of ratios s (P,).
+
+    Under an overcast all colours are alike and near grey. A clear or broken sky has many colours, also with
+    the sun down; only a deep blue one around a high sun has few. A wrong white balance of 1.3 moves the
+    median by 0.26, so that this moves by 0.13.
+    """
+    low, middle, high = (float(np.log((1 + v) / (1 - v))) for v in np.clip(np.percentile(s, [5, 50, 95]), -0.99, 0.99))
+    return high - low + 0.5 * max(middle, 0.0)
 
 
 def _basis(directions: NDArray[np.float32], sun: NDArray[np.float64] | None) -> NDArray[np.float64]:
@@ -160,8 +171,7 @@ def estimate_clouds(
     if high.sum() < 100:
         empty = np.zeros((size, size), dtype=np.float32)
         return CloudEstimate(empty, empty.copy(), np.zeros_like(sky), False, empty.copy(), 0.0)
-    bluest = float(np.percentile(s[high], 95))
-    if bluest < OVERCAST_BLUENESS:
+    if colour_variety(s[high]) < OVERCAST_SPREAD:
         tau = _overcast_depth(luminance, sky, size)
         alpha = (1 - np.exp(-tau)) * sky
         return CloudEstimate(
@@ -169,7 +179,7 @@ def estimate_clouds(
             np.where(sky, tau, 0).astype(np.float32),
             valid,
             True,
-            np.full((size, size), bluest, dtype=np.float32),
+            np.full((size, size), np.percentile(s[high], 95), dtype=np.float32),
             float(np.median(s[high])),
         )
     s_clear = fit_clear_ratio(s, directions, valid & (directions[..., 2] > np.sin(np.deg2rad(4.0))), sun)
@@ -229,10 +239,10 @@ def _colour_gap(
     with structure show.
     """
     whitest = float(np.percentile(s[high], 2))
-    s_cloud = np.full(s.shape, np.clip(whitest, -0.08, 0.12), dtype=np.float32)
+    s_cloud = np.full(s.shape, np.clip(whitest, -0.13, 0.12), dtype=np.float32)
     grey = high & (s < whitest + 0.4 * np.maximum(s_clear - whitest, 0)) & (structure > 2 * SMOOTH) & (away > 0.5)
     if grey.sum() > 0.01 * high.sum():
-        typical = np.clip(np.percentile(s[grey], 25), -0.08, 0.16)
+        typical = np.clip(np.percentile(s[grey], 25), -0.13, 0.16)
         s_cloud += away * np.float32(max(typical - s_cloud.flat[0], 0.0))
     gap = np.maximum(s_clear - s_cloud, MIN_GAP)
     if low_sun:

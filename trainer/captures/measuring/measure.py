@@ -5,7 +5,7 @@ panorama -> sun -> sky disc -> sky mask -> verdict's evidence -> clouds -> calib
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,9 @@ from skygen_addon.core.geometry import REC709_LUMINANCE, disc_directions, disc_p
 from trainer.captures.measuring.calibration import Calibration, calibrate
 from trainer.captures.measuring.cloud_opacity import CloudEstimate, estimate_clouds
 from trainer.captures.measuring.cloud_plane import PLANE_SCALES, unproject
-from trainer.captures.measuring.sampling import sample_disc, shrink_panorama, turn_from_north
+from trainer.captures.measuring.sampling import fill_unseen, sample_disc, shrink_panorama, turn_from_north
 from trainer.captures.measuring.sky_mask import find_sky
+from trainer.captures.measuring.sky_state import SkyState, describe_sky, mean_opacity
 from trainer.captures.measuring.sun_position import SunPosition, find_sun
 from trainer.captures.measuring.verdict import SkyEvidence, gather_evidence, judge
 from trainer.captures.readers.panorama_file import Panorama
@@ -28,6 +29,12 @@ ANALYSIS_DISC = 640
 
 TRAINING_DISC = 512
 """Size of the sky disc that training reads."""
+
+SURROUNDINGS_RAD = (np.deg2rad(1.0), np.deg2rad(7.0))
+"""Where the ring around the sun that must hold sky begins, beyond the sun's own radius, and its width."""
+
+MIN_SURROUNDING_SKY = 0.15
+"""Least share of that ring that is sky."""
 
 PLANE_CHANNELS = ("depth", "valid", "log_luminance", "alpha")
 """Channels of a cloud plane map."""
@@ -55,30 +62,81 @@ class Measurement:
     @property
     def cover(self) -> float | None:
         """Mean opacity over the valid sky above 15 degrees, weighted by solid angle."""
-        if self.clouds is None:
-            return None
-        z = disc_directions(self.disc.shape[0])[..., 2]
-        use = self.clouds.valid & (z > np.sin(np.deg2rad(15.0)))
-        weight = (1 + z) ** 2
-        return float((self.clouds.alpha * weight)[use].sum() / max(weight[use].sum(), 1e-9))
+        return None if self.clouds is None else mean_opacity(self.clouds)
+
+    @property
+    def state(self) -> SkyState:
+        """The sky's figures, without maps."""
+        return describe_sky(self.disc, self.sun, self.evidence, self.reason, self.clouds, self.calibration)
 
 
-def measure(panorama: Panorama, force: bool = False) -> Measurement:
-    """Measure a panorama; clouds and calibration only where it is kept, or with ``force`` always."""
-    radiance = panorama.radiance
-    small = shrink_panorama(radiance, ANALYSIS_WIDTH)
-    sun = find_sun(radiance)
+def measure(panorama: Panorama) -> SkyState:
+    """State of the sky in any panorama: sun, cover, exposure, haze, texture, brightness.
+
+    Parameters
+    ----------
+    panorama : Panorama
+        Linear radiance in any scale and white balance near daylight.
+
+    Returns
+    -------
+    SkyState
+        With a ``reason`` where the capture is no open sky by day; what then cannot be told is None.
+    """
+    return examine(panorama, force=True).state
+
+
+def examine(panorama: Panorama, force: bool = False) -> Measurement:
+    """Measure a panorama with its maps; clouds and calibration only where it is kept, or with ``force`` always."""
+    seen = judge_panorama(panorama)
+    if seen.reason is not None and not (force and seen.sky.any()):
+        return seen
+    direction = None if seen.sun is None else seen.sun.direction
+    clouds = estimate_clouds(seen.disc, seen.sky, direction)
+    return replace(seen, clouds=clouds, calibration=calibrate(seen.disc, seen.sky, clouds, direction))
+
+
+def judge_panorama(panorama: Panorama) -> Measurement:
+    """Sun, sky mask, evidence and verdict of a panorama, without clouds."""
+    small = shrink_panorama(panorama.radiance, ANALYSIS_WIDTH)
+    covered = None
+    if panorama.covered is not None and not panorama.covered.all():
+        covered = shrink_panorama(panorama.covered[..., None].astype(np.float32), ANALYSIS_WIDTH)[..., 0] > 0.999
+    sun = find_sun(small, covered)
     disc = sample_disc(small, ANALYSIS_DISC)
-    direction = None if sun is None else sun.direction
-    sky = find_sky(disc, direction)
-    height = small.shape[0]
-    below = small[height // 2 + height // 18 : height // 2 + 5 * height // 18] @ REC709_LUMINANCE
-    evidence = gather_evidence(disc, sky, sun, float(np.median(below)))
-    reason = judge(evidence, panorama.flags)
-    if reason is not None and not (force and sky.any()):
-        return Measurement(sun, disc, sky, evidence, reason, None, None)
-    clouds = estimate_clouds(disc, sky, direction)
-    return Measurement(sun, disc, sky, evidence, reason, clouds, calibrate(disc, sky, clouds, direction))
+    disc_covered = None
+    if covered is not None:
+        disc_covered = sample_disc(covered[..., None].astype(np.float32), ANALYSIS_DISC)[..., 0] > 0.999
+        disc = fill_unseen(disc, disc_covered)
+    sky = find_sky(disc, None if sun is None else sun.direction, disc_covered)
+    if sun is not None and not stands_in_sky(sun, sky, disc_covered):
+        sun = None
+    evidence = gather_evidence(disc, sky, sun, ground_luminance(small, covered), disc_covered)
+    return Measurement(sun, disc, sky, evidence, judge(evidence, panorama.flags), None, None)
+
+
+def ground_luminance(radiance: NDArray[np.float32], covered: NDArray[np.bool_] | None = None) -> float | None:
+    """Median luminance of a panorama (H, W, 3) 10 to 50 degrees below the horizon; None if that was not seen."""
+    height = radiance.shape[0]
+    below = slice(height // 2 + height // 18, height // 2 + 5 * height // 18)
+    luminance = radiance[below] @ REC709_LUMINANCE
+    if covered is not None:
+        luminance = luminance[covered[below]]
+    return float(np.median(luminance)) if luminance.size else None
+
+
+def stands_in_sky(sun: SunPosition, sky: NDArray[np.bool_], covered: NDArray[np.bool_] | None = None) -> bool:
+    """Whether enough of the ring around a bright spot is sky; a gap between leaves or a window has none.
+
+    ``sky`` and ``covered`` (N, N) lie on a sky disc.
+    """
+    directions = disc_directions(sky.shape[0])
+    cosine = directions @ sun.direction.astype(np.float32)
+    inner = sun.radius_rad + SURROUNDINGS_RAD[0]
+    ring = (cosine < np.cos(inner)) & (cosine > np.cos(inner + SURROUNDINGS_RAD[1])) & (directions[..., 2] > 0)
+    if covered is not None:
+        ring &= covered
+    return bool(ring.any()) and float(sky[ring].mean()) > MIN_SURROUNDING_SKY
 
 
 def remove_sun(radiance: NDArray[np.float32], sun: SunPosition | None) -> NDArray[np.float32]:
@@ -107,8 +165,7 @@ def training_disc(panorama: Panorama, measured: Measurement) -> tuple[NDArray[np
     disc = sample_disc(small, TRAINING_DISC, azimuth)
     turned = None
     if measured.sun is not None:
-        old = measured.sun
-        turned = SunPosition(0.0, old.elevation_rad, old.contrast, old.energy_ratio, old.clipped)
+        turned = replace(measured.sun, azimuth_rad=0.0)
     disc = measured.calibration.apply(remove_sun(disc, turned))
     position = disc_position(turn_from_north(disc_directions(TRAINING_DISC), azimuth))
     size = measured.sky.shape[0]

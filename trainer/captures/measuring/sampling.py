@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from skygen_addon.core.geometry import disc_directions, panorama_directions, panorama_pixel, panorama_solid_angles
 
@@ -59,6 +60,14 @@ def sample_disc(
     directions = turn_from_north(disc_directions(size * substeps), azimuth_rad)
     fine = sample_panorama(image, directions)
     return np.asarray(fine.reshape(size, substeps, size, substeps, -1).mean(axis=(1, 3)), dtype=np.float32)
+
+
+def fill_unseen(disc: NDArray[np.float32], covered: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Disc (N, N, C) on which each pixel outside ``covered`` (N, N) repeats the nearest one inside."""
+    if covered.all() or not covered.any():
+        return disc
+    row, column = ndimage.distance_transform_edt(~covered, return_distances=False, return_indices=True)
+    return np.asarray(disc[row, column])
 
 
 def turn_from_north(directions: NDArray[np.floating], azimuth_rad: float) -> NDArray[np.float64]:

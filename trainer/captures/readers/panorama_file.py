@@ -1,27 +1,44 @@
-"""One capture file to one panorama: format, channels, shape and finite values.
+"""One HDR panorama file to one panorama: shape and finite values.
 
 Panorama rows run from the zenith down, as in ``core.geometry``.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from skygen_addon.core.errors import CaptureError
+from trainer.captures.readers.open_exr import read_exr
 from trainer.captures.readers.radiance_hdr import read_radiance
+from trainer.captures.readers.rejected_capture import MAX_WIDTH, RejectedCapture, unreadable
+
+__all__ = [
+    "MAX_WIDTH",
+    "MIN_WIDTH",
+    "SUFFIXES",
+    "HdrPicture",
+    "Panorama",
+    "RejectedCapture",
+    "holds_hdr",
+    "mend",
+    "read_hdr",
+    "read_panorama",
+    "to_panorama",
+]
 
 SUFFIXES = (".hdr", ".pic", ".exr")
-"""File name endings that are read as panoramas."""
+"""File name endings of HDR pictures."""
 
 MIN_WIDTH = 256
 """Narrowest panorama that holds enough sky to learn from, pixels."""
 
-MAX_WIDTH = 32768
-"""Widest panorama that is read, pixels."""
+EXR_MAGIC = b"\x76\x2f\x31\x01"
+RADIANCE_MAGIC = b"#?"
 
 
 @dataclass(frozen=True)
@@ -31,57 +48,115 @@ class Panorama:
     radiance: NDArray[np.float32]
     """Linear Rec.709 radiance (H, W, 3), W = 2H, finite and non-negative, in the file's scale."""
     flags: tuple[str, ...]
-    """What was mended: ``non_finite``, ``negative``, ``single_channel``."""
+    """What was mended: ``non_finite``, ``negative``, ``single_channel``; how it was made: see ``capture_file``."""
+    covered: NDArray[np.bool_] | None = None
+    """(H, W) where the capture saw anything; None everywhere. A fisheye still sees no ground."""
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    """How it was read, for the manifest: projection, exposures of a stack and what they could not cover."""
 
 
-class RejectedCapture(CaptureError):
-    """A capture that cannot become a panorama, with the verdict's reason.
+@dataclass(frozen=True)
+class HdrPicture:
+    """A linear picture of any shape and projection, as stored."""
 
-    Parameters
-    ----------
-    reason : str
-        One of the manifest's reasons: unreadable, not_panorama, low_resolution.
-    message, remedy : str
-        As for :class:`SkyGenError`.
-    width, height : int
-        Size in pixels where it is known, else 0.
-    """
-
-    def __init__(self, reason: str, message: str, remedy: str, width: int = 0, height: int = 0) -> None:
-        super().__init__(message, remedy)
-        self.reason = reason
-        self.width = width
-        self.height = height
+    radiance: NDArray[np.float32]
+    """(H, W, 3), any values."""
+    covered: NDArray[np.bool_] | None
+    """(H, W) where there is data, or None where all of it is."""
+    notes: Mapping[str, Any]
+    """Part and channels of an OpenEXR file that needs telling."""
 
 
-def read_exr(path: Path) -> NDArray[np.float32]:
-    """Linear RGB (H, W, 3) float32 of an OpenEXR picture with channels R, G, B or Y alone.
+def holds_hdr(path: Path) -> bool:
+    """Whether a file holds a Radiance or OpenEXR picture, by its first bytes.
 
     Raises
     ------
-    CaptureError
-        The file is damaged, or holds no RGB and no Y channel, or is luminance-chroma.
+    RejectedCapture
+        Reason ``unreadable``: it is empty, or cannot be opened.
     """
-    import OpenEXR
-
     try:
-        with OpenEXR.File(str(path), separate_channels=True) as picture:
-            channels = {name: np.asarray(c.pixels) for name, c in picture.parts[0].channels.items()}
-    except Exception as error:  # the binding raises bare RuntimeError, TypeError and ValueError
-        raise CaptureError(f"{path.name}: OpenEXR cannot read it ({error}).", "Export it again.") from error
-    if {"RY", "BY"} & channels.keys():
-        raise CaptureError(f"{path.name}: luminance-chroma EXR is not read.", "Export it with R, G and B channels.")
-    names = ("R", "G", "B") if {"R", "G", "B"} <= channels.keys() else ("Y", "Y", "Y")
-    if names[0] not in channels:
-        raise CaptureError(f"{path.name}: no R, G, B or Y channel.", "Export it with R, G and B channels.")
-    planes = [channels[name] for name in names]
-    if any(p.ndim != 2 or p.shape != planes[0].shape for p in planes):
-        raise CaptureError(f"{path.name}: its channels differ in size.", "Export it without subsampling.")
-    return np.stack(planes, axis=-1).astype(np.float32)
+        with path.open("rb") as stream:
+            magic = stream.read(4)
+    except OSError as error:
+        raise unreadable(f"{path.name}: {error}.", "Check the file and its permissions.") from error
+    if not magic:
+        raise unreadable(f"{path.name}: the file is empty.", "Copy it again.")
+    return magic == EXR_MAGIC or magic.startswith(RADIANCE_MAGIC)
+
+
+def read_hdr(path: Path) -> HdrPicture:
+    """Read a Radiance or OpenEXR picture; the content decides, not the name.
+
+    Raises
+    ------
+    RejectedCapture
+        Reason ``unreadable``: neither of them, damaged, too large, or it cannot be opened.
+    """
+    if not holds_hdr(path):
+        raise unreadable(f"{path.name}: neither Radiance nor OpenEXR inside.", "Convert it to .hdr or .exr.")
+    try:
+        with path.open("rb") as stream:
+            is_exr = stream.read(4) == EXR_MAGIC
+        if not is_exr:
+            return HdrPicture(read_radiance(path), None, {})
+        exr = read_exr(path)
+        told = {} if exr.channels == ("R", "G", "B") else {"channels": list(exr.channels)}
+        return HdrPicture(exr.radiance, exr.covered, told | ({"part": exr.part} if exr.part else {}))
+    except (OSError, MemoryError) as error:
+        raise unreadable(f"{path.name}: {error}.", "Check the file and its permissions.") from error
+
+
+def mend(name: str, radiance: NDArray[np.float32]) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+    """Finite, non-negative radiance (H, W, 3), and flags that say what had to be done.
+
+    NaN and minus infinity become 0, infinity the largest finite value, negative values 0.
+
+    Raises
+    ------
+    RejectedCapture
+        Reason ``unreadable``: more than half of the values are not finite.
+    """
+    flags = []
+    height, width = radiance.shape[:2]
+    finite = np.isfinite(radiance)
+    if not finite.all():
+        if finite.mean() < 0.5:
+            message = f"{name}: more than half of it is not finite."
+            raise RejectedCapture("unreadable", message, "Export it again.", width, height)
+        flags.append("non_finite")
+        top = float(radiance[finite].max())
+        radiance = np.nan_to_num(radiance, nan=0.0, posinf=top, neginf=0.0)
+    if radiance.min() < 0:
+        flags.append("negative")
+        radiance = np.maximum(radiance, np.float32(0.0))
+    if np.array_equal(radiance[..., 0], radiance[..., 2]) and np.array_equal(radiance[..., 0], radiance[..., 1]):
+        flags.append("single_channel")
+    return radiance, tuple(flags)
+
+
+def to_panorama(name: str, picture: HdrPicture) -> Panorama:
+    """Check that a picture is a panorama, and mend its values.
+
+    Raises
+    ------
+    RejectedCapture
+        Reason ``not_panorama`` (not 2:1), ``low_resolution`` or ``unreadable`` (hardly a finite value).
+    """
+    height, width = picture.radiance.shape[:2]
+    size = f"{width}x{height}"
+    if width != 2 * height:
+        message = f"{name}: {size} is not 2:1."
+        raise RejectedCapture("not_panorama", message, "Use a full equirectangular panorama.", width, height)
+    if width < MIN_WIDTH:
+        message = f"{name}: {size} is below {MIN_WIDTH} pixels."
+        raise RejectedCapture("low_resolution", message, "Use a larger one.", width, height)
+    radiance, flags = mend(name, picture.radiance)
+    return Panorama(radiance, flags, picture.covered, {"projection": "panorama", **picture.notes})
 
 
 def read_panorama(path: Path) -> Panorama:
-    """Read and check one panorama file.
+    """Read and check one HDR panorama file.
 
     Parameters
     ----------
@@ -97,46 +172,4 @@ def read_panorama(path: Path) -> Panorama:
     RejectedCapture
         With reason ``unreadable``, ``not_panorama`` or ``low_resolution``.
     """
-    try:
-        with path.open("rb") as stream:
-            magic = stream.read(4)
-        if not magic:
-            raise CaptureError(f"{path.name}: the file is empty.", "Copy it again.")
-        if magic == b"\x76\x2f\x31\x01":
-            radiance = read_exr(path)
-        elif magic[:2] == b"#?":
-            radiance = read_radiance(path)
-        else:
-            raise CaptureError(f"{path.name}: neither Radiance nor OpenEXR inside.", "Convert it to .hdr or .exr.")
-    except CaptureError as error:
-        raise RejectedCapture("unreadable", error.message, error.remedy) from error
-    except (OSError, MemoryError) as error:
-        raise RejectedCapture("unreadable", f"{path.name}: {error}.", "Check the file and its permissions.") from error
-    height, width = radiance.shape[:2]
-    size = f"{width}x{height}"
-    if width != 2 * height:
-        raise RejectedCapture(
-            "not_panorama", f"{path.name}: {size} is not 2:1.", "Use a full equirectangular panorama.", width, height
-        )
-    if width < MIN_WIDTH:
-        raise RejectedCapture(
-            "low_resolution", f"{path.name}: {size} is below {MIN_WIDTH} pixels.", "Use a larger one.", width, height
-        )
-    if width > MAX_WIDTH:
-        raise RejectedCapture("unreadable", f"{path.name}: {size} is too large.", "Scale it down.", width, height)
-    flags = []
-    finite = np.isfinite(radiance)
-    if not finite.all():
-        if finite.mean() < 0.5:
-            raise RejectedCapture(
-                "unreadable", f"{path.name}: more than half of it is not finite.", "Export it again.", width, height
-            )
-        flags.append("non_finite")
-        top = float(radiance[finite].max())
-        radiance = np.nan_to_num(radiance, nan=0.0, posinf=top, neginf=0.0)
-    if radiance.min() < 0:
-        flags.append("negative")
-        radiance = np.maximum(radiance, 0.0)
-    if np.array_equal(radiance[..., 0], radiance[..., 2]) and np.array_equal(radiance[..., 0], radiance[..., 1]):
-        flags.append("single_channel")
-    return Panorama(radiance, tuple(flags))
+    return to_panorama(path.name, read_hdr(path))

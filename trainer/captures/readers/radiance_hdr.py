@@ -12,25 +12,23 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from skygen_addon.core.errors import CaptureError
+from trainer.captures.readers.rejected_capture import RejectedCapture, check_size, unreadable
 
-MAX_SIDE = 65536
-"""Longest side in pixels that is accepted; a larger one is a damaged header."""
+HEADER_BYTES = 65536
+"""Longest header that is searched for the resolution line."""
 
 _RESOLUTION = re.compile(rb"([+-])([XY])\s+(\d+)\s+([+-])([XY])\s+(\d+)\s*$")
-_REMEDY = "Export the picture again or remove the file."
 
 
-def _fail(path: Path, what: str) -> CaptureError:
-    return CaptureError(f"{path.name}: {what}.", _REMEDY)
+def _fail(path: Path, what: str) -> RejectedCapture:
+    return unreadable(f"{path.name}: {what}.")
 
 
-def _read_header(data: bytes, path: Path) -> tuple[int, re.Match[bytes], float, NDArray[np.float32]]:
-    """Offset of the pixels, resolution line, product of EXPOSURE lines and of COLORCORR lines."""
-    if not data.startswith((b"#?RADIANCE", b"#?RGBE", b"#?")):
+def _read_header(data: bytes, path: Path) -> tuple[int, re.Match[bytes], NDArray[np.float64]]:
+    """Offset of the pixels, resolution line, and factors (3,) by which the EXPOSURE and COLORCORR lines multiplied."""
+    if not data.startswith(b"#?"):
         raise _fail(path, "not a Radiance picture (no #? signature)")
-    exposure = 1.0
-    correction = np.ones(3, dtype=np.float32)
+    factor = np.ones(3)
     position = 0
     blank_seen = False
     while True:
@@ -43,68 +41,75 @@ def _read_header(data: bytes, path: Path) -> tuple[int, re.Match[bytes], float, 
             match = _RESOLUTION.match(line)
             if match is None:
                 raise _fail(path, "no resolution line after the header")
-            return position, match, exposure, correction
+            if not np.all((factor > 1e-30) & (factor < 1e30)):
+                raise _fail(path, "exposure lines that make no sense")
+            return position, match, factor
         if not line:
             blank_seen = True
         elif line.startswith(b"FORMAT=") and line[7:].strip() != b"32-bit_rle_rgbe":
             raise _fail(path, f"pixel format {line[7:].strip().decode('ascii', 'replace')} is not RGBE")
         elif line.startswith((b"EXPOSURE=", b"COLORCORR=")):
             try:
-                values = np.array([float(v) for v in line.split(b"=", 1)[1].split()], dtype=np.float32)
+                values = np.array([float(v) for v in line.split(b"=", 1)[1].split()])
             except ValueError:
                 raise _fail(path, "an exposure line that is not a number") from None
-            if values.size not in (1, 3) or not np.all(np.isfinite(values)) or np.any(values <= 0):
+            if values.size not in (1, 3) or not np.all((values > 1e-30) & (values < 1e30)):
                 raise _fail(path, "an exposure line that makes no sense")
-            if line.startswith(b"EXPOSURE="):
-                exposure *= float(values[0])
+            factor = factor * values
+
+
+def _new_rle_row(data: bytes, position: int, columns: int, path: Path) -> tuple[NDArray[np.uint8], int]:
+    """Channels (4, columns) of a scanline, and where the next one starts. Pieces of bytes are joined: few are long."""
+    pieces = []
+    for _ in range(4):
+        filled = 0
+        while filled < columns:
+            count = data[position]
+            if count > 128:
+                count -= 128
+                pieces.append(data[position + 1 : position + 2] * count)
+                position += 2
             else:
-                correction = correction * values
+                if count == 0:
+                    raise _fail(path, "a literal block without bytes")
+                pieces.append(data[position + 1 : position + 1 + count])
+                position += 1 + count
+            filled += count
+        if filled > columns:
+            raise _fail(path, "a run is longer than its scanline")
+    joined = b"".join(pieces)
+    if len(joined) < 4 * columns:
+        raise IndexError
+    return np.frombuffer(joined, dtype=np.uint8).reshape(4, columns), position
 
 
-def _new_rle_channel(data: bytes, position: int, row: NDArray[np.uint8], path: Path) -> int:
-    filled, width = 0, row.size
-    while filled < width:
-        if position + 1 >= len(data):
-            raise _fail(path, "the file is truncated")
-        count = data[position]
-        if count > 128:
-            count -= 128
-            if filled + count > width:
-                raise _fail(path, "a run is longer than its scanline")
-            row[filled : filled + count] = data[position + 1]
-            position += 2
-        else:
-            if count == 0 or filled + count > width:
-                raise _fail(path, "a literal block does not fit its scanline")
-            block = data[position + 1 : position + 1 + count]
-            if len(block) < count:
-                raise _fail(path, "the file is truncated")
-            row[filled : filled + count] = np.frombuffer(block, dtype=np.uint8)
-            position += 1 + count
-        filled += count
-    return position
-
-
-def _old_rle_row(data: bytes, position: int, row: NDArray[np.uint8], path: Path) -> int:
+def _old_rle_row(data: bytes, position: int, columns: int, path: Path) -> tuple[NDArray[np.uint8], int]:
     """Flat pixels, in which (1, 1, 1, n) repeats the pixel before n times, shifted by 8 bits each time."""
-    filled, width, shift = 0, row.shape[0], 0
-    while filled < width:
-        pixel = data[position : position + 4]
-        if len(pixel) < 4:
-            raise _fail(path, "the file is truncated")
-        position += 4
-        if pixel[0] == 1 and pixel[1] == 1 and pixel[2] == 1:
-            count = pixel[3] << shift
-            if filled == 0 or filled + count > width or shift > 16:
+    row = np.empty((columns, 4), dtype=np.uint8)
+    filled, shift = 0, 0
+    while filled < columns:
+        stored = np.frombuffer(data[position : position + 4 * columns], dtype=np.uint8)
+        stored = stored[: stored.size // 4 * 4].reshape(-1, 4)
+        if not len(stored):
+            raise IndexError
+        start = 0  # in stored pixels
+        for run in [*np.flatnonzero((stored[:, :3] == 1).all(axis=1)).tolist(), len(stored)]:
+            literals = min(run - start, columns - filled)
+            row[filled : filled + literals] = stored[start : start + literals]
+            filled += literals
+            start += literals
+            shift = 0 if literals else shift
+            if filled == columns or run == len(stored):
+                break
+            count = int(stored[run, 3]) << shift
+            if filled == 0 or filled + count > columns or shift > 16:
                 raise _fail(path, "a run does not fit its scanline")
             row[filled : filled + count] = row[filled - 1]
             filled += count
             shift += 8
-        else:
-            row[filled] = np.frombuffer(pixel, dtype=np.uint8)
-            filled += 1
-            shift = 0
-    return position
+            start = run + 1
+        position += 4 * start
+    return np.ascontiguousarray(row.T), position
 
 
 def read_radiance(path: Path) -> NDArray[np.float32]:
@@ -122,35 +127,36 @@ def read_radiance(path: Path) -> NDArray[np.float32]:
 
     Raises
     ------
-    CaptureError
-        The file is not a Radiance RGBE picture, or it is damaged or truncated.
+    RejectedCapture
+        The file is not a Radiance RGBE picture, or it is damaged, truncated or too large.
+    OSError
+        The file cannot be opened or read.
     """
-    data = path.read_bytes()
-    position, match, exposure, correction = _read_header(data, path)
-    sign1, axis1, length1, sign2, axis2, length2 = match.groups()
-    rows, columns = int(length1), int(length2)
-    if axis1 == axis2 or not (0 < rows <= MAX_SIDE and 0 < columns <= MAX_SIDE):
-        raise _fail(path, f"the resolution line {match.group(0).decode()!r} makes no sense")
-    if len(data) - position < rows * 4:
-        raise _fail(path, "the file is truncated")
-    rgbe = np.zeros((rows, columns, 4), dtype=np.uint8)
-    planes = np.zeros((4, columns), dtype=np.uint8)
+    with path.open("rb") as stream:
+        data = stream.read(HEADER_BYTES)
+        position, match, factor = _read_header(data, path)
+        sign1, axis1, length1, sign2, axis2, length2 = match.groups()
+        if axis1 == axis2:
+            raise _fail(path, f"the resolution line {match.group(0).decode()!r} makes no sense")
+        rows, columns = int(length1), int(length2)
+        check_size(path.name, *((columns, rows) if axis1 == b"Y" else (rows, columns)))
+        data = data[position:] + stream.read(rows * (8 * columns + 4))  # the longest coding is a literal a byte
+    scale = np.ldexp(np.float32(1.0), np.arange(256) - 136).astype(np.float32)
+    scale[0] = 0.0
+    gain = (1.0 / factor).astype(np.float32)
+    radiance = np.empty((rows, columns, 3), dtype=np.float32)
+    position = 0
     for row in range(rows):
         head = data[position : position + 4]
-        if len(head) < 4:
-            raise _fail(path, f"the file is truncated at scanline {row} of {rows}")
-        if 8 <= columns < 32768 and head[0] == 2 and head[1] == 2 and (head[2] << 8 | head[3]) == columns:
-            position += 4
-            for channel in range(4):
-                position = _new_rle_channel(data, position, planes[channel], path)
-            rgbe[row] = planes.T
-        else:
-            position = _old_rle_row(data, position, rgbe[row], path)
-    mantissa = rgbe[..., :3].astype(np.float32) + np.float32(0.5)
-    exponent = rgbe[..., 3].astype(np.int32)
-    radiance = np.ldexp(mantissa, exponent[..., None] - 136)
-    radiance[exponent == 0] = 0.0
-    radiance /= np.float32(exposure) * correction
+        try:
+            if 8 <= columns < 32768 and head[:2] == b"\2\2" and int.from_bytes(head[2:], "big") == columns:
+                rgbe, position = _new_rle_row(data, position + 4, columns, path)
+            else:
+                rgbe, position = _old_rle_row(data, position, columns, path)
+        except IndexError:
+            raise _fail(path, f"the file is truncated at scanline {row} of {rows}") from None
+        with np.errstate(over="ignore"):  # the caller mends what is not finite
+            radiance[row] = ((rgbe[:3] + np.float32(0.5)) * scale[rgbe[3]]).T * gain
     if axis1 == b"X":
         radiance = radiance.transpose(1, 0, 2)
         sign1, sign2 = sign2, sign1
@@ -158,4 +164,4 @@ def read_radiance(path: Path) -> NDArray[np.float32]:
         radiance = radiance[::-1]
     if sign2 == b"-":
         radiance = radiance[:, ::-1]
-    return np.ascontiguousarray(radiance, dtype=np.float32)
+    return np.ascontiguousarray(radiance)

@@ -1,0 +1,1 @@
+"""Exposure brackets to one linear HDR picture: grouping, registration, response, merge."""

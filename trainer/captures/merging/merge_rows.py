@@ -1,0 +1,198 @@
+"""Exposures averaged row by row: weights of inverse variance, without what moved or is clipped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.captures.merging.camera_response import Response
+from trainer.captures.merging.motion import Motion, resample
+from trainer.captures.merging.noise_model import NoiseModel
+
+Plane = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+RESAMPLED_PX = 0.5
+"""Error of a resampled exposure at an edge, in pixels of its slope: where it can, the sharp reference decides."""
+
+_CLIPPED, _BLACK = 250.5 / 255, 3.5 / 255  # codes, share of full scale, from and up to which nothing is known
+_LINEAR_CLIPPED, _LINEAR_BLACK = 0.985, 2e-4
+_SYSTEMATIC = 0.025  # relative error that response and flare leave, standard deviation
+_LEAST = 0.85  # share of the light of a clipped exposure below which another shows something else
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One exposure of a stack and where it lies."""
+
+    values: NDArray[Any]
+    """Codes (H, W, 3), uint8 or uint16."""
+    linear: bool
+    """Whether codes are proportional to light."""
+    exposure: float
+    """Relative to the reference exposure."""
+    motion: Motion
+    """From the reference's pixels to this frame's."""
+
+    def rows(self, rows: slice, response: Response) -> tuple[Plane, Mask, Mask, Mask]:
+        """Light (R, W, 3) at the reference's rows; where it is usable, where clipped, where black (R, W, 3)."""
+        height, width = self.values.shape[:2]
+        clipped_code, black_code = believed_codes(self.values, self.linear)
+        if self.motion.is_still:
+            values = self.values[rows]
+            clipped, black = values >= clipped_code, values <= black_code
+            return response.light(values), ~(clipped | black), clipped, black
+        column, row = self.motion.coordinates(height, width, rows)
+        first = int(np.clip(np.floor(row.min()) - 4, 0, height - 1))
+        source = self.values[first : int(np.clip(np.ceil(row.max()) + 5, first + 1, height))]
+        row = row - np.float32(first)
+        found = response.light(source)
+        near = np.ones((3, 3), dtype=np.uint8)
+        lowest, highest = (
+            resample(grown, column, row, self.motion.wraps, cv2.INTER_NEAREST)
+            for grown in (np.asarray(f(found, near), dtype=np.float32) for f in (cv2.erode, cv2.dilate))
+        )
+        # A cubic is sharp but swings over at the rim of a sun, even below black.
+        light = np.clip(resample(found, column, row, self.motion.wraps), lowest, highest)
+        inside = resample(np.ones(source.shape[:2], dtype=np.float32), column, row, self.motion.wraps) > 0.999
+
+        def touched(mask: Mask) -> Mask:
+            grown = cv2.dilate(mask.astype(np.uint8), near).astype(np.float32)  # a cubic reaches two pixels
+            return resample(grown, column, row, self.motion.wraps, cv2.INTER_LINEAR) > 1e-3
+
+        clipped, black = touched(source >= clipped_code), touched(source <= black_code)
+        usable = ~(clipped | black) & inside[..., None]
+        return light, usable, clipped & inside[..., None], black & inside[..., None]
+
+
+def believed_codes(values: NDArray[Any], linear: bool) -> tuple[float, float]:
+    """Codes from which on a pixel is clipped, and up to which it is black."""
+    top = np.iinfo(values.dtype).max
+    return (_LINEAR_CLIPPED * top, _LINEAR_BLACK * top) if linear else (_CLIPPED * top, _BLACK * top)
+
+
+def _steepness(radiance: Plane) -> Plane:
+    """Change to the next pixel (H, W, 3)."""
+    across = np.abs(np.gradient(radiance, axis=1))
+    return np.asarray(np.maximum(across, np.abs(np.gradient(radiance, axis=0))), dtype=np.float32)
+
+
+def _trust(departure: Plane, compared: Mask) -> Plane:
+    """Weight (R, W) of 0..1 of an exposure: 0 where something moved.
+
+    ``departure`` (R, W, 3) is its squared distance from the others in units of the variance, where ``compared``.
+    """
+    count = cv2.GaussianBlur(compared.astype(np.float32).sum(axis=-1), (0, 0), 1.5)
+    smooth = cv2.GaussianBlur(np.where(compared, departure, 0).astype(np.float32).sum(axis=-1), (0, 0), 1.5)
+    # Noise alone has a mean square of 1; its mean over a dozen pixels does not reach 4.
+    moved = ((smooth > 4.0 * count) & (count > 0.5)).astype(np.uint8)
+    moved = cv2.morphologyEx(moved, cv2.MORPH_OPEN, np.ones((2, 2), dtype=np.uint8))
+    moved = cv2.dilate(moved, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7)))
+    return np.asarray(1 - np.clip(cv2.GaussianBlur(moved.astype(np.float32), (0, 0), 1.0) * 2, 0, 1), dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class MergedRows:
+    """Some rows of a merged stack."""
+
+    radiance: Plane
+    """(R, W, 3), in units of the reference's full scale."""
+    ghosts: Mask
+    """(R, W) where an exposure was left out because something moved."""
+    clipped: Mask
+    """(R, W) where a channel is clipped in every exposure: the radiance is a bound."""
+    dark: Mask
+    """(R, W) where a channel is black in every exposure."""
+
+
+def merge_rows(
+    frames: Sequence[Frame], response: Response, noise: NoiseModel, reference: int, rows: slice
+) -> MergedRows:
+    """Average some rows of all exposures.
+
+    Parameters
+    ----------
+    frames : sequence of Frame
+        Short to long.
+    response : Response
+    noise : NoiseModel
+    reference : int
+        The frame that decides where exposures disagree.
+    rows : slice
+        Of the reference; the outermost are less sure about what moved, for lack of neighbours.
+    """
+    lit = [f.rows(rows, response) for f in frames]
+    radiances = [light / np.float32(f.exposure) for f, (light, _, _, _) in zip(frames, lit, strict=True)]
+    clipping = (believed_codes(frames[0].values, frames[0].linear)[0], frames[0].values.dtype)
+    order = sorted(range(len(frames)), key=lambda k: (abs(k - reference), k))
+    edge_px = 0.1 if all(f.motion.is_still for f in frames) else 0.35  # how far an edge may lie from itself
+
+    def variance_of(frame: int, radiance: Plane, steep: Plane) -> Plane:
+        """Of an exposure's radiance: noise, and what resampling leaves at edges."""
+        exposure = np.float32(frames[frame].exposure)
+        resampled = 0.0 if frames[frame].motion.is_still else RESAMPLED_PX
+        return noise.variance(radiance * exposure) / exposure**2 + np.float32(resampled**2) * steep**2
+
+    # Outwards from the reference, each exposure is compared with what those before it say.
+    total, weights = np.zeros_like(radiances[0]), np.zeros_like(radiances[0])
+    least, most = np.zeros_like(total), np.full_like(total, np.inf)
+    trusts: list[Plane] = [np.ones(total.shape[:2], dtype=np.float32)] * len(frames)
+    for frame in order:
+        _, usable, clipped, black = lit[frame]
+        radiance = radiances[frame]
+        known = weights > 0
+        estimate = np.where(known, total / np.where(known, weights, 1), radiance).astype(np.float32)
+        steep = _steepness(estimate)
+        variance = variance_of(frame, estimate, steep)
+        if frame != reference:
+            allowed = variance + (_SYSTEMATIC * estimate) ** 2 + (edge_px * steep) ** 2
+            allowed += np.where(known, 1 / np.where(known, weights, 1), 0)
+            departure = (radiance - estimate) ** 2 / np.maximum(allowed, 1e-30)
+            outside = usable & ~known & ((radiance < _LEAST * least) | (radiance > most / _LEAST))
+            trusts[frame] = _trust(np.where(outside, 25.0, departure), usable & (known | outside))
+        weight = (trusts[frame] > 0.9)[..., None] * usable / variance
+        total += weight * radiance
+        weights += weight
+        least = np.maximum(least, np.where(clipped, radiance, 0))
+        most = np.minimum(most, np.where(black, radiance, np.inf))
+    for plausible in (True, False):  # better something that moved than nothing
+        for frame in order:
+            radiance = radiances[frame]
+            empty = (weights <= 0) & lit[frame][1]
+            if plausible:
+                empty &= (radiance >= _LEAST * least) & (radiance <= most / _LEAST)
+            total[empty], weights[empty] = radiance[empty], 1.0
+            trusts[frame] = np.maximum(trusts[frame], empty.any(axis=-1))
+    known = weights > 0
+    estimate = np.where(known, total / np.where(known, weights, 1), 0).astype(np.float32)
+    steep = _steepness(estimate)
+    total[:], weights[:] = 0, 0
+    left_out = np.zeros(known.shape[:2], dtype=bool)
+    for frame in order:  # again with variances of the whole estimate: a value's own noise must not choose its weight
+        usable = lit[frame][1]
+        light = estimate * np.float32(frames[frame].exposure)
+        near_clipping = np.clip((response.clipped_light(*clipping) - light) * 12, 0.05, 1)
+        weight = trusts[frame][..., None] * near_clipping * usable / variance_of(frame, estimate, steep)
+        total += weight * radiances[frame]
+        weights += weight
+        left_out |= (trusts[frame] < 0.5) & usable.any(axis=-1)
+    sure = weights > 0
+    result = np.where(sure, total / np.where(sure, weights, 1), estimate).astype(np.float32)
+    bounded, dark = np.zeros(known.shape[:2], dtype=bool), np.zeros(known.shape[:2], dtype=bool)
+    unknown = ~known
+    for frame in range(len(frames)):  # short to long: the shortest that saw the pixel clipped bounds it
+        here = unknown & lit[frame][2]
+        result[here] = radiances[frame][here]
+        bounded |= here.any(axis=-1)
+        unknown &= ~here
+    for frame in reversed(range(len(frames))):
+        here = unknown & lit[frame][3]
+        result[here] = radiances[frame][here]
+        dark |= here.any(axis=-1)
+        unknown &= ~here
+    return MergedRows(result, left_out, bounded, dark)
