@@ -17,10 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.captures.merging.camera_response import Response
-from trainer.captures.merging.code_pairs import LEVELS
-from trainer.captures.merging.exposure_merge import MergedStack, merge_stack
-from trainer.captures.merging.simulated_camera import (
+from tests.comparison.simulated_camera import (
     CAMERAS,
     Curve,
     SimulatedCamera,
@@ -30,6 +27,9 @@ from trainer.captures.merging.simulated_camera import (
     shrink,
     synthetic_scene,
 )
+from trainer.captures.merging.camera_response import Response
+from trainer.captures.merging.code_pairs import LEVELS
+from trainer.captures.merging.exposure_merge import MergedStack, merge_stack
 from trainer.captures.readers.panorama_file import SUFFIXES, read_panorama
 from trainer.captures.readers.picture_file import Picture
 

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import random
+import struct
+import zlib
 from pathlib import Path
 
+import exifread
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
+from tests.trainer.test_captures_pictures import mosaic_of, write_dng
 from trainer.captures.merging.bracket_stacks import exposure_of, group_brackets, real_shutter_s, stack_exposures
+from trainer.captures.merging.exposure_headers import real_f_number
 from trainer.captures.merging.exposure_names import named_exposure
+from trainer.captures.readers.camera_raw import read_raw, stack_balance
+from trainer.captures.readers.capture_file import read_capture
 
 
 def _picture(
@@ -32,6 +41,22 @@ def _picture(
     if taken is not None:
         inner[0x9003] = f"2024:06:01 12:{taken}"
     Image.fromarray(np.zeros((size[1], size[0], 3), dtype=np.uint8)).save(path, exif=exif)
+    return path
+
+
+def _raw(path: Path, parts: int, taken: str, neutral: tuple[float, ...] = (1, 1, 1), light: float = 0.1) -> Path:
+    """A DNG of evenly lit grey, exposed for one part of a second at ISO 200 and f/4."""
+    row, column = np.mgrid[:128, :256]
+    radiance = light * (1 + 0.5 * np.sin(row / 9) * np.cos(column / 11))[..., None] * np.ones(3)
+    write_dng(path, mosaic_of(radiance), neutral=neutral)
+    content = bytearray(path.read_bytes())
+    clock, at, tail = f"2024:06:01 12:{taken}\0".encode(), 1024, 1024 + 2 + 4 * 12 + 4
+    entries = [(33434, 5, 1, struct.pack("<I", tail)), (33437, 5, 1, struct.pack("<I", tail + 8))]
+    entries += [(34855, 3, 1, struct.pack("<HH", 200, 0)), (36867, 2, len(clock), struct.pack("<I", tail + 16))]
+    inner = struct.pack("<H", 4) + b"".join(struct.pack("<HHI", *e[:3]) + e[3] for e in entries) + bytes(4)
+    inner += struct.pack("<IIII", 1, parts, 4, 1) + clock
+    content[at : at + len(inner)] = inner  # the directory that tells the exposure lies there
+    path.write_bytes(content)
     return path
 
 
@@ -139,6 +164,135 @@ def test_iso_counts_as_exposure(tmp_path: Path) -> None:
     assert _names([stack]) == [("i0.jpg", "i1.jpg", "i2.jpg")]
     ratios = [(exposure_of(p) or 0) for p in stack]
     assert ratios[1] / ratios[0] == pytest.approx(4)
+
+
+def test_raw_and_jpeg_side_by_side_give_one_bracket(tmp_path: Path) -> None:
+    """The camera writes both of each exposure: the raws are the stack, and no light is counted twice."""
+    files = []
+    for i, parts in enumerate((1000, 250, 60)):
+        files.append(_raw(tmp_path / f"IMG_{i}.DNG", parts, f"00:0{i}"))
+        files.append(_picture(tmp_path / f"IMG_{i}.JPG", 1 / parts, f"00:0{i}"))
+    assert _names(group_brackets(files)) == [
+        ("IMG_0.DNG", "IMG_1.DNG", "IMG_2.DNG"),
+        ("IMG_0.JPG",),
+        ("IMG_1.JPG",),
+        ("IMG_2.JPG",),
+    ]
+    damaged = [f.with_suffix(".CR2") if f.suffix == ".DNG" else f for f in files]
+    for path in damaged[::2]:
+        path.write_bytes(b"no raw")
+    # Where the raws tell nothing, the pictures are the bracket.
+    assert ("IMG_0.JPG", "IMG_1.JPG", "IMG_2.JPG") in _names(group_brackets(damaged))
+
+
+def test_kinds_that_alternate_are_told_apart(tmp_path: Path) -> None:
+    """Two cameras in one folder, frame by frame, numbered through: a stack for each."""
+    files = [
+        _picture(tmp_path / f"P{2 * i + k}.jpg", 4.0 ** (i - 4), f"00:0{i}", model=model)
+        for i in range(3)
+        for k, model in enumerate(("One", "Two"))
+    ]
+    assert [len(g) for g in group_brackets(files)] == [3, 3]
+
+
+def test_raws_that_exifread_does_not_know(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """CR3 and RAF keep EXIF where only LibRaw finds it: by either route the exposures and stacks are the same."""
+    files = [_raw(tmp_path / f"R{i}.dng", parts, f"00:0{i}") for i, parts in enumerate((1000, 250, 60))]
+    files += [_raw(tmp_path / f"R{i}.dng", 250, f"{i}:00") for i in (3, 4)]
+    expected, exposures = group_brackets(files), stack_exposures(files[:3])
+    assert [len(g) for g in expected] == [3, 1, 1]
+    assert exposures == pytest.approx([2 / 16 / 1024, 2 / 16 / 256, 2 / 16 / 64])
+    for nothing in (lambda *_, **__: {}, lambda *_, **__: 1 / 0):
+        monkeypatch.setattr(exifread, "process_file", nothing)
+        assert group_brackets(files) == expected
+        assert stack_exposures(files[:3]) == pytest.approx(exposures, rel=1e-4)  # LibRaw keeps float32
+
+
+def test_raw_brackets_have_one_white_balance(tmp_path: Path) -> None:
+    """A camera on automatic balanced each frame anew; the light is the same grey, four times as much in the second."""
+    files = [
+        _raw(tmp_path / "a.dng", 250, "00:00", (0.5, 1.0, 0.8), 0.08),
+        _raw(tmp_path / "b.dng", 60, "00:01", (0.8, 1.0, 0.5), 0.32),
+    ]
+    own = [np.median(read_raw(f)[0], axis=(0, 1)) for f in files]
+    assert np.ptp(own[1] / own[0] / (own[1] / own[0])[1]) > 0.3  # what must not be merged
+    balance = stack_balance(files)
+    shared = [np.median(read_raw(f, balance)[0], axis=(0, 1)) for f in files]
+    assert shared[1] / shared[0] == pytest.approx(4.0, rel=0.01)
+    merged = read_capture(files)
+    expected = 1 / np.array([0.8, 1.0, 0.5])  # grey light under the balance of the middle exposure
+    colour = np.median(merged.radiance, axis=(0, 1))
+    assert colour / colour[1] == pytest.approx(expected, rel=0.01)
+
+
+def test_names_that_state_one_exposure_do_not_hide_exif(tmp_path: Path) -> None:
+    """``2s`` was the pause of a tour's timer, the same in every name."""
+    files = [_picture(tmp_path / f"tour_2s_{i}.jpg", 4.0 ** (i - 4), f"00:0{i}") for i in range(3)]
+    assert [len(g) for g in group_brackets(files)] == [3]
+    exposures = np.array(stack_exposures(files), dtype=float)
+    assert exposures[1:] / exposures[:-1] == pytest.approx([4, 4])
+
+
+def test_a_run_that_repeats_its_steps_is_two_views(tmp_path: Path) -> None:
+    """0, -2, +2 EV of one view, then the same of the next, metered 2/3 EV brighter; even steps are one long bracket."""
+    steps = [0, -2, 2, 2 / 3, -4 / 3, 8 / 3]
+    files = [_picture(tmp_path / f"v{i}.jpg", 2.0 ** (s - 8), f"00:{i:02d}") for i, s in enumerate(steps)]
+    assert _names(group_brackets(files)) == [("v1.jpg", "v0.jpg", "v2.jpg"), ("v4.jpg", "v3.jpg", "v5.jpg")]
+    even = [_picture(tmp_path / f"w{i}.jpg", 2.0 ** (i - 8), f"01:{i:02d}") for i in range(6)]
+    assert [len(g) for g in group_brackets(even)] == [6]
+
+
+def test_pairs_need_a_clock_and_no_pause(tmp_path: Path) -> None:
+    files = [
+        _picture(tmp_path / "a1.jpg", 1 / 400, "00:00"),
+        _picture(tmp_path / "a2.jpg", 1 / 25, "00:02"),
+        _picture(tmp_path / "b1.jpg", 1 / 400, "10:00"),
+        _picture(tmp_path / "b2.jpg", 1 / 25, "10:05"),
+        _picture(tmp_path / "c1.jpg", 1 / 400, model="C"),
+        _picture(tmp_path / "c2.jpg", 1 / 25, model="C"),
+    ]
+    assert [g for g in _names(group_brackets(files)) if len(g) > 1] == [("a1.jpg", "a2.jpg")]
+
+
+def test_marked_f_numbers_are_powers_of_two() -> None:
+    marks = (1.0, 1.4, 2.8, 4.5, 5.6, 6.3, 7.1, 11, 13, 22)
+    exact = [2 ** (n / 6) for n in (0, 3, 9, 13, 15, 16, 17, 21, 22, 27)]  # thirds of a stop: 2^(1/6) each
+    assert [real_f_number(m) for m in marks] == pytest.approx(exact)
+    assert real_f_number(2.65) == 2.65  # a telephone's, on no scale
+    # And every mark of the table rounds to what is engraved, to within the 4 % of 1.2 for 1.26 and 22 for 22.6.
+    assert all(abs(real_f_number(m) / m - 1) < 0.055 for m in (*marks, 1.1, 1.2, 1.8, 3.5, 9, 10, 18, 25, 29, 32))
+
+
+def test_pictures_above_pillows_limit_tell_their_exposure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stitched panoramas of 24,000 x 12,000 pixels are no bombs; nor is a pixel of theirs read for the header."""
+    known = exposure_of(_picture(tmp_path / "a.jpg", 1 / 60))
+    tags = Image.open(tmp_path / "a.jpg").getexif().tobytes()[6:]
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    size = struct.pack(">IIBBBBB", 24_000, 12_000, 8, 2, 0, 0, 0)
+    (tmp_path / "b.png").write_bytes(
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", size) + chunk(b"eXIf", tags) + chunk(b"IDAT", bytes(99))
+    )
+    with pytest.raises(Image.DecompressionBombError):
+        Image.open(tmp_path / "b.png")
+    assert known and exposure_of(tmp_path / "b.png") == known
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1)
+    Image.fromarray(np.zeros((4, 8, 3), dtype=np.uint8)).save(tmp_path / "c.tif", exif=tags)
+    assert exposure_of(tmp_path / "a.jpg") == exposure_of(tmp_path / "c.tif") == known
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.text(st.characters(blacklist_characters="/\0"), min_size=1, max_size=40), unique=True))
+def test_any_names_are_sorted(names: list[str]) -> None:
+    """Superscripts are digits but no numbers, other scripts' digits are both; none of the files is there."""
+    files = [
+        Path("nowhere", name + ending) for name in (*names, "7\u00b2", "\u0667", "x7", "7x") for ending in (".jpg",)
+    ]
+    groups = group_brackets(files)
+    assert sorted(str(p) for g in groups for p in g) == sorted(map(str, files))
+    assert group_brackets(files[::-1]) == groups
 
 
 def test_unreadable_and_hdr_files_stay_single(tmp_path: Path) -> None:

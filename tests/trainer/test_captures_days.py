@@ -24,7 +24,7 @@ from trainer.captures.days.fisheye import Fisheye, find_circle
 from trainer.captures.days.ingest_days import day_origin, ingest_days
 from trainer.captures.days.sun_track import fit_day, fit_track, sun_vector
 from trainer.captures.days.timeline import timeline
-from trainer.captures.manifest import Origin
+from trainer.captures.origins import Origin
 
 FIELDS = "file sha256 site licence source width height verdict reason flags sun state".split()
 LATITUDE = 37.4

@@ -171,6 +171,7 @@ class Captures:
         sha256 = more.pop("sha256", f"{len(self.entries):064d}"[::-1])
         np.savez(item_path(self.data, sha256), fingerprint=stored)
         entry = {"file": file, "sha256": sha256, "site": Path(file).stem, "width": width, "verdict": "keep"}
+        entry["licence"] = None
         entry |= {"reason": None, "flags": [], "state": {"cover": 0.5}, **more}
         self.entries[file] = entry
         return entry

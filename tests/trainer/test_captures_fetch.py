@@ -24,7 +24,7 @@ from trainer.captures.fetch.captures_table import note_origins
 from trainer.captures.fetch.downloads import partial_path
 from trainer.captures.fetch.fetch import FAULTS_IN_A_ROW, add_arguments, choose, run
 from trainer.captures.fetch.polite_client import TRIES, BadAnswer, Unreachable, check_url, retry_after_s
-from trainer.captures.manifest import Origin, read_origins
+from trainer.captures.origins import Origin, read_origins
 
 INTERVAL_S = 0.75
 Reply = Callable[["Handler"], None]

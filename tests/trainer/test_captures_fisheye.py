@@ -15,7 +15,7 @@ from skygen_addon.core.errors import CaptureError
 from skygen_addon.core.geometry import REC709_LUMINANCE, direction_from_angles, panorama_directions
 from trainer.captures.readers.capture_file import read_capture, srgb_to_linear
 from trainer.captures.readers.fisheye import panorama_width, unwrap_fisheye
-from trainer.captures.readers.fisheye_circle import Circle, find_circle
+from trainer.captures.readers.fisheye_circle import Circle, find_circle, leaves_frame_dark, shows_two_circles
 from trainer.captures.readers.panorama_file import read_hdr
 from trainer.captures.readers.rejected_capture import RejectedCapture
 
@@ -172,6 +172,92 @@ def test_no_circle_is_no_fisheye(tmp_path: Path) -> None:
     with pytest.raises(RejectedCapture) as caught:
         read_capture([exr(tmp_path / "tiny.exr", tiny)])
     assert caught.value.reason == "low_resolution"
+
+
+def world(directions: np.ndarray) -> np.ndarray:
+    """Known sky over uneven ground (..., 3) in all directions."""
+    x, y, z = np.moveaxis(directions, -1, 0)
+    ground = 0.06 * (1.3 + np.sin(9 * x) * np.cos(7 * y))[..., None] * np.array([1.0, 0.9, 0.7])
+    return np.where(z[..., None] > 0.01, known_sky(directions, SUN), ground)
+
+
+def two_lenses(height: int, upright: bool, share: float, frame: float) -> np.ndarray:
+    """What a camera with two lenses of 190 degrees stores (h, 2h, 3): front and back, or up and down."""
+    axis = (np.arange(height) + 0.5 - height / 2) / (share * height / 2)
+    right, up = np.meshgrid(axis, -axis)
+    radius = np.hypot(right, up)
+    angle, turn = radius * np.deg2rad(95.0), np.arctan2(up, right)
+    ahead, across, above = np.cos(angle), np.sin(angle) * np.cos(turn), np.sin(angle) * np.sin(turn)
+    halves = []
+    for side in (1.0, -1.0):
+        places = (side * across, side * ahead, above) if upright else (across, side * above, side * ahead)
+        halves.append(np.where(radius[..., None] > 1, frame, world(np.stack(places, axis=-1))))
+    return np.concatenate(halves, axis=1).astype(np.float32)
+
+
+@pytest.mark.parametrize("upright", [False, True])
+@pytest.mark.parametrize(("height", "share", "frame"), [(128, 1.0, 0.0), (256, 0.9, 0.002), (300, 1.02, 0.002)])
+def test_two_circles_side_by_side_are_no_panorama(
+    tmp_path: Path, height: int, share: float, frame: float, upright: bool
+) -> None:
+    with pytest.raises(RejectedCapture) as caught:
+        read_capture([exr(tmp_path / "theta.exr", two_lenses(height, upright, share, frame))])
+    assert caught.value.reason == "not_panorama" and "titch" in caught.value.remedy
+    assert (caught.value.width, caught.value.height) == (2 * height, height)
+
+
+def test_one_circle_in_a_frame_twice_as_wide_is_a_fisheye_still(tmp_path: Path) -> None:
+    square = still("equidistant")[:, 18:278]
+    read = read_capture([exr(tmp_path / "wide.exr", np.pad(square, ((0, 0), (130, 130), (0, 0))))])
+    assert "fisheye" in read.flags and read.notes["projection"] == "equidistant"
+    # as in a square frame: a seventh of a pixel
+    assert np.rad2deg(np.arccos(np.clip(brightest(read.radiance, SUN) @ SUN, -1, 1))) < 0.1
+
+
+def panoramas() -> dict[str, np.ndarray]:
+    """Panoramas whose top, bottom or all of it might be taken for a dark frame."""
+    directions = panorama_directions(512).astype(np.float64)
+    z, azimuth = directions[..., 2:], np.arctan2(directions[..., 0], directions[..., 1])[..., None]
+    plain = world(directions)
+    noise = np.random.default_rng(3).standard_normal(plain.shape)
+    spot = 2e4 * np.exp(-((np.arccos(np.clip(z, -1, 1)) / np.deg2rad(1.0)) ** 2))
+    stars = np.where(np.random.default_rng(4).uniform(size=z.shape) > 0.997, 1.0, 0.002)
+    lamps = np.where((np.abs(z) < 0.3) & (np.cos(2 * azimuth) < -0.8), 5.0, 0.02)  # at the middles of both halves
+    return {
+        "plain": plain,
+        "noisy": np.maximum(plain * (1 + 0.5 * noise), 0),
+        "noise": np.random.default_rng(5).uniform(size=plain.shape),
+        "sun at the zenith": plain + spot,
+        "patched nadir": np.where(z < -0.9, 0, plain),
+        "black ground": np.where(z < 0, 0, plain),
+        "tripod": np.where((z < -0.5) & (np.cos(3 * azimuth) > 0.9), 0, plain),
+        "stars over black": np.where(z > 0, stars, 0) * np.ones(3),
+        "sky all black but the sun": np.where(plain > 100, plain, 0),
+        "lit belt": np.where(np.abs(z) < 0.5, 1.0, 0.001) * np.ones(3),
+        "lamps in a square": lamps * np.ones(3),
+        "uniform": np.ones_like(plain),
+        "black": np.zeros_like(plain),
+    }
+
+
+def test_panoramas_are_no_circles() -> None:
+    for name, radiance in panoramas().items():
+        for size in (256, 512):
+            luminance = cv2.resize(radiance @ REC709_LUMINANCE, (size, size // 2), interpolation=cv2.INTER_AREA)
+            for turn in (0, size // 8, size // 4):
+                turned = np.roll(luminance, turn, axis=1)
+                assert find_circle(turned) is None, name
+                assert not shows_two_circles(turned) and not leaves_frame_dark(turned), name
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="needs the shared captures")
+def test_real_panoramas_stay_panoramas() -> None:
+    for path in sorted((SHARED / "hdri").iterdir()):
+        luminance = read_hdr(path).radiance @ REC709_LUMINANCE
+        small = cv2.resize(luminance, (256, 128), interpolation=cv2.INTER_AREA)
+        for picture in (luminance, small, np.roll(small, 64, axis=1)):
+            assert find_circle(picture) is None, path.name
+            assert not shows_two_circles(picture) and not leaves_frame_dark(picture), path.name
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="needs the shared captures")

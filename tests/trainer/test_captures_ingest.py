@@ -19,9 +19,10 @@ from trainer.__main__ import COMMANDS, main
 from trainer.captures import items, measure_capture
 from trainer.captures.ingest import add_unseen
 from trainer.captures.known_files import KnownFiles
-from trainer.captures.manifest import Origin, guess_site, read_manifest, read_origins, write_manifest
+from trainer.captures.manifest import read_manifest, write_manifest
 from trainer.captures.measuring.calibration import model_radiance
 from trainer.captures.measuring.verdict import REASONS, SkyEvidence, judge
+from trainer.captures.origins import Origin, guess_site, read_origins
 from trainer.captures.readers.panorama_file import Panorama
 from trainer.captures.split import split_of
 
@@ -366,3 +367,61 @@ def test_names_with_odd_letters_stay_in_the_manifest(tmp_path: Path) -> None:
     names = ["a\u2028b.hdr", "a\u0085b.hdr", "a\udcffb.hdr", "\u00fc.hdr"]
     write_manifest(tmp_path, {name: {"file": name} for name in names})
     assert read_manifest(tmp_path).keys() == set(names)
+
+
+def test_a_verdict_follows_a_file_that_was_moved(folder: Path, tmp_path: Path) -> None:
+    root = tmp_path / "copy"
+    shutil.copytree(folder, root, symlinks=True)
+    data = root / "data"
+    assert main(["curate", str(data), "--reject", "./meadow_1k.exr=Graded"]) == 0
+    (root / "in" / "elsewhere").mkdir()
+    (root / "in" / "meadow_1k.exr").rename(root / "in" / "elsewhere" / "field.exr")
+    assert main(["ingest", str(root / "in"), "--out", str(data)]) == 2  # the link to nowhere
+    moved = manifest(data)["elsewhere/field.exr"]
+    assert (moved["reason"], "override" in moved["flags"]) == ("graded", True)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--keep", "empty.hdr"], "cannot be kept"),
+        (["--reject", "walls/frame_003.png=night"], "a frame of a day"),
+        (["--keep", "grey.exr", "--reject", "grey.exr=night"], "kept and rejected"),
+    ],
+)
+def test_a_wish_without_effect_is_refused(
+    folder: Path, tmp_path: Path, words: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(folder / "data", data)
+    assert main(["curate", str(data), *words]) == 2
+    assert told in capsys.readouterr().err and not (data / "overrides.json").exists()
+
+
+def test_rows_without_effect_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A camera's name stands in many folders: a row never gives one sky's licence to another."""
+    for place in ("a", "b"):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "DSC_1.hdr").write_bytes(b"")
+    rows = "c/DSC_1.hdr,hill,CC0\ngone.hdr,lake,CC0\na/DSC_1.hdr,sea,CC0\na/DSC_1.hdr,sea,CC-BY-4.0\n"
+    (tmp_path / "CAPTURES.csv").write_text("file,site,licence\n" + rows)
+    origins = read_origins(tmp_path)
+    assert origins["a/DSC_1.hdr"] == Origin("sea", "CC0", None)
+    assert origins["b/DSC_1.hdr"] == Origin("hill", "CC0", None)  # the only one left of that name
+    told = [record.message for record in caplog.records]
+    assert any("two rows" in line for line in told) and any("gone.hdr" in line for line in told)
+    (tmp_path / "CAPTURES.csv").write_text("file,site,licence\nc/DSC_1.hdr,hill,CC0\n")
+    caplog.clear()
+    assert read_origins(tmp_path).keys() == {"c/DSC_1.hdr"} and "several" in caplog.text
+
+
+def test_a_bracket_is_merged_without_its_damaged_exposure(folder: Path, tmp_path: Path) -> None:
+    captures = tmp_path / "in"
+    shutil.copytree(folder / "in" / "stack", captures)
+    damaged = captures / "hill_-2ev.png"
+    damaged.write_bytes(damaged.read_bytes()[:2000])
+    assert main(["ingest", str(captures), "--out", str(tmp_path / "data")]) == 0
+    entries = manifest(tmp_path / "data")
+    assert "incomplete" in entries["hill_-4ev.png"]["flags"] and entries["hill_-4ev.png"]["verdict"] == "keep"
+    assert (entries["hill_-2ev.png"]["verdict"], entries["hill_-2ev.png"]["reason"]) == ("reject", "unreadable")
+    assert entries["hill_+2ev.png"]["verdict"] == "keep" and entries["hill_-4ev.png"]["site"] == "hill"

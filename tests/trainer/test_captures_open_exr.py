@@ -132,6 +132,41 @@ def test_decreasing_lines_and_panoramas(tmp_path: Path) -> None:
     assert np.array_equal(read.radiance, picture) and read.notes["projection"] == "panorama" and read.covered is None
 
 
+ACES_CG = (0.713, 0.293, 0.165, 0.83, 0.128, 0.044, 0.32168, 0.33767)
+
+REC709_TO_ACES_CG = np.array(
+    [[0.613097, 0.339523, 0.047379], [0.070194, 0.916354, 0.013452], [0.020616, 0.109570, 0.869815]]
+)
+"""As the ACES configurations of OpenColorIO hold it ("Utility - Linear - sRGB" to AP1, Bradford)."""
+
+
+def test_colours_of_other_primaries_become_rec709(tmp_path: Path) -> None:
+    colours = np.random.default_rng(9).uniform(0, 1, (HEIGHT, WIDTH, 3))
+    colours[0, :3] = np.eye(3)  # pure red, green and blue lie inside of ACEScg
+    colours[1, :8] = np.arange(8)[:, None]  # grey stays grey, from one white to the other
+    tagged = (colours @ REC709_TO_ACES_CG.T).astype(np.float32)
+    read = read_exr(write(tmp_path / "a.exr", {"chromaticities": ACES_CG}, channels(tagged)))
+    assert np.abs(read.radiance - colours).max() < 1e-3 * 7  # a thousandth of the brightest: six decimals above
+    assert np.abs(read.radiance - colours)[2:].max() < 1e-3
+    assert read.primaries is not None and np.allclose(read.primaries, ACES_CG, atol=1e-5)
+    for alike in ({}, {"chromaticities": (0.64, 0.33, 0.3, 0.6, 0.15, 0.06, 0.3127, 0.329)}):
+        read = read_exr(write(tmp_path / "b.exr", alike, channels(tagged)))
+        assert np.array_equal(read.radiance, tagged) and read.primaries is None
+    grey = {"Y": np.ascontiguousarray(tagged[..., 0])}
+    read = read_exr(write(tmp_path / "y.exr", {"chromaticities": ACES_CG}, grey))
+    assert np.array_equal(read.radiance[..., 2], tagged[..., 0]) and read.primaries is None
+
+
+def test_colours_outside_rec709_are_clipped_and_told(tmp_path: Path) -> None:
+    green = np.zeros((128, 256, 3), np.float32)
+    green[..., 1] = 1.0  # of ACEScg: no mixture of Rec.709's primaries
+    green[0, 0] = np.nan
+    green[0, 1] = np.inf
+    read = read_panorama(write(tmp_path / "a.exr", {"chromaticities": ACES_CG}, channels(green)))
+    assert read.flags == ("non_finite", "negative") and read.radiance.min() == 0
+    assert np.isfinite(read.radiance).all() and np.allclose(read.notes["primaries"], ACES_CG, atol=1e-5)
+
+
 def by_hand(
     width: int, height: int, planes: list[tuple[str, int, np.ndarray]], size: tuple[int, int] = (0, 0)
 ) -> bytes:

@@ -213,7 +213,9 @@ def test_a_bracket_is_one_capture(tmp_path: Path) -> None:
     # what the merge promises for 8 bits at 2 EV, in its own unit; its own tests measure closer
     assert np.percentile(np.abs(ratio / np.median(ratio) - 1), 99) < 0.02
     (tmp_path / "view_ev+4.png").write_bytes(files[0].read_bytes()[:200])
-    assert rejected(*files, tmp_path / "view_ev+4.png") == "unreadable"
+    rest = read_capture([*files, tmp_path / "view_ev+4.png"])  # the damaged one is left out, and told
+    assert "incomplete" in rest.flags and rest.notes["unreadable"] == ["view_ev+4.png"]
+    assert np.array_equal(rest.radiance, merged.radiance)
     nameless = [encode(tmp_path / f"{n}.png", codes(np.uint8, 64, 128)) for n in ("one", "two")]
     assert rejected(*nameless) == "unreadable"  # nothing tells their exposures
 
@@ -231,7 +233,8 @@ def test_values_are_mended_as_in_panoramas(tmp_path: Path) -> None:
     broken[0, 0], broken[1, 1, 0], broken[2, 2] = np.nan, np.inf, -3
     read = read_capture([exr(tmp_path / "a.exr", broken)])
     assert set(read.flags) == {"non_finite", "negative"} and read.covered is None
-    assert not read.radiance[0, 0].any() and not read.radiance[2, 2].any()
+    assert np.array_equal(read.radiance[0, 0], np.median([broken[0, 1], broken[1, 0], read.radiance[1, 1]], axis=0))
+    assert not read.radiance[2, 2].any()
     assert read.radiance[1, 1, 0] == broken[np.isfinite(broken)].max()
     assert np.array_equal(read.radiance[3:], radiance[3:])
     assert rejected(exr(tmp_path / "b.exr", np.full((128, 256, 3), np.nan))) == "unreadable"
@@ -266,6 +269,9 @@ def test_every_bad_file_has_its_reason(tmp_path: Path) -> None:
     (tmp_path / "folder.exr").mkdir()
     assert rejected(tmp_path / "folder.exr") == "unreadable"
     assert rejected(encode(tmp_path / "dot.png", values[:1, :1])) == "not_panorama"
+    assert rejected(encode(tmp_path / "two_dots.png", values[:1, :2])) == "low_resolution"
+    assert rejected(exr(tmp_path / "dot.exr", values[:1, :1] / 255)) == "not_panorama"
+    assert rejected(exr(tmp_path / "two_dots.exr", values[:1, :2] / 255)) == "low_resolution"
     assert rejected(encode(tmp_path / "photo.png", values[:, :200])) == "not_panorama"
     assert rejected(encode(tmp_path / "small.png", values[:32, :64])) == "low_resolution"
     assert rejected(exr(tmp_path / "alpha.exr", values[..., :1] / 255, "A")) == "unreadable"

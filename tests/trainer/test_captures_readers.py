@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from skygen_addon.core.errors import CaptureError
-from trainer.captures.readers.panorama_file import MIN_WIDTH, RejectedCapture, read_panorama
+from trainer.captures.readers.panorama_file import MIN_WIDTH, RejectedCapture, mend, read_panorama
 from trainer.captures.readers.radiance_hdr import read_radiance
 
 
@@ -171,6 +171,49 @@ def test_exr_pixels_and_mended_values(tmp_path: Path) -> None:
     assert set(mended.flags) == {"non_finite", "negative"}
     assert np.isfinite(mended.radiance).all() and mended.radiance.min() >= 0
     assert np.array_equal(mended.radiance[3:], radiance[3:])
+
+
+def test_holes_take_what_lies_around_them() -> None:
+    ramp = np.repeat(np.arange(1.0, 65.0, dtype=np.float32)[None, :, None], 3, axis=-1) * np.ones(
+        (32, 1, 1), np.float32
+    )
+    broken = ramp.copy()
+    broken[10, 20, 1] = np.nan  # one channel: the pixel takes one colour
+    broken[15:22, 40:47] = -np.inf
+    broken[0, 5], broken[31, 63] = np.inf, np.nan
+    mended, flags = mend("a", broken)
+    assert flags == ("non_finite", "single_channel")
+    assert np.array_equal(mended[10, 20], ramp[10, 20])  # the median of a symmetric neighbourhood of a ramp
+    inside = mended[15:22, 40:47, 0]
+    assert inside.min() >= 40 and inside.max() <= 48  # nothing but values of the block's own rim
+    assert (inside[3, 0], inside[3, -1]) == (40, 48)
+    assert (mended[0, 5] == 64).all() and mended[31, 63, 0] == 63
+    whole = ~np.isfinite(broken).all(axis=-1)
+    assert np.array_equal(mended[~whole], ramp[~whole]) and np.isnan(broken[10, 20, 1])  # the input is left alone
+    for red in (np.nan, np.inf):
+        broken = ramp.copy()
+        broken[..., 0] = red
+        with pytest.raises(RejectedCapture, match="not finite"):
+            mend("a", broken)
+
+
+def test_primaries_of_a_radiance_header(tmp_path: Path) -> None:
+    rgbe = encode_rgbe(np.random.default_rng(5).uniform(0.5, 1, (4, 8, 3)))
+    write_hdr(tmp_path / "plain.hdr", rgbe, "flat")
+    plain = read_radiance(tmp_path / "plain.hdr")
+    for told in ("0 0 0 0 0 0 0 0", "0.64 0.33 0.30 0.60 0.15 0.06 0.3127 0.329", ""):  # as Photoshop writes; Rec.709
+        write_hdr(tmp_path / "a.hdr", rgbe, "flat", header=f"PRIMARIES={told}\n")
+        assert np.array_equal(read_radiance(tmp_path / "a.hdr"), plain)
+    write_hdr(tmp_path / "a.hdr", rgbe, "flat", header="PRIMARIES=0.708 0.292 0.170 0.797 0.131 0.046 0.3127 0.3290\n")
+    # ITU-R BT.2087, rounded there to four decimals
+    to_709 = np.array([[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]])
+    assert np.abs(read_radiance(tmp_path / "a.hdr") - plain @ to_709.T).max() < 3e-4
+    # equal energy white, as Radiance's own: grey stays grey
+    grey = encode_rgbe(np.full((4, 8, 3), 0.7))
+    write_hdr(tmp_path / "g.hdr", grey, "flat", header="PRIMARIES=0.64 0.33 0.29 0.60 0.15 0.06 0.3333 0.3333\n")
+    assert np.allclose(read_radiance(tmp_path / "g.hdr"), (0.7 * 256 // 1 + 0.5) / 256, rtol=1e-5)
+    write_hdr(tmp_path / "bad.hdr", rgbe, "flat", header="PRIMARIES=red green blue\n")
+    assert refusal(tmp_path / "bad.hdr") == "unreadable"
 
 
 def test_refusals_name_their_reason(tmp_path: Path) -> None:

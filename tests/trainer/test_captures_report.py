@@ -288,4 +288,4 @@ def test_a_name_with_an_equals_sign_can_be_rejected(data: Path, capsys: pytest.C
     assert main(["curate", str(data), "--reject", "a=b.hdr=night"]) == 0
     assert '"a=b.hdr"' in (data / "overrides.json").read_text()
     assert main(["curate", str(data), "--reject", "b.hdr"]) == 2
-    assert "names no reason" in capsys.readouterr().err
+    assert "names no known reason" in capsys.readouterr().err

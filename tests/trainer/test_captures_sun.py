@@ -10,7 +10,8 @@ from scipy import ndimage
 
 from skygen_addon.core.geometry import direction_from_angles, panorama_directions
 from trainer.captures.measuring.calibration import model_radiance
-from trainer.captures.measuring.sun_position import SunPosition, find_sun
+from trainer.captures.measuring.sun_position import SunPosition, _label_around, find_sun
+from trainer.captures.readers.panorama_file import mend
 
 PROMISE_DEG = 0.3
 """What the measurement promises of a sun that is visible, at 512 pixels and more."""
@@ -122,6 +123,28 @@ def test_what_was_not_covered_is_no_sun() -> None:
     covered[:, :60] = False
     made[:120, 10:20] = 1e6
     assert error_deg(find_sun(made, covered), sun) < PROMISE_DEG
+
+
+@pytest.mark.parametrize("hole_deg", [0.4, 1.0])
+@pytest.mark.parametrize("place", PLACES[1:])
+def test_a_sun_whose_core_is_no_number_is_found(place: tuple[float, float], hole_deg: float) -> None:
+    made, sun = render(1024, *place, bloom=0.02)
+    made[angle_deg(panorama_directions(1024), sun) < hole_deg] = np.nan
+    mended, flags = mend("a", made)
+    assert "non_finite" in flags and error_deg(find_sun(mended), sun) < PROMISE_DEG
+
+
+def test_regions_join_across_the_wrap_however_they_are_cut() -> None:
+    """One snake that crosses the edge again and again, corners included, is one region wherever the cut lies."""
+    mask = np.zeros((9, 12), dtype=bool)
+    mask[0, 10:], mask[1, :2], mask[2, 2], mask[3, :2], mask[4, 10:], mask[5, 9], mask[6, 10:], mask[7, 0] = (True,) * 8
+    mask[7, 5:7] = True  # another one, apart
+    for picture in (mask, mask[:, ::-1], mask[::-1], mask[::-1, ::-1]):
+        for turn in range(12):
+            labels = _label_around(np.roll(picture, turn, axis=1))
+            areas = np.bincount(labels.ravel())[1:]
+            assert sorted(areas[areas > 0]) == [2, mask.sum() - 2]
+            assert (labels > 0).sum() == mask.sum()
 
 
 def spots(width: int, *lamps: tuple[float, float, float, float]) -> np.ndarray:

@@ -194,6 +194,20 @@ def test_a_part_of_the_sky_is_no_panorama() -> None:
     assert examine(Panorama(np.zeros_like(sky), (), nothing)).reason == "not_panorama"
 
 
+@pytest.mark.parametrize("light", [1e12, 3e38])
+def test_one_pixel_beyond_all_others_makes_no_dark_sky(light: float) -> None:
+    """A hot pixel, or a sun as strong as float32 holds."""
+    sky = scene("clear")
+    hot, strong = sky.copy(), np.where(sky > 100, np.float32(light), sky)
+    hot[30, 300] = light
+    for radiance in (hot, strong):
+        measured = examine(Panorama(radiance, ()))
+        assert measured.evidence.black_share == 0 and measured.reason != "sun_only"
+    assert measured.reason is None and measured.sun is not None
+
+
 def test_a_sun_in_the_dark_is_named_so() -> None:
     sky = scene("clear")
     assert examine(Panorama(np.where(sky > 100, sky, 0).astype(np.float32), ())).reason == "sun_only"
+    noise = np.random.default_rng(2).uniform(0, 1e-5, sky.shape)
+    assert examine(Panorama(np.where(sky > 100, sky, noise).astype(np.float32), ())).reason == "sun_only"

@@ -7,7 +7,6 @@ A person overrules the measurement in ``DATA/overrides.json``, by hand or with `
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
@@ -20,7 +19,8 @@ from trainer.captures.curation.pictures import stored_preview
 from trainer.captures.curation.report import in_report_order, report_pages
 from trainer.captures.curation.verdict_words import REASON_WORDS
 from trainer.captures.items import entry_item, is_sky
-from trainer.captures.manifest import read_manifest, read_overrides, write_text
+from trainer.captures.manifest import read_manifest
+from trainer.captures.overrides import record_wishes
 from trainer.captures.settle import settle_again
 from trainer.captures.shards import assemble
 
@@ -51,39 +51,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     reasons = "\n".join(f"  {reason:15}{words.meaning}" for reason, words in REASON_WORDS.items())
     parser.epilog = f"FILE is named as in manifest.jsonl. REASON is one of\n{reasons}"
-
-
-def _record_wishes(arguments: argparse.Namespace, data: Path, files: set[str]) -> None:
-    """Write the verdicts given on the command line into the override file, then read it back to check it."""
-    if not (arguments.keep or arguments.reject or arguments.undo):
-        return
-    overrides = read_overrides(data)
-    rejected = []
-    for wish in arguments.reject:
-        file, equals, reason = wish.rpartition("=")
-        if not equals:
-            raise SkyGenError(
-                f"--reject {wish} names no reason.", f"Write FILE=REASON, one of {', '.join(REASON_WORDS)}."
-            )
-        rejected.append((file, reason))
-    forgotten = set(arguments.undo) & overrides.keys()  # a file that is gone can still be forgotten
-    unknown = sorted({*arguments.keep, *arguments.undo, *(file for file, _ in rejected)} - files - forgotten)
-    if unknown:
-        raise SkyGenError(f"{unknown[0]} is not in the manifest.", "Name files as manifest.jsonl does.")
-    before = json.dumps(overrides, indent=1, sort_keys=True)
-    for file in arguments.keep:
-        overrides[file] = {"verdict": "keep", "reason": None}
-    for file, reason in rejected:
-        overrides[file] = {"verdict": "reject", "reason": reason}
-    for file in arguments.undo:
-        overrides.pop(file, None)
-    path = data / "overrides.json"
-    write_text(path, json.dumps(overrides, indent=1, sort_keys=True))
-    try:
-        read_overrides(data)
-    except SkyGenError:
-        write_text(path, before)
-        raise
 
 
 def export_previews(data: Path, kept: Sequence[dict[str, Any]], folder: Path) -> int:
@@ -140,11 +107,15 @@ def run(arguments: argparse.Namespace) -> int:
     data = Path(arguments.data)
     if not (data / "manifest.jsonl").is_file():
         raise SkyGenError(f"{data} holds no manifest.jsonl.", "Run trainer ingest first.")
-    _record_wishes(arguments, data, set(read_manifest(data)))
+    record_wishes(data, read_manifest(data), arguments.keep, arguments.reject, arguments.undo)
     entries = settle_again(data)
     assemble(data, entries)
     draw(data, entries, arguments.opacity)
     if arguments.ldr is not None:
         kept = [e for _, e in sorted(entries.items()) if is_sky(e) and e["verdict"] == "keep"]
-        logger.info("%d previews in %s", export_previews(data, kept, Path(arguments.ldr)), arguments.ldr)
+        folder = Path(arguments.ldr)
+        written = export_previews(data, kept, folder)
+        others = sum(1 for _ in folder.rglob("*.jpg")) - written
+        beside = f", beside {others} JPEGs that are not of this run" if others > 0 else ""
+        logger.info("%d previews in %s%s", written, folder, beside)
     return 0

@@ -24,8 +24,11 @@ from trainer.captures.days.ingest_days import ingest_days
 from trainer.captures.discover import CaptureFolder, find_captures
 from trainer.captures.items import is_sky, read_item
 from trainer.captures.known_files import KnownFiles
-from trainer.captures.manifest import Capture, Origin, guess_site, read_manifest, read_origins, read_overrides
+from trainer.captures.manifest import Capture, read_manifest
 from trainer.captures.measure_capture import CaptureJob, MeasuredCapture, capture_key, lost_capture, measure_capture
+from trainer.captures.merging.exposure_names import named_exposure
+from trainer.captures.origins import Origin, guess_site, read_origins
+from trainer.captures.overrides import read_overrides
 from trainer.captures.readers.fisheye import check_projection
 from trainer.captures.settle import known_captures, settle
 from trainer.captures.shards import assemble
@@ -72,6 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise CaptureError(f"There is no latitude {arguments.latitude}.", "Give degrees from -90 to 90.")
     if data.resolve() == folder.resolve():
         raise CaptureError(f"{data} is the folder of captures itself.", "Choose another --out.")
+    logging.getLogger("exifread").setLevel(logging.CRITICAL)  # it complains of damaged files without naming them
     there = find_captures(folder)
     try:
         (data / "items").mkdir(parents=True, exist_ok=True)
@@ -89,7 +93,11 @@ def run(arguments: argparse.Namespace) -> int:
     captures = [_as_capture(folder, f, m, origins) for f, m in zip(there.captures, measured, strict=True)]
     days = ingest_days(folder, data, there.days, origins, arguments.latitude, workers)
     captures, frames = add_unseen(folder, data, there.closed, captures, days)
+    before = read_manifest(data)
     entries = settle(data, captures, overrides, frames)
+    gone = len(before.keys() - entries.keys())
+    if gone:
+        logger.warning("%d files of the last run are not in this folder any more", gone)
     kept, shards = assemble(data, entries)
     logger.info(
         "%d captures in %d files, %d measured now, %d kept, %d rejected; %d shards in %s",
@@ -161,9 +169,27 @@ def measure_all(
 
 def _as_capture(folder: Path, files: Sequence[Path], measured: MeasuredCapture, origins: dict[str, Origin]) -> Capture:
     names = [f.relative_to(folder).as_posix() for f in files]
-    origin = next((origins[n] for n in names if n in origins), None) or Origin(guess_site(names[0]), None, None)
+    origin = next((origins[n] for n in names if n in origins), None) or Origin(_guessed_site(names), None, None)
     further = tuple(zip(names[1:], measured.digests[1:], strict=True))
-    return Capture(names[0], measured.digests[0], origin, measured.found, further)
+    return Capture(names[0], measured.digests[0], origin, _named_now(measured.found, files[0].name), further)
+
+
+def _guessed_site(names: Sequence[str]) -> str:
+    """Site by the first file's name, without the exposure that it may state."""
+    first = Path(names[0])
+    exposure = named_exposure(first.stem) if len(names) > 1 else None
+    return guess_site(
+        names[0] if exposure is None else (first.parent / (exposure.rest.strip("*_-. ") + first.suffix)).as_posix()
+    )
+
+
+def _named_now(found: dict[str, Any], name: str) -> dict[str, Any]:
+    """A finding whose message names the file as it is called now; the same content may have had another name."""
+    message = found["state"].get("message")
+    old = found.get("name")
+    if message is None or old in (None, name) or not message.startswith(f"{old}:"):
+        return found
+    return {**found, "state": {**found["state"], "message": name + message.removeprefix(old)}}
 
 
 def _log_reasons(what: str, entries: Iterable[dict[str, Any]]) -> None:
@@ -200,7 +226,7 @@ def _exit_code(there: CaptureFolder, measured: Sequence[MeasuredCapture], strict
         logger.error("%s cannot be listed; give yourself permission and ingest again", place)
     closed = [m.found["state"]["message"] for m in measured if m.found.get("closed")]
     for message in closed:
-        logger.error("%s Give yourself permission and ingest again", message)
+        logger.error("%s See to it, or take it away, and ingest again", message)
     defects = [m.defect for m in measured if m.defect]
     for text in defects:
         logger.error("%s", text)
@@ -210,4 +236,6 @@ def _exit_code(there: CaptureFolder, measured: Sequence[MeasuredCapture], strict
     if defects:
         return 1
     damaged = [m for m in measured if m.found["reason"] == "unreadable"]
+    if strict and damaged:
+        logger.error("%d captures cannot be read; the manifest says why", len(damaged))
     return 2 if there.closed or closed or lost or (strict and damaged) else 0

@@ -139,6 +139,7 @@ def _measure(job: CaptureJob, key: str) -> tuple[dict[str, Any], dict[str, Any]]
     except RejectedCapture as error:
         found.update(width=error.width, height=error.height, reason=error.reason)
         found["state"] = {"message": error.message, **stack}
+        found["name"] = job.files[0].name
         return found, {}
     measured = examine(panorama, force=job.keep)
     flags = list(panorama.flags)

@@ -10,7 +10,9 @@ from typing import Any
 from skygen_addon.core.errors import CaptureError
 from trainer.captures.curation.duplicates import mark_duplicates
 from trainer.captures.items import is_sky, item_key, read_item, unreadable
-from trainer.captures.manifest import Capture, Origin, read_manifest, read_overrides, write_manifest
+from trainer.captures.manifest import Capture, read_manifest, write_manifest
+from trainer.captures.origins import Origin
+from trainer.captures.overrides import follow_moved, read_overrides
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +82,8 @@ def settle(
         entries[capture.file] = manifest_entry(capture)
         further += [(file, sha256, capture.file) for file, sha256 in capture.further]
     leads = {file: lead for file, _, lead in further}
-    overrides = {leads.get(file, file): wish for file, wish in overrides.items()}
+    there = {**entries, **{file: {"sha256": sha256} for file, sha256, _ in further}}
+    overrides = {leads.get(file, file): wish for file, wish in follow_moved(overrides, there).items()}
     unwanted = {file: wish for file, wish in overrides.items() if wish["verdict"] == "reject"}
     apply_overrides(entries, unwanted)
     mark_duplicates(data, entries)
@@ -88,6 +91,9 @@ def settle(
     for file, sha256, lead in further:
         state = {"merged_into": lead}
         entries[file] = {**entries[lead], "file": file, "sha256": sha256, "flags": ["bracket_member"], "state": state}
+        if Path(file).name in entries[lead]["state"].get("reading", {}).get("unreadable", ()):
+            state["message"] = "The picture is damaged and was left out of the bracket."
+            entries[file].update(verdict="reject", reason="unreadable")
     entries.update({line["file"]: line for line in days})
     beside = {file: wish for file, wish in overrides.items() if file in entries and not is_sky(entries[file])}
     apply_overrides(entries, beside)  # says why they have no effect

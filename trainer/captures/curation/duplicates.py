@@ -31,7 +31,7 @@ from trainer.captures.curation.agreement import (
 )
 from trainer.captures.curation.known_pairs import KnownPairs
 from trainer.captures.items import entry_item, is_sky, item_key
-from trainer.captures.manifest import read_overrides
+from trainer.captures.overrides import read_overrides
 from trainer.captures.split import HELD_OUT_SITES, split_of
 
 _FINE = (4 * ROWS, 4 * COLUMNS)
@@ -111,7 +111,7 @@ def _compared(data: Path, entries: dict[str, dict[str, Any]]) -> Iterator[tuple[
     another fingerprint and waits until it is measured again.
     """
     wishes = {file: wish["verdict"] for file, wish in read_overrides(data).items()}
-    for entry in sorted(entries.values(), key=lambda e: (-e["width"], e["file"])):
+    for entry in sorted(entries.values(), key=lambda e: (-e["width"], e["licence"] is None, e["file"])):
         item = entry_item(data, entry)
         wish = wishes.get(entry["file"], "")
         kept = entry["verdict"] == "keep" if wish != "keep" else "cover" in entry["state"]  # can be kept: it has maps
@@ -126,7 +126,8 @@ def _compared(data: Path, entries: dict[str, dict[str, Any]]) -> Iterator[tuple[
 def mark_duplicates(data: Path, entries: dict[str, dict[str, Any]]) -> None:
     """Reject copies and join the sites of captures that share a sky; entries are changed in place.
 
-    Of two captures of one scene the wider one stays, of equal ones the first by name. A copy gets
+    Of two captures of one scene the wider one stays, of equal ones one whose licence is stated, else the first
+    by name. A copy gets
     ``state["duplicate_of"]`` and ``state["duplicate_distance"]``; a capture whose sky an earlier
     one shows as well gets ``state["same_sky_as"]``. What a person's override keeps is never
     rejected here, and what it rejects is no original.

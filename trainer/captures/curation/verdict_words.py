@@ -37,10 +37,10 @@ REASON_WORDS: dict[str, ReasonWords] = {
     ),
     "graded": ReasonWords(
         "The values are no measured light: grey only, or a large part of the sky is clipped at one value.",
-        "Use the original HDR merge.",
+        "Use the original HDR picture; of a bracket, state the exposures in the file names (docs/captures.md).",
     ),
     "duplicate": ReasonWords(
-        "The same scene is there already, larger: turned, mirrored, brighter or recompressed.",
+        "The same scene is there already, at least as large: a copy, turned, mirrored, brighter or recompressed.",
         "Keep it if the two are different skies after all.",
     ),
     "low_resolution": ReasonWords(
@@ -71,6 +71,8 @@ FLAG_WORDS: dict[str, str] = {
     "incomplete": "some exposures of the bracket could not be read",
     "registered": "exposures were moved to lie on each other",
     "ghosts": "something moved between the exposures",
+    "wide_steps": "exposures more than 3.5 EV apart: what lies between is less sure",
+    "white_balance": "the camera's white balance changed between the exposures",
     "dark_clipped": "the longest exposure leaves black places",
     "fisheye": "unwrapped from a fisheye still",
     "single_exposure": "one raw picture, with the range of one exposure",

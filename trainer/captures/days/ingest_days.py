@@ -26,7 +26,8 @@ from trainer.captures.days.day_reading import (
 from trainer.captures.days.day_state import CHANNELS, DayState, load_state
 from trainer.captures.days.find_days import list_frames
 from trainer.captures.days.timelapse import MeasuredDay, measure_archive, write_table
-from trainer.captures.manifest import Origin, file_sha256, write_text
+from trainer.captures.manifest import file_sha256, write_text
+from trainer.captures.origins import Origin
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from skygen_addon.core.errors import CaptureError
 from skygen_addon.core.whole_file import whole_file
-from trainer.captures.manifest import Origin
+from trainer.captures.origins import Origin
 
 TABLE = "CAPTURES.csv"
 COLUMNS = ("file", "site", "licence", "origin")

@@ -22,7 +22,7 @@ from trainer.captures.fetch.captures_table import note_origins, read_table
 from trainer.captures.fetch.downloads import download
 from trainer.captures.fetch.polite_client import BadAnswer, PoliteClient, check_url, is_loopback
 from trainer.captures.fetch.poly_haven import API, CREDIT, LICENCE, ORIGIN, SkyFile, list_skies, sky_file
-from trainer.captures.manifest import Origin, guess_site
+from trainer.captures.origins import Origin, guess_site
 
 logger = logging.getLogger(__name__)
 

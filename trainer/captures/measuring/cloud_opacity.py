@@ -201,7 +201,8 @@ def estimate_clouds(
     alpha = (linear / (linear + q * (1 - linear) + 1e-6)).astype(np.float32) * sky
     glow = (alpha > 0.1) & (ndimage.gaussian_filter(alpha, size / 200) > 0.1) & (structure < SMOOTH)
     valid &= ~ndimage.binary_dilation(ndimage.binary_opening(glow, iterations=3), iterations=6)
-    warmest = min(-0.03, float(np.percentile(s[valid & (directions[..., 2] > 0.5)], 5))) - 0.03
+    overhead = s[valid & (directions[..., 2] > 0.5)]  # none where all of it is hidden, glare or glow
+    warmest = min(-0.03, float(np.percentile(overhead, 5)) if overhead.size else -0.03) - 0.03
     warm = valid & (s < warmest) & (directions[..., 2] < 0.5)  # sunset glow or an obstacle, not cloud
     warm = ndimage.binary_dilation(warm, iterations=4)
     rim = ndimage.binary_dilation(~sky, iterations=6) & (alpha > 0.4)

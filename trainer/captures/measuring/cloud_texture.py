@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from skygen_addon.core.geometry import disc_position
-from trainer.captures.measuring.cloud_plane import PlaneScale, plane_directions
+from trainer.captures.measuring.cloud_plane import BASE_KM, PlaneScale, plane_directions
 
 TEXTURE_SCALES = (PlaneScale(50, 128, 15.0), PlaneScale(200, 160, 10.0))
 """Maps on which the size is read, fine to coarse: the first on which it is small beside the map."""
@@ -67,7 +67,7 @@ def _half_distance(curve: NDArray[np.float64]) -> float | None:
 
 
 def texture_size_km(alpha: NDArray[np.float32], valid: NDArray[np.bool_]) -> float | None:
-    """Typical horizontal size of clouds and gaps, km at the assumed base height of 1.5 km.
+    """Typical horizontal size of clouds and gaps, km at the assumed base height (`cloud_plane.BASE_KM`).
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def texture_size_km(alpha: NDArray[np.float32], valid: NDArray[np.bool_]) -> flo
         d = plane_directions(scale.size, texel_km)
         position = disc_position(d)
         at = [(1 - position[..., 1]) / 2 * n - 0.5, (1 + position[..., 0]) / 2 * n - 0.5]
-        overhead_px = texel_km / 1.5 * n / 4
+        overhead_px = texel_km / BASE_KM * n / 4
         blur = 0.4 * max(overhead_px - 1, 0.0)  # half a texel, where texels look largest
         weight = valid.astype(np.float32)
         weight_blurred = ndimage.gaussian_filter(weight, blur)

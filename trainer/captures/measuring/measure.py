@@ -30,6 +30,9 @@ ANALYSIS_DISC = 640
 TRAINING_DISC = 512
 """Size of the sky disc that training reads."""
 
+MAX_RADIANCE = 1e30
+"""Radiance above this is cut: no sun is as bright, and sums of float32 would overflow."""
+
 SURROUNDINGS_RAD = (np.deg2rad(1.0), np.deg2rad(7.0))
 """Where the ring around the sun that must hold sky begins, beyond the sun's own radius, and its width."""
 
@@ -98,7 +101,7 @@ def examine(panorama: Panorama, force: bool = False) -> Measurement:
 
 def judge_panorama(panorama: Panorama) -> Measurement:
     """Sun, sky mask, evidence and verdict of a panorama, without clouds."""
-    small = shrink_panorama(panorama.radiance, ANALYSIS_WIDTH)
+    small = np.minimum(shrink_panorama(panorama.radiance, ANALYSIS_WIDTH), np.float32(MAX_RADIANCE))
     covered = None
     if panorama.covered is not None and not panorama.covered.all():
         covered = shrink_panorama(panorama.covered[..., None].astype(np.float32), ANALYSIS_WIDTH)[..., 0] > 0.999
@@ -108,10 +111,12 @@ def judge_panorama(panorama: Panorama) -> Measurement:
     if covered is not None:
         disc_covered = sample_disc(covered[..., None].astype(np.float32), ANALYSIS_DISC)[..., 0] > 0.999
         disc = fill_unseen(disc, disc_covered)
+    ratio = 0.0 if sun is None else sun.energy_ratio  # of a sun alone in the dark nothing around it passes for sky
     sky = find_sky(disc, None if sun is None else sun.direction, disc_covered)
     if sun is not None and not stands_in_sky(sun, sky, disc_covered):
         sun = None
     evidence = gather_evidence(disc, sky, sun, ground_luminance(small, covered), disc_covered)
+    evidence = replace(evidence, sun_ratio=ratio)
     return Measurement(sun, disc, sky, evidence, judge(evidence, panorama.flags), None, None)
 
 
@@ -161,7 +166,7 @@ def training_disc(panorama: Panorama, measured: Measurement) -> tuple[NDArray[np
     """Calibrated sky disc (512, 512, 3) with the sun taken out and turned to north, and its mask (512, 512)."""
     assert measured.calibration is not None
     azimuth = 0.0 if measured.sun is None else measured.sun.azimuth_rad
-    small = shrink_panorama(panorama.radiance, 2 * ANALYSIS_WIDTH)
+    small = np.minimum(shrink_panorama(panorama.radiance, 2 * ANALYSIS_WIDTH), np.float32(MAX_RADIANCE))
     disc = sample_disc(small, TRAINING_DISC, azimuth)
     turned = None
     if measured.sun is not None:

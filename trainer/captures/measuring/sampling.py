@@ -4,24 +4,51 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
+from scipy import ndimage, sparse
 
-from skygen_addon.core.geometry import disc_directions, panorama_directions, panorama_pixel, panorama_solid_angles
+from skygen_addon.core.geometry import disc_directions, panorama_pixel
 
 
 def shrink_panorama(image: NDArray[np.float32], width: int) -> NDArray[np.float32]:
-    """Average a panorama (H, W, C) down to ``width`` columns by whole blocks where W is a multiple.
+    """Average a panorama (H, W, C) down to (width / 2, width, C) by area; pixels at an edge count in part.
 
-    Other widths are first sampled at the next multiple. A panorama that is narrower is returned as it is.
+    Memory grows with a few rows of the panorama and with the result. A panorama that is narrower is returned
+    as it is.
     """
-    columns = image.shape[1]
+    rows, columns = image.shape[:2]
     if columns <= width:
         return image
-    factor = -(-columns // width)
-    if columns != factor * width:
-        image = sample_panorama(image, panorama_directions(factor * width))
-    blocks = image.reshape(width // 2, factor, width, factor, -1)  # (h, f, w, f, C)
-    return np.asarray(blocks.mean(axis=(1, 3), dtype=np.float64), dtype=np.float32)
+    height = width // 2
+    if columns % width == 0 and rows == columns // width * height:
+        factor = columns // width
+        blocks = image.reshape(height, factor, width, factor, -1)  # (h, f, w, f, C)
+        return np.asarray(blocks.mean(axis=(1, 3), dtype=np.float64), dtype=np.float32)
+    down, across = _area_weights(rows, height), _area_weights(columns, width)
+    small = np.empty((height, width, image.shape[2]), dtype=np.float32)
+    for row in range(height):
+        part = slice(down.indptr[row], down.indptr[row + 1])
+        band = image[down.indices[part][0] : down.indices[part][-1] + 1]  # (n, W, C)
+        small[row] = across @ np.tensordot(down.data[part], band, axes=1)
+    return small
+
+
+def _area_weights(count: int, parts: int) -> sparse.csr_array:
+    """Matrix (parts, count) that averages so many values into fewer equal parts, by the share of each value in it."""
+    edges = np.arange(parts + 1) * count  # in parts of a value: whole numbers have no rounding
+    first, last = edges[:-1] // parts, -(-edges[1:] // parts)
+    indices = np.concatenate([np.arange(a, b) for a, b in zip(first, last, strict=True)])
+    part = np.repeat(np.arange(parts), last - first)
+    overlap = np.minimum((indices + 1) * parts, edges[part + 1]) - np.maximum(indices * parts, edges[part])
+    start = np.concatenate([[0], np.cumsum(last - first)])
+    return sparse.csr_array((overlap / count, indices, start), shape=(parts, count))
+
+
+def disc_weights(z: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Solid angles of pixels of a sky disc whose directions have that height z, up to a factor.
+
+    A stereographic map magnifies lengths by 1 / (1 + z) against the zenith's 1 / 2.
+    """
+    return (1 + z) ** 2
 
 
 def sample_panorama(image: NDArray[np.float32], directions: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -75,8 +102,3 @@ def turn_from_north(directions: NDArray[np.floating], azimuth_rad: float) -> NDA
     d = np.asarray(directions, dtype=np.float64)
     c, s = np.cos(azimuth_rad), np.sin(azimuth_rad)
     return np.stack([d[..., 0] * c + d[..., 1] * s, d[..., 1] * c - d[..., 0] * s, d[..., 2]], axis=-1)
-
-
-def upper_weights(width: int) -> NDArray[np.float64]:
-    """Solid angles (W / 4, 1) in sr of the pixels of the rows above the horizon, for broadcasting."""
-    return panorama_solid_angles(width)[: width // 4, None]

@@ -12,6 +12,7 @@ from skygen_addon.core.geometry import REC709_LUMINANCE, disc_directions
 from trainer.captures.measuring.calibration import Calibration
 from trainer.captures.measuring.cloud_opacity import CloudEstimate
 from trainer.captures.measuring.cloud_texture import texture_size_km
+from trainer.captures.measuring.sampling import disc_weights
 from trainer.captures.measuring.sun_position import SunPosition
 from trainer.captures.measuring.verdict import SkyEvidence
 
@@ -45,7 +46,7 @@ class SkyState:
     calibration: Calibration | None
     """Exposure, white balance and haze, and how they were found."""
     texture_km: float | None
-    """Typical horizontal size of clouds and gaps (`cloud_texture`), if their base is at 1.5 km."""
+    """Typical horizontal size of clouds and gaps (`cloud_texture`), if their base is at the assumed height."""
     lit_radiance: float | None
     """Mean luminance of the brighter half of the opaque cloud, in the project's unit."""
     base_radiance: float | None
@@ -85,7 +86,7 @@ def mean_opacity(clouds: CloudEstimate) -> float:
     """Mean opacity over the valid sky above 15 degrees, weighted by solid angle."""
     z = disc_directions(clouds.alpha.shape[0])[..., 2]
     use = clouds.valid & (z > np.sin(MIN_ELEVATION_RAD))
-    weight = (1 + z) ** 2
+    weight = disc_weights(z)
     return float((clouds.alpha * weight)[use].sum() / max(float(weight[use].sum()), 1e-9))
 
 
@@ -106,8 +107,8 @@ def cloud_brightness(radiance: NDArray[np.float32], clouds: CloudEstimate) -> tu
     z = disc_directions(radiance.shape[0])[..., 2]
     high = clouds.valid & (z > np.sin(MIN_ELEVATION_RAD))
     opaque = high & (clouds.alpha > OPAQUE)
-    weight = (1 + z[opaque].astype(np.float64)) ** 2
-    if weight.sum() < max(MIN_CLOUD_SHARE * float(((1 + z[high]) ** 2).sum()), 1e-9):
+    weight = disc_weights(z[opaque].astype(np.float64))
+    if weight.sum() < max(MIN_CLOUD_SHARE * float(disc_weights(z[high]).sum()), 1e-9):
         return None
     luminance = (radiance[opaque] @ REC709_LUMINANCE).astype(np.float64)
     order = np.argsort(luminance)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
+from scipy import ndimage, sparse
 
 from skygen_addon.core.geometry import REC709_LUMINANCE, panorama_directions, panorama_pixel, panorama_solid_angles
 from trainer.captures.measuring.sampling import shrink_panorama
@@ -107,11 +107,15 @@ class _Region:
 
 
 def _label_around(mask: NDArray[np.bool_]) -> NDArray[np.int32]:
-    """Numbers of the connected regions of (rows, W), which go on across the wrap; 0 outside, gaps are possible."""
-    labels, _ = ndimage.label(mask, np.ones((3, 3)))
-    for left, right in {(int(a), int(b)) for a, b in zip(labels[:, 0], labels[:, -1], strict=True) if a and b}:
-        labels[labels == right] = left
-    return np.asarray(labels, dtype=np.int32)
+    """Numbers of the connected regions of (rows, W), which go on across the wrap also cornerwise; 0 outside."""
+    labels, count = ndimage.label(mask, np.ones((3, 3)))
+    left, right = np.pad(labels[:, 0], 1), labels[:, -1]
+    rows = len(right)
+    pairs = np.stack([np.concatenate([left[k : k + rows] for k in range(3)]), np.tile(right, 3)])
+    pairs = pairs[:, (pairs > 0).all(axis=0)]
+    links = sparse.coo_array((np.ones(pairs.shape[1]), (pairs[0], pairs[1])), shape=(count + 1, count + 1))
+    _, joined = sparse.csgraph.connected_components(links, directed=False)
+    return np.asarray(joined[labels], dtype=np.int32)
 
 
 def _brightest_region(

@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from skygen_addon.core.geometry import REC709_LUMINANCE, disc_directions
 from trainer.captures.measuring.cloud_opacity import colour_ratio
+from trainer.captures.measuring.sampling import disc_weights
 from trainer.captures.measuring.sky_mask import green_excess
 from trainer.captures.measuring.sun_position import SunPosition
 
@@ -54,8 +55,16 @@ read below 13, days below 8."""
 POINT_PIXELS = 9
 """Largest area of a point on the disc of 640 pixels."""
 
+BRIGHT_PERCENTILE = 99.0
+"""Where in the sky's luminance the level lies beside which black is told: above the share of a sun or hot pixels."""
+
 DEEP_BLUE = 0.45
 """A sky bluer than this is no night, whatever lies below it: sunlit snow is many times brighter."""
+
+
+SUN_ALONE = (2e3, 1e7)
+"""Ratios of the sun's irradiance to the sky's between which only the sun was exposed. Below clear skies it reaches 30,
+through a forest's gaps some hundreds; above stands a hot pixel."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +86,7 @@ class SkyEvidence:
     blueness: float
     """95th percentile of (B - R) / (B + R) over the sky."""
     black_share: float
-    """Share of the sky's pixels that hold no light at all next to the peak."""
+    """Share of the sky's pixels that hold no light at all next to the brighter ones."""
     peak_share: float
     """Share of the sky's pixels that sit exactly at the panorama's maximum."""
     covered_share: float = 1.0
@@ -86,6 +95,8 @@ class SkyEvidence:
     """The same above 60 degrees."""
     dark_points: int = 0
     """Isolated dark points in the sky."""
+    sun_ratio: float = 0.0
+    """Irradiance of what may be the sun, across its beam, over the sky's on level ground; 0 without any."""
     bright_ratio: float = 1.0
     """99.5th percentile of luminance above 10 degrees and away from the sun over the sky's median."""
 
@@ -128,7 +139,7 @@ def gather_evidence(
     above = directions[..., 2] > np.sin(np.deg2rad(5.0))
     top = directions[..., 2] > np.sin(np.deg2rad(60.0))
     up, overhead = above & seen, top & seen
-    weight = (1 + directions[..., 2]) ** 2  # solid angle of a stereographic pixel
+    weight = disc_weights(directions[..., 2])
 
     def share(part: NDArray[np.bool_], whole: NDArray[np.bool_]) -> float:
         return float(weight[part & whole].sum() / max(float(weight[whole].sum()), 1e-9))
@@ -151,6 +162,7 @@ def gather_evidence(
         beside &= directions @ sun.direction.astype(np.float32) < np.cos(np.deg2rad(25.0))
     high = float(np.percentile(luminance[beside], 99.5)) if beside.any() else 0.0
     brightest = float(luminance[seen].max()) if seen.any() else 0.0
+    bright = float(np.percentile(luminance[up], BRIGHT_PERCENTILE)) if up.any() else 0.0
     return SkyEvidence(
         sky_share=share(sky, up),
         overhead_share=share(sky, overhead),
@@ -161,7 +173,7 @@ def gather_evidence(
         foliage=float((rough | green)[obstacle].mean()) if obstacle.any() else 0.0,
         ground_ratio=None if ground_luminance is None else ground_luminance / max(float(np.median(lit)), 1e-12),
         blueness=float(np.percentile(colour_ratio(disc)[sky], 95)) if sky.any() else 0.0,
-        black_share=float((luminance[up] <= 1e-8 * brightest).mean()) if up.any() else 0.0,
+        black_share=float((luminance[up] <= 1e-8 * bright).mean()) if up.any() else 0.0,
         peak_share=float((luminance[up] >= brightest * (1 - 1e-6)).mean()) if up.any() else 0.0,
         covered_share=share(seen, above),
         covered_overhead=share(seen, top),
@@ -172,7 +184,7 @@ def judge(evidence: SkyEvidence, flags: tuple[str, ...]) -> str | None:
     """Reason for which a readable panorama is rejected, or None to keep it."""
     if evidence.covered_share < MIN_SKY_SHARE or evidence.covered_overhead < MIN_OVERHEAD_SHARE:
         return "not_panorama"
-    if evidence.black_share > 0.5:
+    if evidence.black_share > 0.5 or SUN_ALONE[0] < evidence.sun_ratio < SUN_ALONE[1]:
         return "sun_only"
     if {"single_channel", "display_referred"} & set(flags) or evidence.peak_share > 0.05:
         return "graded"

@@ -1,26 +1,22 @@
 """Which pictures of a folder are exposures of one view.
 
-File names that state an exposure decide first (`exposure_names`); then EXIF does: pictures of one camera and size,
-taken within seconds of each other or, where no clock tells, numbered one after the other, whose exposures all
-differ. Only headers are read.
+File names that state an exposure decide first (`exposure_names`); then EXIF does (`exposure_headers`): pictures of
+one camera, size and kind of file, taken within seconds of each other or, where no clock tells, numbered one after
+the other, whose exposures all differ. Of a camera that writes raw and JPEG together the raws are the bracket.
 """
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-import exifread
-from PIL import Image
+import numpy as np
 
+from trainer.captures.merging.exposure_headers import PICTURES, ExposureHeader, read_header, real_shutter_s
 from trainer.captures.merging.exposure_names import named_exposure
 
-logger = logging.getLogger(__name__)
+__all__ = ["HDR_SUFFIXES", "exposure_of", "group_brackets", "real_shutter_s", "stack_exposures"]
 
 HDR_SUFFIXES = (".hdr", ".pic", ".exr")
 """Already hold the whole range: never part of a stack."""
@@ -32,102 +28,10 @@ MAX_FRAMES = 16
 """Exposures of a stack at most; more are a sequence."""
 MAX_PAUSE_S = 10.0
 """Between the end of one exposure and the start of the next, seconds."""
+MAX_PAIR_PAUSE_S = 2.0
+"""The same where there are only two, which chance makes of two single pictures; a clock must tell it."""
 
-_PICTURES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
-_MARKED = (30, 25, 20, 15, 13, 10, 8, 6, 5, 4, 3.2, 2.5, 2, 1.6, 1.3, 1, 0.8, 0.6, 0.5, 0.4, 0.3)
-_MARKED_PARTS = (4, 5, 6, 8, 10, 13, 15, 20, 25, 30, 40, 50, 60, 80, 100, 125, 160, 200, 250, 320, 400, 500, 640, 800)
-_MARKED_SHORT = (1000, 1250, 1600, 2000, 2500, 3200, 4000, 5000, 6400, 8000)
-_SHUTTERS = (*_MARKED, *(1 / part for part in (*_MARKED_PARTS, *_MARKED_SHORT)))
-"""Shutter times in thirds of a stop as cameras mark them, from 2^(15/3) s down."""
-
-
-@dataclass(frozen=True)
-class _Header:
-    path: Path
-    kind: tuple[str, ...]
-    shutter_s: float
-    exposure: float | None
-    taken_s: float | None
-    series: str
-    number: int
-
-
-def real_shutter_s(marked_s: float) -> float:
-    """Seconds that a shutter really opens for its marked time: 1/64 s for 1/60 s, 2^(n/3) in general.
-
-    Times that are no mark of the scale in thirds of a stop are returned as they are.
-    """
-    for n, mark in enumerate(_SHUTTERS):
-        if abs(marked_s / mark - 1) < 0.004:
-            return float(2.0 ** ((15 - n) / 3))
-    return marked_s
-
-
-def _number(value: Any) -> float:
-    """A positive number out of EXIF's ratios and lists, else 0."""
-    try:
-        value = value[0] if isinstance(value, (list, tuple)) else value
-        number = float(value)
-    except (TypeError, ValueError, ZeroDivisionError, IndexError, ArithmeticError):
-        return 0.0
-    return number if 0 < number < 1e9 else 0.0
-
-
-def _tags(path: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """EXIF fields by their name, and what tells cameras and sizes apart."""
-    if path.suffix.lower() in _PICTURES:
-        with Image.open(path) as picture:
-            size = picture.size
-            exif = picture.getexif()
-            inner = exif.get_ifd(0x8769)
-        tags = {
-            "ExposureTime": inner.get(0x829A),
-            "FNumber": inner.get(0x829D),
-            "ISO": inner.get(0x8827),
-            "DateTime": inner.get(0x9003) or exif.get(0x0132),
-            "SubSec": inner.get(0x9291),
-        }
-        return tags, (str(exif.get(0x0110)), *map(str, size))
-    with path.open("rb") as stream:
-        found = exifread.process_file(stream, details=False, extract_thumbnail=False)
-
-    def field(name: str) -> Any:
-        tag = found.get(f"EXIF {name}") or found.get(f"Image {name}")
-        return None if tag is None else tag.values
-
-    tags = {
-        "ExposureTime": field("ExposureTime"),
-        "FNumber": field("FNumber"),
-        "ISO": field("ISOSpeedRatings"),
-        "DateTime": field("DateTimeOriginal") or field("DateTime"),
-        "SubSec": field("SubSecTimeOriginal"),
-    }
-    return tags, tuple(str(field(n)) for n in ("Model", "ExifImageWidth", "ExifImageLength"))
-
-
-def _header(path: Path) -> _Header | None:
-    """What one file's header says; None where it cannot be read, whose verdict comes later."""
-    try:
-        tags, kind = _tags(path)
-    except Exception as error:  # damaged headers make the parsers raise whatever comes
-        logger.debug("%s: no header (%s)", path.name, error)
-        return None
-    shutter = _number(tags["ExposureTime"])
-    exposure = None
-    if shutter:
-        exposure = (
-            real_shutter_s(shutter) * (_number(tags["ISO"]) or 100.0) / 100 / (_number(tags["FNumber"]) or 1) ** 2
-        )
-    taken = None
-    try:
-        moment = datetime.strptime(str(tags["DateTime"])[:19], "%Y:%m:%d %H:%M:%S")
-        fraction = _number(f"0.{tags['SubSec']}") if tags["SubSec"] else 0.0
-        taken = (moment - datetime(1970, 1, 1)).total_seconds() + fraction
-    except ValueError:
-        pass
-    found = re.search(r"(\d+)(\D*)$", path.stem)
-    series, number = (path.stem[: found.start()] + "#" + found[2], int(found[1])) if found else (path.stem, -1)
-    return _Header(path, (path.suffix.lower(), *kind), shutter, exposure, taken, series, number)
+_Run = list[tuple[float, ExposureHeader]]
 
 
 def exposure_of(path: Path) -> float | None:
@@ -142,7 +46,7 @@ def exposure_of(path: Path) -> float | None:
     float or None
         By EXIF: seconds x ISO / 100 / f-number squared, the shutter's real time for its marked one.
     """
-    header = _header(path)
+    header = read_header(path)
     if header is not None and header.exposure is not None:
         return header.exposure
     named = named_exposure(path.stem)
@@ -152,7 +56,8 @@ def exposure_of(path: Path) -> float | None:
 def stack_exposures(files: Sequence[Path]) -> list[float | None]:
     """Relative exposures of the pictures of one stack, all from the same source.
 
-    Names go before EXIF: pictures developed brighter and darker from one raw share its EXIF.
+    Names that state a bracket go before EXIF: pictures developed brighter and darker from one raw share its EXIF.
+    Names that all state the same (``tour_2s_1``) do not.
 
     Parameters
     ----------
@@ -163,12 +68,15 @@ def stack_exposures(files: Sequence[Path]) -> list[float | None]:
     list of float or None
         None for all where neither all names nor all headers tell.
     """
-    named = [named_exposure(f.stem) for f in files]
-    if all(n is not None for n in named) and len({n.kind for n in named if n}) == 1:
-        return [n.exposure for n in named if n is not None]
-    headers = [_header(f) for f in files]
+    named = [n for n in (named_exposure(f.stem) for f in files) if n is not None]
+    agree = len(named) == len(files) and len({n.kind for n in named}) == 1
+    if agree and _is_bracket([n.exposure for n in named]):
+        return [n.exposure for n in named]
+    headers = [read_header(f) for f in files]
     exposures = [None if h is None else h.exposure for h in headers]
-    return exposures if None not in exposures else [None] * len(files)
+    if None not in exposures:
+        return exposures
+    return [n.exposure for n in named] if agree else [None] * len(files)
 
 
 def _is_bracket(exposures: Sequence[float]) -> bool:
@@ -180,17 +88,24 @@ def _is_bracket(exposures: Sequence[float]) -> bool:
     return min(steps) >= MIN_STEP and ordered[-1] / ordered[0] >= MIN_SPAN
 
 
-def _natural(path: Path) -> tuple[Any, ...]:
+def _natural(path: Path) -> tuple[tuple[tuple[int, str], ...], str]:
     """Sorts numbers in names by value."""
-    return tuple((int(p), "") if p.isdigit() else (-1, p.lower()) for p in re.split(r"(\d+)", path.name)) + (path.name,)
+    pieces = re.split(r"(\d+)", path.name)
+    return tuple((int(p), "") if p.isdecimal() else (-1, p.lower()) for p in pieces), str(path)
 
 
-def _follows(before: _Header, after: _Header) -> bool:
-    """Whether one picture was taken right after another by the same camera."""
-    if before.kind != after.kind:
-        return False
-    if before.taken_s is not None and after.taken_s is not None:
-        return 0 <= after.taken_s - before.taken_s <= MAX_PAUSE_S + before.shutter_s
+def _pause_s(before: ExposureHeader, after: ExposureHeader) -> float | None:
+    """Between the end of one exposure and the start of the next, seconds; None without clocks."""
+    if before.taken_s is None or after.taken_s is None:
+        return None
+    return max(after.taken_s - before.taken_s - before.shutter_s, min(0.0, after.taken_s - before.taken_s))
+
+
+def _follows(before: ExposureHeader, after: ExposureHeader) -> bool:
+    """Whether one picture was taken right after another."""
+    pause = _pause_s(before, after)
+    if pause is not None:
+        return 0 <= pause <= MAX_PAUSE_S
     return before.series == after.series and after.number == before.number + 1
 
 
@@ -203,31 +118,61 @@ def _by_name(files: Sequence[Path]) -> list[tuple[Path, ...]]:
     return [tuple(p for _, p in sorted(view)) for view in views.values() if _is_bracket([e for e, _ in view])]
 
 
-def _by_header(files: Sequence[Path]) -> list[tuple[Path, ...]]:
-    stacks: list[tuple[Path, ...]] = []
-    current: list[tuple[float, _Header]] = []
+def _views(run: _Run) -> list[_Run]:
+    """A run as it is, or cut where it repeats its steps: the same bracket of the next view at another exposure."""
+    steps = np.diff(np.log2([e for e, _ in run]))
+    if len(steps) > 2 and np.ptp(steps) > 0.1:  # equal steps are one long bracket
+        for frames in range(2, len(run) // 2 + 1):
+            if len(run) % frames:
+                continue
+            parts = [run[k : k + frames] for k in range(0, len(run), frames)]
+            inner = np.array([np.diff(np.log2([e for e, _ in part])) for part in parts])
+            if np.ptp(inner, axis=0).max() < 0.1:
+                return parts
+    return [run]
 
-    def close() -> None:
-        if _is_bracket([e for e, _ in current]):
-            stacks.append(tuple(h.path for _, h in sorted(current, key=lambda c: (c[0], c[1].path))))
-        current.clear()
 
+def _is_one_view(run: _Run) -> bool:
+    if not _is_bracket([e for e, _ in run]):
+        return False
+    if len(run) > 2:
+        return True
+    pause = _pause_s(run[0][1], run[1][1])
+    return pause is not None and pause <= MAX_PAIR_PAUSE_S
+
+
+def _runs(files: Sequence[Path]) -> list[_Run]:
+    """Pictures of one kind taken one after the other, none at the exposure of another."""
+    kinds: dict[tuple[str, ...], _Run] = {}
     for path in sorted(files, key=_natural):
-        header = _header(path)
+        header = read_header(path)
         if header is None:
-            close()
             continue
         named = named_exposure(path.stem)
         exposure = header.exposure or (named.exposure if named else None)
-        if exposure is None:
-            close()
-            continue
-        repeats = any(max(e / exposure, exposure / e) < MIN_STEP for e, _ in current)
-        if current and (repeats or not _follows(current[-1][1], header)):
-            close()
-        current.append((exposure, header))
-    close()
-    return stacks
+        if exposure is not None:
+            kinds.setdefault(header.kind, []).append((exposure, header))
+    runs: list[_Run] = []
+    for pictures in kinds.values():
+        current: _Run = []
+        for exposure, header in pictures:
+            repeats = any(max(e / exposure, exposure / e) < MIN_STEP for e, _ in current)
+            if current and (repeats or not _follows(current[-1][1], header)):
+                runs.append(current)
+                current = []
+            current.append((exposure, header))
+        runs.append(current)
+    return runs
+
+
+def _by_header(files: Sequence[Path]) -> list[tuple[Path, ...]]:
+    views = [view for run in _runs(files) for view in _views(run) if _is_one_view(view)]
+    return [tuple(h.path for _, h in sorted(view, key=lambda c: (c[0], c[1].path))) for view in views]
+
+
+def _twin(path: Path) -> tuple[Path, str]:
+    """What a raw and the display picture that the camera wrote with it share."""
+    return path.parent, path.stem.lower()
 
 
 def group_brackets(files: Sequence[Path]) -> list[tuple[Path, ...]]:
@@ -242,12 +187,17 @@ def group_brackets(files: Sequence[Path]) -> list[tuple[Path, ...]]:
     -------
     list of tuple of Path
         Each file once, in the order of the first of each tuple by name. A stack holds its exposures from short to
-        long; everything else, unreadable files too, is a tuple of one.
+        long; everything else, unreadable files and display twins of stacked raws too, is a tuple of one.
     """
     pictures = [f for f in files if f.suffix.lower() not in HDR_SUFFIXES]
-    stacks = _by_name(sorted(pictures, key=_natural))
-    taken = {f for stack in stacks for f in stack}
-    stacks += _by_header([f for f in pictures if f not in taken])
+    display = [f for f in pictures if f.suffix.lower() in PICTURES]
+    stacks: list[tuple[Path, ...]] = []
+    for family in ([f for f in pictures if f.suffix.lower() not in PICTURES], display):
+        twins = {_twin(f) for stack in stacks for f in stack}  # of raws, which go first
+        left = [f for f in family if _twin(f) not in twins]
+        named = _by_name(sorted(left, key=_natural))
+        taken = {f for stack in named for f in stack}
+        stacks += named + _by_header([f for f in left if f not in taken])
     taken = {f for stack in stacks for f in stack}
     groups = stacks + [(f,) for f in files if f not in taken]
     return sorted(groups, key=lambda group: min(_natural(f) for f in group))

@@ -28,7 +28,6 @@ from numpy.typing import NDArray
 from scipy.interpolate import BSpline
 from scipy.optimize import lsq_linear
 
-from skygen_addon.core.errors import CaptureError
 from trainer.captures.merging.code_pairs import CODE_RANGE, LEVELS, MIN_SAMPLES, Pair, all_pairs, flat_pixels
 
 Array = NDArray[np.float64]
@@ -38,6 +37,7 @@ SMOOTHNESS = 100.0
 _MIDDLE = 128
 _TOE = 4.0  # codes added before the logarithm, so that black has one
 _KNOTS = 14
+_DRIFT_CODE, _DRIFT_ROWS = 24, 32  # darker codes are too coarse, and fewer too few, to tell a gain of percents
 _START = 2.2 * np.log((np.arange(LEVELS) + 0.5) / 255)  # a common display curve, to start from
 
 
@@ -53,6 +53,13 @@ class Response:
     """Darkest and brightest code of each channel that two exposures show; beyond them the curve is continued."""
     route: str
     """``debevec``, ``robertson`` or ``linear``."""
+    channel_drift: float | None = None
+    """Largest relative change of a channel against the others between two exposures that no curve explains.
+
+    Told by `debevec_malik` alone: what ripple `robertson` keeps, a thing that moves raises to 0.16.
+    """
+    unseen_steps: tuple[int, ...] = ()
+    """Raw exposures whose ratio to the next is taken as stated, since no pixel is well exposed in both."""
 
     def light(self, values: NDArray[np.integer]) -> NDArray[np.float32]:
         """Light (H, W, 3) of code values uint8 or uint16 (H, W, 3)."""
@@ -165,7 +172,9 @@ def debevec_malik(codes: Sequence[NDArray[np.uint8]], exposures: Sequence[float]
     """
     log_exposures = np.log(np.asarray(exposures, dtype=np.float64))
     pairs = all_pairs(codes, log_exposures)
-    return _response(_pair_curve(pairs, log_exposures), log_exposures, pairs, "debevec")
+    log_light = _pair_curve(pairs, log_exposures)
+    drift = _channel_drift(log_light, log_exposures, pairs)
+    return _response(log_light, log_exposures, pairs, "debevec", drift)
 
 
 def robertson(codes: Sequence[NDArray[np.uint8]], exposures: Sequence[float], iterations: int = 30) -> Response:
@@ -220,7 +229,9 @@ def _evenly_sampled(stack: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return stack[:, np.unique(np.concatenate(chosen))]
 
 
-def _response(log_light: Array, log_exposures: Array, pairs: list[Pair], route: str) -> Response:
+def _response(
+    log_light: Array, log_exposures: Array, pairs: list[Pair], route: str, drift: float | None = None
+) -> Response:
     """Scaled so that full scale is light 1 in the mean of the channels."""
     covered = tuple(
         (
@@ -229,7 +240,26 @@ def _response(log_light: Array, log_exposures: Array, pairs: list[Pair], route: 
         )
         for c in range(3)
     )
-    return Response(log_light - log_light[-1].mean(), tuple(np.exp(log_exposures).tolist()), covered, route)
+    scaled = log_light - log_light[-1].mean()
+    return Response(scaled, tuple(np.exp(log_exposures).tolist()), covered, route, drift)
+
+
+def _channel_drift(log_light: Array, log_exposures: Array, pairs: list[Pair]) -> float:
+    """Largest change of a channel's light against the mean of the channels between neighbours, beyond the curves.
+
+    A fixed curve, even another for each channel, explains every step by the same codes; a gain that comes and goes
+    with the frames it cannot.
+    """
+    steps: dict[tuple[int, int], dict[int, float]] = {}
+    for i, j, channel, rows in pairs:
+        darker, brighter, count = rows.T
+        curve = log_light[:, channel : channel + 1]
+        residual = (_at(curve, brighter) - _at(curve, darker))[:, 0] - (log_exposures[j] - log_exposures[i])
+        bright = darker >= _DRIFT_CODE
+        if j == i + 1 and bright.sum() >= _DRIFT_ROWS:
+            steps.setdefault((i, j), {})[channel] = float(np.median(residual[bright]))
+    complete = [np.array(list(found.values())) for found in steps.values() if len(found) == 3]
+    return float(np.expm1(max((np.abs(found - found.mean()).max() for found in complete), default=0.0)))
 
 
 def linear_response(stack: Sequence[NDArray[np.unsignedinteger[Any]]], exposures: Sequence[float]) -> Response:
@@ -242,19 +272,18 @@ def linear_response(stack: Sequence[NDArray[np.unsignedinteger[Any]]], exposures
     stack : sequence of ndarray, shape (H, W, 3), uint8 or uint16
         Aligned pictures, short to long.
     exposures : sequence of float
-        As stated; a ratio is moved by at most 10 %.
+        As stated; a ratio is moved by at most 10 %, and kept where no pixel is well exposed in both.
     """
-    mended = [float(exposures[0])]
+    mended, unseen = [float(exposures[0])], []
     for i in range(len(stack) - 1):
         top = np.iinfo(stack[i].dtype).max
         stated = exposures[i + 1] / exposures[i]
         darker, brighter = (s[::2, ::2, 1].astype(np.float64) / top for s in stack[i : i + 2])
         seen = (brighter < 0.9) & (darker > 0.004) & (brighter > 0.05)
-        if not seen.any():
-            raise CaptureError(
-                "No two exposures of the stack show the same pixels between black and clipped.",
-                "Take brackets at most 3 EV apart.",
-            )
-        ratio = float(np.median(brighter[seen] / darker[seen]))
-        mended.append(mended[-1] * (ratio if seen.sum() > 1000 and abs(ratio / stated - 1) < 0.1 else stated))
-    return Response(None, tuple(mended), ((0, 255),) * 3, "linear")
+        ratio = stated
+        if seen.sum() > 1000:
+            ratio = float(np.median(brighter[seen] / darker[seen]))
+        elif not seen.any():
+            unseen.append(i)
+        mended.append(mended[-1] * (ratio if abs(ratio / stated - 1) < 0.1 else stated))
+    return Response(None, tuple(mended), ((0, 255),) * 3, "linear", unseen_steps=tuple(unseen))

@@ -21,8 +21,9 @@ from trainer.captures.merging.code_pairs import flat_pixels, reduced_codes
 from trainer.captures.merging.merge_rows import Frame, believed_codes, merge_rows
 from trainer.captures.merging.motion import Motion, resample
 from trainer.captures.merging.noise_model import NoiseModel, estimate_noise
-from trainer.captures.merging.registration import register
+from trainer.captures.merging.registration import disagreement, register
 from trainer.captures.readers.picture_file import Picture
+from trainer.captures.readers.rejected_capture import RejectedCapture
 
 Plane = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -35,6 +36,27 @@ DARK_SHARE_FLAGGED = 1e-3
 """Share of black pixels in the longest exposure from which a stack is flagged ``dark_clipped``."""
 GHOST_SHARE_FLAGGED = 1e-3
 """Share of pixels with an exposure left out from which a stack is flagged ``ghosts``."""
+WIDE_STEP_EV = 3.5
+"""Gap between neighbours from which a recovered curve is uncertain: few codes tie one exposure to the next."""
+DRIFT_FLAGGED = 0.04
+"""Relative change of a channel against the others from which a stack is flagged ``white_balance``.
+
+Of 34 skies simulated brackets at one balance reach 0.02, noisy, in JPEG and hand-held ones too; a gain of 1.1 that
+comes and goes makes 0.05 to 0.12.
+"""
+OTHER_VIEW = 0.2
+"""Share of disagreeing pixels from which an exposure that could not be registered shows something else.
+
+Of 34 skies simulated exposures of one agree but for 0.034; of two, 0.2 to 0.9 disagree (median 0.65).
+"""
+OTHER_VIEW_REGISTERED = 0.5
+"""The same for one that registration placed: clouds that moved are no other view."""
+MIN_SIDE = 64
+"""Shorter side that can be registered and merged at least, pixels."""
+MAX_SIDE = 32_750
+"""Longest side of a stack, pixels: OpenCV resamples less than 32767, and a panorama that wraps needs margins."""
+MAX_STACK_BYTES = 4 << 30
+"""Pixels of all exposures together; the merge takes about as much again."""
 
 _TILE_ROWS, _MARGIN_ROWS = 256, 16
 
@@ -49,9 +71,33 @@ class MergedStack:
     Where even the shortest exposure is clipped it is the least that the light can be.
     """
     flags: tuple[str, ...]
-    """Of ``registered``, ``ghosts``, ``sun_clipped``, ``dark_clipped``."""
+    """Of ``registered``, ``ghosts``, ``sun_clipped``, ``dark_clipped``, ``wide_steps``, ``white_balance``."""
     notes: dict[str, Any]
     """What the stack covers and how it was merged; JSON-able."""
+
+
+def check_stack_memory(name: str, pictures: Sequence[Picture]) -> None:
+    """Refuse exposures whose pixels together take more than `MAX_STACK_BYTES`.
+
+    Raises
+    ------
+    RejectedCapture
+        Reason ``unreadable``.
+    """
+    taken = sum(p.values.nbytes for p in pictures)
+    if taken > MAX_STACK_BYTES:
+        height, width = pictures[0].values.shape[:2]
+        message = f"{name}: {len(pictures)} exposures take {taken >> 20} MiB, more than {MAX_STACK_BYTES >> 20}."
+        raise RejectedCapture("unreadable", message, "Scale them down, or leave some out.", width, height)
+
+
+def _check_sides(name: str, height: int, width: int) -> None:
+    if min(height, width) < MIN_SIDE:
+        message = f"{name}: {width}x{height} is too small for a bracket."
+        raise RejectedCapture("low_resolution", message, "Use larger pictures.", width, height)
+    if max(height, width) > MAX_SIDE:
+        message = f"{name}: {width}x{height} is too large to merge, more than {MAX_SIDE} pixels a side."
+        raise RejectedCapture("unreadable", message, "Scale all exposures down.", width, height)
 
 
 def _checked(pictures: Sequence[Picture]) -> list[Picture]:
@@ -70,6 +116,8 @@ def _checked(pictures: Sequence[Picture]) -> list[Picture]:
     exposures = [p.exposure or 0.0 for p in ordered]
     if exposures[-1] / exposures[0] < SAME_EXPOSURE:
         raise CaptureError(f"{names}: all have the same exposure.", "Take a bracket, 2 EV between exposures.")
+    _check_sides(ordered[0].name, *ordered[0].values.shape[:2])
+    check_stack_memory(ordered[0].name, ordered)
     return ordered
 
 
@@ -83,6 +131,20 @@ def _reference(pictures: Sequence[Picture]) -> int:
         well = (part < believed_codes(part, picture.linear)[0]) & (part > dim * top)
         shares.append(float(well.all(axis=-1).mean()))
     return int(np.argmax(shares))
+
+
+def _usable(motions: Sequence[Motion | None], moved: Sequence[NDArray[np.uint8]], reference: int) -> list[int]:
+    """Frames that show what the reference shows, from their codes on its pixels."""
+    camera_moved = any(m is not None and not m.is_still for m in motions)
+    kept = [reference]
+    for frame in sorted(range(len(moved)), key=lambda k: abs(k - reference)):
+        lost = motions[frame] is None
+        if frame == reference or (lost and camera_moved):  # who is not placed cannot be used
+            continue
+        pairs = [(moved[min(frame, k)], moved[max(frame, k)]) for k in kept]
+        if max(disagreement(*pair) for pair in pairs) <= (OTHER_VIEW if lost else OTHER_VIEW_REGISTERED):
+            kept.append(frame)
+    return sorted(kept)
 
 
 def _sample_noise(frames: Sequence[Frame], response: Response, flat: Mask) -> NoiseModel:
@@ -108,6 +170,10 @@ def _sample_noise(frames: Sequence[Frame], response: Response, flat: Mask) -> No
 def merge_stack(pictures: Sequence[Picture], route: str = "debevec", aligned: bool = False) -> MergedStack:
     """Merge one bracket.
 
+    What it cannot see: a white balance that drifts evenly with the exposure (as much for each EV) looks like another
+    curve for that channel; only changes that come and go are flagged ``white_balance``, and only between exposures
+    that share smooth, well exposed pixels. The recovery by ``robertson`` flags none.
+
     Parameters
     ----------
     pictures : sequence of Picture
@@ -125,8 +191,9 @@ def merge_stack(pictures: Sequence[Picture], route: str = "debevec", aligned: bo
     Raises
     ------
     CaptureError
-        Fewer than 2 pictures, sizes or kinds that differ, an exposure that is missing, all exposures the same,
-        or neighbours so far apart that no pixel is well exposed in both.
+        Fewer than 2 pictures or than 2 of the same view, sizes or kinds that differ, an exposure that is missing, all
+        exposures the same, display-encoded neighbours so far apart that no pixel is well exposed in both; as
+        RejectedCapture: pictures too small or too large to merge.
     """
     ordered = _checked(pictures)
     codes = [reduced_codes(p.values) if not p.linear else reduced_codes(_display(p.values)) for p in ordered]
@@ -136,15 +203,21 @@ def merge_stack(pictures: Sequence[Picture], route: str = "debevec", aligned: bo
     motions: list[Motion | None] = [Motion(wraps=wraps)] * len(ordered)
     if not aligned:
         motions = register(codes, reference, wraps)
-    lost = [p.name for p, m in zip(ordered, motions, strict=True) if m is None]
-    if any(m is not None and not m.is_still for m in motions):  # the camera moved: who is not placed cannot be used
-        kept = [k for k, m in enumerate(motions) if m is not None]
-        ordered, codes = [ordered[k] for k in kept], [codes[k] for k in kept]
-        motions, reference = [motions[k] for k in kept], kept.index(reference)
-    placed = [m or Motion(wraps=wraps) for m in motions]
-    exposures = [p.exposure or 0.0 for p in ordered]
+    names = [p.name for p in ordered]
+    lost = [n for n, m in zip(names, motions, strict=True) if m is None]
+    still = Motion(wraps=wraps)
+    moved = [_moved(c, m or still) for c, m in zip(codes, motions, strict=True)]
+    kept = _usable(motions, moved, reference)
+    if len(kept) < 2:
+        raise CaptureError(
+            f"{', '.join(names[:3])}: fewer than 2 exposures show the same view.",
+            "Keep only exposures of one view together, taken from a tripod.",
+        )
+    left_out = [n for k, n in enumerate(names) if k not in kept]
     flat = flat_pixels(codes[reference])
-    moved = [_moved(c, m) for c, m in zip(codes, placed, strict=True)]
+    ordered, moved, placed = [ordered[k] for k in kept], [moved[k] for k in kept], [motions[k] or still for k in kept]
+    reference = kept.index(reference)
+    exposures = [p.exposure or 0.0 for p in ordered]
     if ordered[0].linear:
         response = linear_response([_moved(p.values, m) for p, m in zip(ordered, placed, strict=True)], exposures)
     else:
@@ -167,12 +240,15 @@ def merge_stack(pictures: Sequence[Picture], route: str = "debevec", aligned: bo
         clipped += int(part.clipped[inner].sum())
         dark += int(part.dark[inner].sum())
     area = height * width
+    steps_ev = np.diff(np.log2([f.exposure for f in frames]))
     largest = max(m.largest_px(height, width) for m in placed)
     flags = {
         "registered": largest > 0,
         "ghosts": ghosts > GHOST_SHARE_FLAGGED * area,
         "sun_clipped": clipped > 0,
         "dark_clipped": dark > DARK_SHARE_FLAGGED * area,
+        "wide_steps": not ordered[0].linear and bool(steps_ev.max() > WIDE_STEP_EV),
+        "white_balance": (response.channel_drift or 0.0) > DRIFT_FLAGGED,
     }
     notes: dict[str, Any] = {
         "files": [p.name for p in ordered],
@@ -181,12 +257,18 @@ def merge_stack(pictures: Sequence[Picture], route: str = "debevec", aligned: bo
         "reference": ordered[reference].name,
         "largest_shift_px": round(largest, 3),
         "unregistered": lost,
+        "left_out": left_out,
+        "covered_codes": [list(codes) for codes in response.covered],
         "clipped_share": float(f"{clipped / area:.4g}"),
         "dark_share": float(f"{dark / area:.4g}"),
         "ghost_share": float(f"{ghosts / area:.4g}"),
         "brightest_known": float(f"{1 / frames[0].exposure:.4g}"),
         "noise_gain": float(f"{noise.gain:.3g}"),
     }
+    if response.channel_drift is not None:
+        notes["channel_drift"] = float(f"{response.channel_drift:.3g}")
+    if response.unseen_steps:
+        notes["unchecked_exposures"] = [[ordered[k].name, ordered[k + 1].name] for k in response.unseen_steps]
     return MergedStack(radiance, tuple(name for name, on in flags.items() if on), notes)
 
 

@@ -36,6 +36,8 @@ _BELIEVED = (6, 246)  # codes of 0..255 that are neither black nor clipped
 _COARSEST = 48
 _MIN_SHARE = 0.05  # of pixels that two exposures must share
 _GAIN = 0.98  # a motion must fit better than none by this ratio of mean differences
+_LEAST_SEEN = 0.02  # share of pixels below which nothing is told
+_SAME_CODES, _SAME_PART = 4.0, 0.08  # codes, and share of the code, within which two pixels are as bright
 _FAR_PX, _FAR_GAIN = 2.0, 0.25  # a far one much better: found right they reach 0.02 to 0.2, found wrong 0.27 to 0.9
 
 
@@ -79,7 +81,7 @@ def _halved(plane: Plane) -> Plane:
 
 def _first_shift(frame: Plane, reference: Plane, wraps: bool) -> Motion:
     """Whole-picture shift by phase correlation, which finds tens of pixels at once."""
-    detail = [p - _box_mean(p, wraps, max(p.shape) // 24) for p in (reference, frame)]
+    detail = [p - _box_mean(p, wraps, max(1, max(p.shape) // 24)) for p in (reference, frame)]
     if not wraps:
         window = cv2.createHanningWindow((frame.shape[1], frame.shape[0]), cv2.CV_32F)
         (x, y), _ = cv2.phaseCorrelate(detail[0], detail[1], window)
@@ -250,3 +252,30 @@ def register(codes: Sequence[NDArray[np.uint8]], reference: int, wraps: bool) ->
                 placed = frame
             frame += direction
     return [still if m is not None and m.largest_px(height, width) < STILL_PX else m for m in motions]
+
+
+def disagreement(darker: NDArray[np.uint8], brighter: NDArray[np.uint8]) -> float:
+    """Share of pixels where no change of exposure explains both pictures, 0..1.
+
+    Between two exposures of one view a code of one goes with one code of the other. Pixels that are black or clipped
+    in either are left out; where nearly all are, 0 is returned, since there is nothing to disagree about.
+
+    Parameters
+    ----------
+    darker, brighter : ndarray, shape (H, W, 3), uint8
+        Codes at two exposures, taken to be aligned.
+    """
+    low, high = _BELIEVED
+    greens = [p[..., 1] for p in (darker, brighter)]
+    believed = np.logical_and.reduce([(g >= low) & (g <= high) for g in greens])
+    seen = cv2.erode(believed.astype(np.uint8), np.ones((5, 5), dtype=np.uint8)) > 0  # clipping spreads in a blur
+    smooth = [cv2.blur(g.astype(np.float32), (5, 5)) for g in greens]  # without grain
+    if seen.mean() < _LEAST_SEEN:
+        return 0.0
+    first, second = (p[seen] for p in smooth)
+    code = np.rint(second).astype(np.intp)
+    order = np.argsort(code, kind="stable")
+    ends = np.searchsorted(code[order], np.arange(257))
+    groups = [first[order[a:b]] for a, b in zip(ends[:-1], ends[1:], strict=True) if b > a]
+    off = [np.abs(g - np.median(g)) > np.maximum(_SAME_CODES, _SAME_PART * np.median(g)) for g in groups]
+    return float(np.concatenate(off).mean())

@@ -1,7 +1,11 @@
-"""Camera raw pictures by LibRaw: linear, 16 bit, camera white balance, Rec.709 primaries."""
+"""Camera raw pictures by LibRaw: linear, 16 bit, camera white balance, Rec.709 primaries.
+
+A camera on automatic balances every frame of a bracket anew: `stack_balance` gives one for all.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -62,11 +66,44 @@ def relative_exposure(seconds: float, iso: float, f_number: float) -> float | No
     return seconds * (iso if iso > 0 else 100.0) / 100.0 / (f_number if f_number > 0 else 1.0) ** 2
 
 
-def read_raw(path: Path) -> tuple[NDArray[np.uint16], float | None]:
+def stack_balance(paths: Sequence[Path]) -> tuple[float, ...] | None:
+    """White balance for all exposures of one bracket: the as-shot one of its middle exposure.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        From short to long exposure; what is no raw or cannot be read is passed over.
+
+    Returns
+    -------
+    tuple of float or None
+        LibRaw's four multipliers; None where no file tells any. Only headers are read.
+    """
+    middle = len(paths) // 2
+    for k in sorted(range(len(paths)), key=lambda k: abs(k - middle)):
+        try:
+            if not holds_raw(paths[k]):
+                continue
+            with rawpy.imread(str(paths[k])) as raw:
+                balance = tuple(float(v) for v in raw.camera_whitebalance)
+        except (OSError, rawpy.LibRawError, ValueError):  # its own verdict comes when it is read
+            continue
+        if min(balance[:3]) > 0:
+            return balance
+    return None
+
+
+def read_raw(path: Path, balance: Sequence[float] | None = None) -> tuple[NDArray[np.uint16], float | None]:
     """Develop a raw picture without taste: code values proportional to light.
 
     Camera white balance, sRGB primaries, no gamma, no automatic brightness or maximum, highlights clipped,
     not turned by the orientation tag.
+
+    Parameters
+    ----------
+    path : Path
+    balance : sequence of float, optional
+        Four multipliers instead of the camera's own white balance, see `stack_balance`.
 
     Returns
     -------
@@ -89,7 +126,8 @@ def read_raw(path: Path) -> tuple[NDArray[np.uint16], float | None]:
             values = raw.postprocess(
                 gamma=(1.0, 1.0),
                 no_auto_bright=True,
-                use_camera_wb=True,
+                use_camera_wb=balance is None,
+                user_wb=None if balance is None else list(balance),
                 output_bps=16,
                 output_color=rawpy.ColorSpace.sRGB,
                 highlight_mode=rawpy.HighlightMode.Clip,

@@ -1,7 +1,8 @@
 """One capture of any kind to a panorama: an HDR file, a camera picture, or the frames of one exposure bracket.
 
-What a file is, its content decides, never its name. A picture twice as wide as it is high is a panorama; any
-other must be an upward fisheye still (see `fisheye` for its conventions).
+What a file is, its content decides, never its name. A picture twice as wide as it is high is a panorama
+unless it shows fisheye circles on dark ground: two of them must be stitched first, one is an upward still, as any
+other picture must be (see `fisheye` for its conventions).
 
 Flags beside those of `panorama_file`:
 
@@ -26,7 +27,8 @@ from numpy.typing import NDArray
 from skygen_addon.core.errors import CaptureError
 from skygen_addon.core.geometry import REC709_LUMINANCE
 from trainer.captures.merging.bracket_stacks import stack_exposures
-from trainer.captures.merging.exposure_merge import merge_stack
+from trainer.captures.merging.exposure_merge import check_stack_memory, merge_stack
+from trainer.captures.readers.camera_raw import holds_raw, read_raw, stack_balance
 from trainer.captures.readers.fisheye import (
     Projection,
     check_projection,
@@ -34,7 +36,7 @@ from trainer.captures.readers.fisheye import (
     panorama_width,
     unwrap_fisheye,
 )
-from trainer.captures.readers.fisheye_circle import Circle, find_circle
+from trainer.captures.readers.fisheye_circle import Circle, find_circle, leaves_frame_dark, shows_two_circles
 from trainer.captures.readers.panorama_file import (
     MIN_WIDTH,
     SUFFIXES,
@@ -56,6 +58,8 @@ PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 
 RAW_SUFFIXES = (".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2", ".pef", ".srw")
 """File name endings of camera raw pictures."""
+
+_STITCH = "Stitch it to an equirectangular panorama, in the camera's own program if it has two lenses."
 
 SATURATED = 0.999
 """Share of full scale from which on a code value is saturated."""
@@ -86,18 +90,33 @@ def _from_picture(picture: Picture) -> _Found:
     return _Found(HdrPicture(srgb_to_linear(picture.values), None, {}), ("display_referred",), saturated)
 
 
+def _read_frame(path: Path, balance: Sequence[float] | None) -> Picture:
+    """One exposure of a bracket; a raw with the white balance of the whole bracket."""
+    try:
+        if balance is None or not holds_raw(path):
+            return read_picture(path)
+        values, exposure = read_raw(path, balance)
+    except (OSError, MemoryError) as error:
+        raise unreadable(f"{path.name}: {error}.", "Check the file and its permissions.") from error
+    return Picture(path.name, values, linear=True, exposure=exposure)
+
+
 def _find(files: Sequence[Path]) -> _Found:
     if len(files) == 1:
         if holds_hdr(files[0]):
             return _Found(read_hdr(files[0]), ())
         return _from_picture(read_picture(files[0]))
+    told = stack_exposures(files)
+    places = sorted(range(len(files)), key=lambda k: told[k] or 0.0)
+    balance = stack_balance([files[k] for k in places])
     pictures: list[Picture] = []
     damaged: dict[Path, RejectedCapture] = {}
     for path in files:
         try:
-            pictures.append(read_picture(path))
+            pictures.append(_read_frame(path, balance))
         except RejectedCapture as error:
             damaged[path] = error
+        check_stack_memory(files[0].name, pictures)  # before the next one takes more
     if len(pictures) < 2:
         raise next(iter(damaged.values()))
     exposures = stack_exposures([path for path in files if path not in damaged])
@@ -131,6 +150,19 @@ def _unwrap(name: str, picture: HdrPicture, circle: Circle, lens: Projection) ->
     told = [round(v, 2) for v in (circle.column, circle.row, circle.radius)]
     notes = {**picture.notes, "projection": lens, "circle": told}
     return Panorama(unwrapped, ("fisheye", *flags), covered, notes)
+
+
+def _find_horizon(name: str, radiance: NDArray[np.float32]) -> Circle | None:
+    """Circle of a fisheye still (H, W, 3), None where there is none; refuses the two of a camera with two lenses."""
+    height, width = radiance.shape[:2]
+    with np.errstate(invalid="ignore", over="ignore"):
+        luminance = np.nan_to_num(radiance @ REC709_LUMINANCE, copy=False, posinf=3e38, neginf=0.0)
+    two = width == 2 * height and shows_two_circles(luminance)
+    circle = None if two else find_circle(luminance)
+    if two or (circle is None and width == 2 * height and leaves_frame_dark(luminance)):
+        message = f"{name}: {width}x{height}, but round pictures on dark ground as a fisheye lens makes them."
+        raise RejectedCapture("not_panorama", message, _STITCH, width, height)
+    return circle
 
 
 def _is_clipped(saturated: NDArray[np.bool_], circle: Circle | None) -> bool:
@@ -171,13 +203,10 @@ def read_capture(files: Sequence[Path], projection: str = "equidistant") -> Pano
     try:
         found = _find(files)
         height, width = found.picture.radiance.shape[:2]
-        circle = None
-        if width == 2 * height:
+        circle = _find_horizon(name, found.picture.radiance)
+        if circle is None and width == 2 * height:
             panorama = to_panorama(name, found.picture)
         else:
-            with np.errstate(invalid="ignore", over="ignore"):
-                luminance = np.nan_to_num(found.picture.radiance @ REC709_LUMINANCE, posinf=3e38, neginf=0.0)
-            circle = find_circle(luminance)
             if circle is None:
                 message = f"{name}: {width}x{height} is neither a 2:1 panorama nor a fisheye circle on dark ground."
                 remedy = "Use a full equirectangular panorama or an upward fisheye still."

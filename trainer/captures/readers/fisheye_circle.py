@@ -40,6 +40,12 @@ MIN_RADIUS = 0.25
 MAX_OUTSIDE = 0.25
 """Most of the rim's points that may lie outside the circle: flare and writing on the surround."""
 
+DARK_FRAME = 0.05
+"""Brightest frame around circles of full height, as a share of what they show."""
+
+MIN_SIDE = 32
+"""Shorter side in pixels below which no circle is looked for."""
+
 _SIDE = 4  # samples of half a pixel that are averaged on either side of the rim
 
 
@@ -141,6 +147,64 @@ def _surrounds(points: Array, circle: Circle) -> bool:
     return int((np.minimum(counts[:6], counts[6:]) >= RAYS // 120).sum()) >= 3
 
 
+def shows_two_circles(luminance: NDArray[np.floating]) -> bool:
+    """Whether a picture (H, 2H) holds a fisheye circle in the middle of each half, as cameras with two lenses store.
+
+    One circle that is found is enough, with the other half's corners as dark: its lens may be in the shade.
+    """
+    height = luminance.shape[0]
+    if height < MIN_SIDE:
+        return False
+    halves = luminance[:, :height], luminance[:, height:]
+    level = max(_corners_and_middle(half)[1] for half in halves)
+    if level <= 0 or any(max(_corners_and_middle(half)[0]) > MAX_SURROUND * level for half in halves):
+        return False
+    for circle in map(find_circle, halves):
+        if circle is None or circle.radius < 0.35 * height:
+            continue
+        if max(abs(circle.column - height / 2), abs(circle.row - height / 2)) < 0.1 * height:
+            return True
+    return False
+
+
+def leaves_frame_dark(luminance: NDArray[np.floating]) -> bool:
+    """Whether a picture (H, 2H) is dark outside of its inscribed middle circle, or of the two side by side.
+
+    It tells stills whose rim `find_circle` cannot find. No panorama is so: its top row shows one direction.
+    """
+    height = luminance.shape[0]
+    if height < MIN_SIDE:
+        return False
+    field: NDArray[Any] = np.asarray(luminance, dtype=np.float32)
+    if height > SEARCH_SIDE // 2:
+        field = cv2.resize(field, (SEARCH_SIDE, SEARCH_SIDE // 2), interpolation=cv2.INTER_AREA)
+        height = SEARCH_SIDE // 2
+    row, column = np.mgrid[:height, : 2 * height] + 0.5 - height / 2
+    one = np.hypot(row, column - height / 2) * 2 / height
+    left, right = (np.hypot(row, column - c) * 2 / height for c in (0, height))
+    for away in (one, np.minimum(left, right)):
+        level = float(np.median(field[away < 0.9]))
+        if level <= 0 or (field[away > 1.03] > DARK_FRAME * level).mean() > 0.02:
+            continue
+        if away is one:
+            return True
+        caps = [
+            (lens > 0.8) & (lens < 0.95) & (side * row > 0.35 * height) for lens in (left, right) for side in (-1, 1)
+        ]
+        if sum(float(np.percentile(field[cap], 75)) > MAX_SURROUND * level for cap in caps) >= 3:
+            return True
+    return False
+
+
+def _corners_and_middle(field: NDArray[Any]) -> tuple[list[float], float]:
+    """Medians of a picture's four corners and of its middle."""
+    rows, columns = field.shape
+    corner, quarter = max(2, min(rows, columns) // 25), min(rows, columns) // 4
+    ends = slice(corner), slice(-corner, None)
+    middle = field[rows // 2 - quarter : rows // 2 + quarter, columns // 2 - quarter : columns // 2 + quarter]
+    return [float(np.median(field[r, c])) for r in ends for c in ends], float(np.median(middle))
+
+
 def find_circle(luminance: NDArray[np.floating]) -> Circle | None:
     """Circle of a fisheye still: the sky on a dark surround, found also with buildings and a saturated sun in it.
 
@@ -159,22 +223,16 @@ def find_circle(luminance: NDArray[np.floating]) -> Circle | None:
     height, width = luminance.shape
     factor = max(1.0, max(height, width) / SEARCH_SIDE)
     small: NDArray[Any] = np.asarray(luminance, dtype=np.float32)
-    if min(height, width) / factor < 32:
+    if min(height, width) / factor < MIN_SIDE:
         return None
     if factor > 1:
         size = (round(width / factor), round(height / factor))
         small = cv2.resize(small, size, interpolation=cv2.INTER_AREA)
     field = np.asarray(small, dtype=np.float64)
     rows, columns = field.shape
-    corner = max(2, min(rows, columns) // 25)
-    corners = [
-        field[r, c] for r in (slice(corner), slice(-corner, None)) for c in (slice(corner), slice(-corner, None))
-    ]
-    surround = float(np.median([np.median(c) for c in corners]))
-    quarter = min(rows, columns) // 4
-    middle_part = field[rows // 2 - quarter : rows // 2 + quarter, columns // 2 - quarter : columns // 2 + quarter]
-    sky = float(np.median(middle_part))
-    if sky <= 0 or max(float(np.median(c)) for c in corners) > MAX_SURROUND * sky:
+    corners, sky = _corners_and_middle(field)
+    surround = float(np.median(corners))
+    if sky <= 0 or max(corners) > MAX_SURROUND * sky:
         return None
     field = np.minimum(field, 16 * sky)  # the sun's glare must not weigh
     bright = ndimage.binary_opening(field > surround + 0.3 * (sky - surround), iterations=2)

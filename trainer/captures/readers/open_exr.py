@@ -1,7 +1,7 @@
 """OpenEXR pictures: the part, layer and window that hold the picture, checked in the header before pixels take memory.
 
 Format: "OpenEXR File Layout" and "Technical Introduction to OpenEXR" of the Academy Software Foundation.
-Row 0 of the result is the top of the display window.
+Row 0 of the result is the top of the display window. Colours become linear Rec.709 where the header tells others.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 import OpenEXR
 from numpy.typing import NDArray
 
+from trainer.captures.readers.primaries import convert_rows, rec709_matrix
 from trainer.captures.readers.rejected_capture import RejectedCapture, check_packing, check_size, unreadable
 
 _EXPORT_RGB = "Export it with R, G and B channels."
@@ -32,6 +33,8 @@ class ExrPicture:
     """Name of the part it was read from; empty in a file of one part."""
     channels: tuple[str, str, str]
     """Names of the channels that were read as red, green and blue."""
+    primaries: tuple[float, ...] | None = None
+    """Chromaticities x, y of red, green, blue and white from which colours were converted; None if they were not."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,7 @@ class _Part:
     data: _Window
     display: _Window
     tile: tuple[int, int]
+    chromaticities: tuple[float, ...]  # x, y of red, green, blue and white; empty where it tells none
 
     @property
     def reading_bytes(self) -> int:
@@ -78,6 +82,7 @@ def _part(header: Mapping[str, Any]) -> _Part:
         data=_window(header["dataWindow"]),
         display=_window(header["displayWindow"]),
         tile=(0, 0) if tiles is None else (int(tiles.xSize), int(tiles.ySize)),
+        chromaticities=tuple(round(float(v), 6) for v in header.get("chromaticities", ())),
     )
 
 
@@ -191,8 +196,12 @@ def read_exr(path: Path) -> ExrPicture:
         raise unreadable(f"{path.name}: its channels differ in size.")
     with np.errstate(over="ignore"):  # the caller mends what is not finite
         radiance = np.stack([p.astype(np.float32) for p in planes], axis=-1)
+    matrix = rec709_matrix(part.chromaticities) if names[0] != names[1] else None
+    primaries = None if matrix is None else part.chromaticities
+    if matrix is not None:
+        convert_rows(radiance, matrix)
     if frame == window:
-        return ExrPicture(radiance, None, part.name, names)
+        return ExrPicture(radiance, None, part.name, names, primaries)
     top, left = window.top - frame.top, window.left - frame.left
     rows = slice(max(top, 0), min(top + window.height, frame.height))
     columns = slice(max(left, 0), min(left + window.width, frame.width))
@@ -202,4 +211,4 @@ def read_exr(path: Path) -> ExrPicture:
     whole[rows, columns] = radiance[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
     covered = np.zeros(whole.shape[:2], dtype=np.bool_)
     covered[rows, columns] = True
-    return ExrPicture(whole, None if covered.all() else covered, part.name, names)
+    return ExrPicture(whole, None if covered.all() else covered, part.name, names, primaries)

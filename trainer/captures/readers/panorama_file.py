@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
+from trainer.captures.merging.bracket_stacks import HDR_SUFFIXES as SUFFIXES
 from trainer.captures.readers.open_exr import read_exr
 from trainer.captures.readers.radiance_hdr import read_radiance
 from trainer.captures.readers.rejected_capture import MAX_WIDTH, RejectedCapture, unreadable
@@ -31,14 +33,14 @@ __all__ = [
     "to_panorama",
 ]
 
-SUFFIXES = (".hdr", ".pic", ".exr")
-"""File name endings of HDR pictures."""
-
 MIN_WIDTH = 256
 """Narrowest panorama that holds enough sky to learn from, pixels."""
 
 EXR_MAGIC = b"\x76\x2f\x31\x01"
 RADIANCE_MAGIC = b"#?"
+
+_BESIDE = np.array([(r, c) for r in (-1, 0, 1) for c in (-1, 0, 1) if r or c]).T
+_BLOCK_PIXELS = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class HdrPicture:
     covered: NDArray[np.bool_] | None
     """(H, W) where there is data, or None where all of it is."""
     notes: Mapping[str, Any]
-    """Part and channels of an OpenEXR file that needs telling."""
+    """Part, channels and primaries of an OpenEXR file that needs telling."""
 
 
 def holds_hdr(path: Path) -> bool:
@@ -101,32 +103,55 @@ def read_hdr(path: Path) -> HdrPicture:
         if not is_exr:
             return HdrPicture(read_radiance(path), None, {})
         exr = read_exr(path)
-        told = {} if exr.channels == ("R", "G", "B") else {"channels": list(exr.channels)}
+        told: dict[str, Any] = {} if exr.channels == ("R", "G", "B") else {"channels": list(exr.channels)}
+        told |= {} if exr.primaries is None else {"primaries": list(exr.primaries)}
         return HdrPicture(exr.radiance, exr.covered, told | ({"part": exr.part} if exr.part else {}))
     except (OSError, MemoryError) as error:
         raise unreadable(f"{path.name}: {error}.", "Check the file and its permissions.") from error
 
 
+def _fill_holes(radiance: NDArray[np.float32], holes: NDArray[np.bool_]) -> None:
+    """Fill pixels ``holes`` (H, W) of (H, W, 3) by the median of their neighbours outside, deeper by the nearest."""
+    rows = np.flatnonzero(holes.any(axis=1))
+    band = slice(max(int(rows[0]) - 1, 0), int(rows[-1]) + 2)  # holds pixels outside: half of the picture is finite
+    values, inside = radiance[band], holes[band]
+    nearest = ndimage.distance_transform_edt(inside, return_distances=False, return_indices=True)
+    row, column = np.nonzero(inside)
+    filled = values[nearest[0, row, column], nearest[1, row, column]]
+    values[row, column] = np.nan
+    for start in range(0, len(row), _BLOCK_PIXELS):
+        part = slice(start, start + _BLOCK_PIXELS)
+        beside_row = np.clip(row[part, None] + _BESIDE[0], 0, inside.shape[0] - 1)
+        beside_column = np.clip(column[part, None] + _BESIDE[1], 0, inside.shape[1] - 1)
+        near = ~inside[beside_row, beside_column].all(axis=1)
+        filled[part][near] = np.nanmedian(values[beside_row[near], beside_column[near]], axis=1)
+    values[row, column] = filled
+
+
 def mend(name: str, radiance: NDArray[np.float32]) -> tuple[NDArray[np.float32], tuple[str, ...]]:
     """Finite, non-negative radiance (H, W, 3), and flags that say what had to be done.
 
-    NaN and minus infinity become 0, infinity the largest finite value, negative values 0.
+    A pixel with NaN or minus infinity takes the values around it, infinity becomes the largest finite value, what is
+    negative 0.
 
     Raises
     ------
     RejectedCapture
-        Reason ``unreadable``: more than half of the values are not finite.
+        Reason ``unreadable``: more than half of the pixels are not finite.
     """
     flags = []
     height, width = radiance.shape[:2]
     finite = np.isfinite(radiance)
     if not finite.all():
-        if finite.mean() < 0.5:
+        if finite.all(axis=-1).mean() < 0.5:
             message = f"{name}: more than half of it is not finite."
             raise RejectedCapture("unreadable", message, "Export it again.", width, height)
         flags.append("non_finite")
-        top = float(radiance[finite].max())
-        radiance = np.nan_to_num(radiance, nan=0.0, posinf=top, neginf=0.0)
+        top = np.max(radiance, where=finite, initial=0.0)
+        radiance = np.where(np.isposinf(radiance), np.float32(top), radiance)
+        holes = np.asarray(~np.isfinite(radiance).all(axis=-1))
+        if holes.any():
+            _fill_holes(radiance, holes)
     if radiance.min() < 0:
         flags.append("negative")
         radiance = np.maximum(radiance, np.float32(0.0))

@@ -7,11 +7,13 @@ Row 0 of the result is the top of the picture, column 0 its left edge, whatever 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.captures.readers.primaries import convert_rows, rec709_matrix
 from trainer.captures.readers.rejected_capture import RejectedCapture, check_size, unreadable
 
 HEADER_BYTES = 65536
@@ -20,15 +22,31 @@ HEADER_BYTES = 65536
 _RESOLUTION = re.compile(rb"([+-])([XY])\s+(\d+)\s+([+-])([XY])\s+(\d+)\s*$")
 
 
+@dataclass(frozen=True)
+class _Header:
+    pixels: int
+    """Offset of the pixels in bytes."""
+    resolution: re.Match[bytes]
+    factor: NDArray[np.float64]
+    """(3,) by which the EXPOSURE and COLORCORR lines multiplied."""
+    primaries: tuple[float, ...]
+    """Chromaticities x, y of red, green, blue and white; empty where it tells none."""
+
+
 def _fail(path: Path, what: str) -> RejectedCapture:
     return unreadable(f"{path.name}: {what}.")
 
 
-def _read_header(data: bytes, path: Path) -> tuple[int, re.Match[bytes], NDArray[np.float64]]:
-    """Offset of the pixels, resolution line, and factors (3,) by which the EXPOSURE and COLORCORR lines multiplied."""
+def _numbers(line: bytes) -> NDArray[np.float64]:
+    """Those after a header line's equals sign; raises ValueError where they are none."""
+    return np.array([float(v) for v in line.split(b"=", 1)[1].split()])
+
+
+def _read_header(data: bytes, path: Path) -> _Header:
     if not data.startswith(b"#?"):
         raise _fail(path, "not a Radiance picture (no #? signature)")
     factor = np.ones(3)
+    primaries: tuple[float, ...] = ()
     position = 0
     blank_seen = False
     while True:
@@ -43,19 +61,24 @@ def _read_header(data: bytes, path: Path) -> tuple[int, re.Match[bytes], NDArray
                 raise _fail(path, "no resolution line after the header")
             if not np.all((factor > 1e-30) & (factor < 1e30)):
                 raise _fail(path, "exposure lines that make no sense")
-            return position, match, factor
+            return _Header(position, match, factor, primaries)
         if not line:
             blank_seen = True
         elif line.startswith(b"FORMAT=") and line[7:].strip() != b"32-bit_rle_rgbe":
             raise _fail(path, f"pixel format {line[7:].strip().decode('ascii', 'replace')} is not RGBE")
         elif line.startswith((b"EXPOSURE=", b"COLORCORR=")):
             try:
-                values = np.array([float(v) for v in line.split(b"=", 1)[1].split()])
+                values = _numbers(line)
             except ValueError:
                 raise _fail(path, "an exposure line that is not a number") from None
             if values.size not in (1, 3) or not np.all((values > 1e-30) & (values < 1e30)):
                 raise _fail(path, "an exposure line that makes no sense")
             factor = factor * values
+        elif line.startswith(b"PRIMARIES="):
+            try:
+                primaries = tuple(_numbers(line).tolist())
+            except ValueError:
+                raise _fail(path, "a line of primaries that are not numbers") from None
 
 
 def _new_rle_row(data: bytes, position: int, columns: int, path: Path) -> tuple[NDArray[np.uint8], int]:
@@ -123,7 +146,8 @@ def read_radiance(path: Path) -> NDArray[np.float32]:
     Returns
     -------
     ndarray, shape (H, W, 3), float32
-        Linear radiance in the file's own scale (EXPOSURE and COLORCORR undone), never negative.
+        Linear radiance in the file's own scale (EXPOSURE and COLORCORR undone). Colours of a PRIMARIES line become
+        Rec.709, where those outside of it have a negative part; without one nothing is negative.
 
     Raises
     ------
@@ -134,16 +158,16 @@ def read_radiance(path: Path) -> NDArray[np.float32]:
     """
     with path.open("rb") as stream:
         data = stream.read(HEADER_BYTES)
-        position, match, factor = _read_header(data, path)
-        sign1, axis1, length1, sign2, axis2, length2 = match.groups()
+        header = _read_header(data, path)
+        sign1, axis1, length1, sign2, axis2, length2 = header.resolution.groups()
         if axis1 == axis2:
-            raise _fail(path, f"the resolution line {match.group(0).decode()!r} makes no sense")
+            raise _fail(path, f"the resolution line {header.resolution.group(0).decode()!r} makes no sense")
         rows, columns = int(length1), int(length2)
         check_size(path.name, *((columns, rows) if axis1 == b"Y" else (rows, columns)))
-        data = data[position:] + stream.read(rows * (8 * columns + 4))  # the longest coding is a literal a byte
+        data = data[header.pixels :] + stream.read(rows * (8 * columns + 4))  # the longest coding is a literal a byte
     scale = np.ldexp(np.float32(1.0), np.arange(256) - 136).astype(np.float32)
     scale[0] = 0.0
-    gain = (1.0 / factor).astype(np.float32)
+    gain = (1.0 / header.factor).astype(np.float32)
     radiance = np.empty((rows, columns, 3), dtype=np.float32)
     position = 0
     for row in range(rows):
@@ -157,6 +181,9 @@ def read_radiance(path: Path) -> NDArray[np.float32]:
             raise _fail(path, f"the file is truncated at scanline {row} of {rows}") from None
         with np.errstate(over="ignore"):  # the caller mends what is not finite
             radiance[row] = ((rgbe[:3] + np.float32(0.5)) * scale[rgbe[3]]).T * gain
+    matrix = rec709_matrix(header.primaries)
+    if matrix is not None:
+        convert_rows(radiance, matrix)
     if axis1 == b"X":
         radiance = radiance.transpose(1, 0, 2)
         sign1, sign2 = sign2, sign1
