@@ -13,16 +13,13 @@ import OpenEXR
 import pytest
 from PIL import Image
 
-from skygen_addon.core.errors import SkyGenError
 from skygen_addon.core.geometry import direction_from_angles, panorama_directions, panorama_pixel
 from trainer.__main__ import COMMANDS, main
 from trainer.captures import items, measure_capture
 from trainer.captures.ingest import add_unseen
 from trainer.captures.known_files import KnownFiles
-from trainer.captures.manifest import read_manifest, write_manifest
 from trainer.captures.measuring.calibration import model_radiance
 from trainer.captures.measuring.verdict import REASONS, SkyEvidence, judge
-from trainer.captures.origins import Origin, guess_site, read_origins
 from trainer.captures.readers.panorama_file import Panorama
 from trainer.captures.split import split_of
 
@@ -92,16 +89,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (captures / "CAPTURES.csv").write_text("\n".join(rows) + "\n")
     assert main(["ingest", str(captures), "--out", str(root / "data")]) == 2  # the link to nowhere
     return root
-
-
-def test_rows_of_the_table_are_found_in_other_folders_too(tmp_path: Path) -> None:
-    (tmp_path / "skies").mkdir()
-    for name in ("skies/hill.hdr", "field.hdr"):
-        (tmp_path / name).write_bytes(b"")
-    (tmp_path / "CAPTURES.csv").write_text("file,site,licence,origin\nhdri/hill.hdr,a,CC0-1.0,me\nfield.hdr,b,,\n")
-    origins = read_origins(tmp_path)
-    assert origins["skies/hill.hdr"] == Origin("a", "CC0-1.0", "me")
-    assert origins["field.hdr"] == Origin("b", None, None)
 
 
 def manifest(data: Path) -> dict[str, dict]:
@@ -251,15 +238,6 @@ def test_judgement(change: dict[str, float], reason: str | None) -> None:
     assert judge(SkyEvidence(**{**evidence, **change}), ()) == reason  # type: ignore[arg-type]
 
 
-def test_a_cameras_number_is_no_site_of_its_own() -> None:
-    assert guess_site("lake/IMG_0001.dng") != guess_site("hill/IMG_0001.dng")
-    assert guess_site("hill/sky_4k.exr") == guess_site("sky_1k.hdr")
-
-
-def test_sites_are_guessed_across_resolutions() -> None:
-    assert guess_site("hdri/aristea_wreck_puresky_1k.hdr") == guess_site("aristea_wreck_4k.exr") == "aristea_wreck"
-
-
 def test_curate_refuses_what_another_version_measured_and_changes_nothing(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -342,33 +320,6 @@ def test_a_process_that_dies_is_no_verdict_on_the_file(tmp_path: Path) -> None:
     assert lost.lost and not lost.fresh and known.sha256([tmp_path / "sky.exr"]) is None
 
 
-@pytest.mark.parametrize(
-    ("text", "site"),
-    [
-        ("file,site,licence,origin\nsky.hdr\n", "sky"),
-        ("file,site\nsky.hdr,\n,,,\n", "sky"),
-        ("\ufefffile,site,licence\nsky.hdr,hill,CC0\n", "hill"),
-        ("file,site\nmore\\sky.hdr,hill\n", "hill"),
-    ],
-)
-def test_tables_that_people_write(tmp_path: Path, text: str, site: str) -> None:
-    (tmp_path / "sky.hdr").write_bytes(b"")
-    (tmp_path / "CAPTURES.csv").write_text(text, encoding="utf-8")
-    assert read_origins(tmp_path)["sky.hdr"].site == site
-
-
-def test_a_table_in_another_encoding_is_refused_in_words(tmp_path: Path) -> None:
-    (tmp_path / "CAPTURES.csv").write_bytes("file,site\nsky.hdr,M\u00fcnster\n".encode("latin-1"))
-    with pytest.raises(SkyGenError, match="UTF-8"):
-        read_origins(tmp_path)
-
-
-def test_names_with_odd_letters_stay_in_the_manifest(tmp_path: Path) -> None:
-    names = ["a\u2028b.hdr", "a\u0085b.hdr", "a\udcffb.hdr", "\u00fc.hdr"]
-    write_manifest(tmp_path, {name: {"file": name} for name in names})
-    assert read_manifest(tmp_path).keys() == set(names)
-
-
 def test_a_verdict_follows_a_file_that_was_moved(folder: Path, tmp_path: Path) -> None:
     root = tmp_path / "copy"
     shutil.copytree(folder, root, symlinks=True)
@@ -396,23 +347,6 @@ def test_a_wish_without_effect_is_refused(
     shutil.copytree(folder / "data", data)
     assert main(["curate", str(data), *words]) == 2
     assert told in capsys.readouterr().err and not (data / "overrides.json").exists()
-
-
-def test_rows_without_effect_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A camera's name stands in many folders: a row never gives one sky's licence to another."""
-    for place in ("a", "b"):
-        (tmp_path / place).mkdir()
-        (tmp_path / place / "DSC_1.hdr").write_bytes(b"")
-    rows = "c/DSC_1.hdr,hill,CC0\ngone.hdr,lake,CC0\na/DSC_1.hdr,sea,CC0\na/DSC_1.hdr,sea,CC-BY-4.0\n"
-    (tmp_path / "CAPTURES.csv").write_text("file,site,licence\n" + rows)
-    origins = read_origins(tmp_path)
-    assert origins["a/DSC_1.hdr"] == Origin("sea", "CC0", None)
-    assert origins["b/DSC_1.hdr"] == Origin("hill", "CC0", None)  # the only one left of that name
-    told = [record.message for record in caplog.records]
-    assert any("two rows" in line for line in told) and any("gone.hdr" in line for line in told)
-    (tmp_path / "CAPTURES.csv").write_text("file,site,licence\nc/DSC_1.hdr,hill,CC0\n")
-    caplog.clear()
-    assert read_origins(tmp_path).keys() == {"c/DSC_1.hdr"} and "several" in caplog.text
 
 
 def test_a_bracket_is_merged_without_its_damaged_exposure(folder: Path, tmp_path: Path) -> None:
