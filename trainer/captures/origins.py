@@ -12,6 +12,10 @@ from skygen_addon.core.errors import CaptureError
 
 logger = logging.getLogger(__name__)
 
+TABLE = "CAPTURES.csv"
+COLUMNS = ("file", "site", "licence", "origin")
+"""Columns that every table has; one more, ``projection``, may tell the lens of a fisheye still."""
+
 
 @dataclass(frozen=True)
 class Origin:
@@ -27,6 +31,27 @@ class Origin:
     """Of a fisheye still, where its table states it: ``equidistant`` or ``equisolid``."""
 
 
+def read_table(folder: Path) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of a folder's ``CAPTURES.csv``; the plain header and no rows without one.
+
+    Raises
+    ------
+    CaptureError
+        It is not comma-separated UTF-8 text, or has no column ``file``.
+    """
+    path = folder / TABLE
+    if not path.is_file():
+        return list(COLUMNS), []
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:  # spreadsheets put a byte order mark first
+            header, *rows = list(csv.reader(stream)) or [list(COLUMNS)]
+    except (UnicodeDecodeError, csv.Error, OSError) as error:
+        raise CaptureError(f"{path} cannot be read ({error}).", "Save it as comma-separated UTF-8 text.") from None
+    if "file" not in header:
+        raise CaptureError(f"{path} has no column named file.", f"Separate by commas: {','.join(COLUMNS)}.")
+    return header, rows
+
+
 def read_origins(folder: Path) -> dict[str, Origin]:
     """Rows of ``CAPTURES.csv`` (columns file, site, licence, origin, projection) by file, relative to the folder.
 
@@ -36,28 +61,19 @@ def read_origins(folder: Path) -> dict[str, Origin]:
     Raises
     ------
     CaptureError
-        The table is not UTF-8 text, or has no columns file and site.
+        As :func:`read_table`.
     """
-    table = folder / "CAPTURES.csv"
-    if not table.is_file():
-        return {}
-    try:
-        with table.open(newline="", encoding="utf-8-sig") as stream:  # spreadsheets write a byte order mark
-            reader = csv.DictReader(stream, restval="")
-            rows, columns = list(reader), reader.fieldnames or ("file", "site")
-    except (UnicodeDecodeError, csv.Error, OSError) as error:
-        raise CaptureError(f"{table} cannot be read ({error}).", "Save it as comma-separated UTF-8 text.") from None
-    if not {"file", "site"} <= set(columns):
-        raise CaptureError(f"{table.name} has no file and site columns.", "Give it at least these two.")
+    header, rows = read_table(folder)
     origins: dict[str, Origin] = {}
-    for row in rows:
-        file = re.sub(r"^(\./)+", "", row["file"].strip().replace("\\", "/")).strip("/")
+    for cells in rows:
+        row = dict(zip(header, cells, strict=False))  # a short row leaves its last columns out
+        file = re.sub(r"^(\./)+", "", row.get("file", "").strip().replace("\\", "/")).strip("/")
         if not file:
             continue
         licence, source, projection = (row.get(c) or None for c in ("licence", "origin", "projection"))
-        origin = Origin(row["site"].strip() or guess_site(file), licence, source, projection)
+        origin = Origin(row.get("site", "").strip() or guess_site(file), licence, source, projection)
         if origins.setdefault(file, origin) != origin:
-            logger.warning("%s: %s has two rows; the first counts", table.name, file)
+            logger.warning("%s: %s has two rows; the first counts", TABLE, file)
     missing = {file: origin for file, origin in origins.items() if not (folder / file).exists()}
     if missing:
         places: dict[str, list[str]] = {Path(file).name: [] for file in missing}
@@ -70,7 +86,7 @@ def read_origins(folder: Path) -> dict[str, Origin]:
                 origins[there[0]] = origin
             else:
                 why = "are several of that name" if there else "is no such file"
-                logger.warning("%s: the row %s has no effect, for there %s", table.name, file, why)
+                logger.warning("%s: the row %s has no effect, for there %s", TABLE, file, why)
     return origins
 
 

@@ -21,11 +21,11 @@ DRAWN = (
 )
 """Channel, heading and range of each column."""
 COLOURS = {
-    "gap": "#9e9e9e",
+    "gap": "#2ca02c",
     "night": "#303a66",
     "unreadable": "#d62728",
     "other_size": "#e377c2",
-    "low_sun": "#f2c48d",
+    "low_sun": "#f5b0a0",
     "outlier": "#9467bd",
     "unmeasured": "#8c564b",
 }

@@ -7,33 +7,8 @@ import io
 from collections.abc import Iterable
 from pathlib import Path
 
-from skygen_addon.core.errors import CaptureError
 from skygen_addon.core.whole_file import whole_file
-from trainer.captures.origins import Origin
-
-TABLE = "CAPTURES.csv"
-COLUMNS = ("file", "site", "licence", "origin")
-
-
-def read_table(folder: Path) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of the folder's table; the plain header and no rows without one.
-
-    Raises
-    ------
-    CaptureError
-        It is not UTF-8 text or has no column ``file``.
-    """
-    path = folder / TABLE
-    if not path.is_file():
-        return list(COLUMNS), []
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:  # spreadsheets put a byte order mark first
-            header, *rows = list(csv.reader(stream)) or [list(COLUMNS)]
-    except (UnicodeDecodeError, csv.Error, OSError) as error:
-        raise CaptureError(f"{path} cannot be read ({error}).", "Save it as comma-separated UTF-8 text.") from None
-    if "file" not in header:
-        raise CaptureError(f"{path} has no column named file.", f"Separate by commas: {','.join(COLUMNS)}.")
-    return header, rows
+from trainer.captures.origins import COLUMNS, TABLE, Origin, read_table
 
 
 def note_origins(folder: Path, origins: Iterable[tuple[str, Origin]]) -> None:
@@ -52,7 +27,7 @@ def note_origins(folder: Path, origins: Iterable[tuple[str, Origin]]) -> None:
     Raises
     ------
     CaptureError
-        As :func:`read_table`.
+        As :func:`.origins.read_table`.
     OutputError
         The table cannot be written.
     """

@@ -18,11 +18,11 @@ from pathlib import Path
 
 from skygen_addon.core.errors import RequestError
 from skygen_addon.core.whole_file import output_error
-from trainer.captures.fetch.captures_table import note_origins, read_table
+from trainer.captures.fetch.captures_table import note_origins
 from trainer.captures.fetch.downloads import download
 from trainer.captures.fetch.polite_client import BadAnswer, PoliteClient, check_url, is_loopback
 from trainer.captures.fetch.poly_haven import API, CREDIT, LICENCE, ORIGIN, SkyFile, list_skies, sky_file
-from trainer.captures.origins import Origin, guess_site
+from trainer.captures.origins import Origin, guess_site, read_table
 
 logger = logging.getLogger(__name__)
 
