@@ -22,7 +22,7 @@ from trainer.captures.days.day_state import CHANNELS, _brightness
 from trainer.captures.days.find_days import find_days, list_frames
 from trainer.captures.days.fisheye import Fisheye, find_circle
 from trainer.captures.days.ingest_days import day_origin, ingest_days
-from trainer.captures.days.sun_track import fit_day, fit_track, sun_vector
+from trainer.captures.days.sun_track import fit_camera, fit_day, sun_vector
 from trainer.captures.days.timeline import timeline
 from trainer.captures.origins import Origin
 
@@ -319,11 +319,12 @@ def test_a_day_beside_the_fit_has_the_path_of_one_inside_it():
     blobs = []
     for declination in (18.0, 4.0, -10.0):
         blobs.append(np.stack(camera.project(*sun_of_day(declination).T), -1))
-    joint = fit_track(np.array(blobs), replace(camera, radius=97.0), math.radians(LATITUDE))
-    alone = fit_day(
-        blobs[1], joint.camera, math.radians(LATITUDE), known_s=math.nan, usual_s=float(STEP_S), length=FRAMES
+    latitude_rad = math.radians(LATITUDE)
+    joint, paths = fit_camera(
+        np.array(blobs), replace(camera, radius=97.0), latitude_rad, [len(b) for b in blobs], [math.nan] * len(blobs)
     )
-    assert alone[2] == pytest.approx(joint.frame_s[1], rel=0.01)
+    alone = fit_day(blobs[1], joint, math.radians(LATITUDE), known_s=math.nan, usual_s=float(STEP_S), length=FRAMES)
+    assert alone[2] == pytest.approx(paths[1, 2], rel=0.01)
     assert alone[2] == pytest.approx(STEP_S, rel=0.1)  # clock and camera trade a little
 
 

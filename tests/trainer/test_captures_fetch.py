@@ -1,166 +1,34 @@
-"""``trainer fetch`` against a stand-in server on this machine: nothing unasked, nothing half, nothing impolite."""
+"""``trainer fetch`` against a stand-in server: nothing unasked, what is chosen, and where it is noted."""
 
 from __future__ import annotations
 
-import argparse
-import hashlib
-import json
 import logging
 import socket
-import threading
 import tomllib
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from skygen_addon.core.errors import CaptureError, OutputError, RequestError
+from tests.trainer.poly_haven_stand_in import (
+    INTERVAL_S,
+    StandIn,
+    everything,
+    fetch,
+    stand_in,
+    text,
+)
 from trainer.__main__ import COMMANDS, main
 from trainer.captures.fetch.captures_table import note_origins
-from trainer.captures.fetch.downloads import partial_path
-from trainer.captures.fetch.fetch import FAULTS_IN_A_ROW, add_arguments, choose, run
-from trainer.captures.fetch.polite_client import TRIES, BadAnswer, Unreachable, check_url, retry_after_s
+from trainer.captures.fetch.fetch import choose
 from trainer.captures.origins import Origin, read_origins
-
-INTERVAL_S = 0.75
-Reply = Callable[["Handler"], None]
-
-
-class SteadyTime:
-    """A clock that only waiting moves, so that no test waits."""
-
-    def __init__(self) -> None:
-        self.now_s = 0.0
-        self.waits_s: list[float] = []
-
-    def clock(self) -> float:
-        return self.now_s
-
-    def sleep(self, seconds: float) -> None:
-        self.waits_s.append(seconds)
-        self.now_s += seconds
-
-
-class StandIn:
-    """The interface's documented answers for made panoramas, and scripted faults before them."""
-
-    def __init__(self, port: int, time: SteadyTime) -> None:
-        self.url = f"http://127.0.0.1:{port}"
-        self.time = time
-        self.assets: dict[str, Any] = {}
-        self.files: dict[str, Any] = {}
-        self.bodies: dict[str, bytes] = {}
-        self.filters = True
-        self.scripts: dict[str, list[Reply]] = {}
-        self.asked: list[tuple[str, str | None, float]] = []
-        self.agents: set[str | None] = set()
-
-    def add(self, name: str, categories: tuple[str, ...] = ("skies", "outdoor"), resolutions: str = "1k 2k") -> bytes:
-        """A panorama; its 1k .hdr content is returned."""
-        formats: dict[str, Any] = {}
-        for resolution in resolutions.split():
-            for suffix in ("hdr", "exr"):
-                path = f"/d/{name}_{resolution}.{suffix}"
-                body = hashlib.shake_128(path.encode()).digest(200_000 if suffix == "hdr" else 1000)
-                self.bodies[path] = body
-                entry = {"url": self.url + path, "size": len(body), "md5": hashlib.md5(body).hexdigest()}
-                formats.setdefault(resolution, {})[suffix] = entry
-        self.assets[name] = {"name": name.title(), "type": 0, "categories": list(categories)}
-        self.files[name] = {"hdri": formats, "tonemapped": {"url": self.url + "/t.jpg"}}
-        return self.bodies.get(f"/d/{name}_1k.hdr", b"")
-
-    def script(self, path: str, *replies: Reply) -> None:
-        self.scripts.setdefault(path, []).extend(replies)
-
-    def paths(self, begin: str = "/") -> list[str]:
-        return [path for path, _, _ in self.asked if path.startswith(begin)]
-
-    def ranges(self) -> list[str | None]:
-        return [wanted for path, wanted, _ in self.asked if path.startswith("/d/")]
-
-
-class Handler(BaseHTTPRequestHandler):
-    stand_in: StandIn
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-    def reply(self, status: int, body: bytes, length: int | None = None, **headers: str) -> None:
-        self.send_response(status)
-        for key, value in headers.items():
-            self.send_header(key.replace("_", "-"), value)
-        self.send_header("Content-Length", str(len(body) if length is None else length))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def do_GET(self) -> None:
-        server, parts = self.stand_in, urlsplit(self.path)
-        server.asked.append((parts.path, self.headers["Range"], server.time.now_s))
-        server.agents.add(self.headers["User-Agent"])
-        if replies := server.scripts.get(parts.path):
-            replies.pop(0)(self)
-        elif parts.path == "/assets":
-            query = parse_qs(parts.query)
-            wanted = set(query["categories"][0].split(","))
-            assert query["type"] == ["hdris"]
-            kept = {k: v for k, v in server.assets.items() if not server.filters or wanted <= set(v["categories"])}
-            self.reply(200, json.dumps(kept).encode())
-        elif parts.path.startswith("/files/"):
-            self.reply(200, json.dumps(server.files[parts.path.removeprefix("/files/")]).encode())
-        else:
-            self.send_body(parts.path)
-
-    def send_body(self, path: str) -> None:
-        body = self.stand_in.bodies[path]
-        if (wanted := self.headers["Range"]) is None:
-            return self.reply(200, body)
-        begin = int(wanted.removeprefix("bytes=").removesuffix("-"))
-        self.reply(206, body[begin:], Content_Range=f"bytes {begin}-{len(body) - 1}/{len(body)}")
-
-
-def status(code: int, **headers: str) -> Reply:
-    return lambda handler: handler.reply(code, b"<html>no</html>", **headers)
-
-
-def text(body: bytes) -> Reply:
-    return lambda handler: handler.reply(200, body)
-
-
-def cut_after(body: bytes, count: int) -> Reply:
-    """The whole is announced, then the connection ends."""
-    return lambda handler: handler.reply(200, body[:count], length=len(body))
 
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-
-    class Bound(Handler):
-        pass
-
-    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Bound)
-    Bound.stand_in = StandIn(httpd.server_address[1], SteadyTime())
-    thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield Bound.stand_in
-    httpd.shutdown()
-    thread.join()
-    httpd.server_close()
-
-
-def fetch(server: StandIn, folder: Path, *words: str, sleep: Callable[[float], None] | None = None) -> int:
-    parser = argparse.ArgumentParser()
-    add_arguments(parser)
-    arguments = parser.parse_args([str(folder), "--api", server.url, "--interval-s", str(INTERVAL_S), *words])
-    return run(arguments, sleep or server.time.sleep, server.time.clock)
-
-
-def everything(folder: Path) -> list[str]:
-    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+    """A server of its own for each test."""
+    yield from stand_in(monkeypatch)
 
 
 def test_downloads_what_the_server_holds_and_notes_where_it_comes_from(
@@ -224,235 +92,6 @@ def test_a_file_whose_row_was_lost_gets_it_back(server: StandIn, tmp_path: Path)
     (tmp_path / "CAPTURES.csv").unlink()
     fetch(server, tmp_path, "--yes")
     assert set(read_origins(tmp_path)) == {"polyhaven/a_1k.hdr"}
-
-
-def test_goes_on_after_a_cut_connection(server: StandIn, tmp_path: Path) -> None:
-    body = server.add("a")
-    server.script("/d/a_1k.hdr", cut_after(body, 70_000))
-    assert fetch(server, tmp_path, "--yes") == 0
-    assert (tmp_path / "polyhaven/a_1k.hdr").read_bytes() == body
-    assert server.ranges() == [None, "bytes=70000-"]
-
-
-def test_an_interrupted_run_loses_nothing(server: StandIn, tmp_path: Path) -> None:
-    body = server.add("a")
-    server.script("/d/a_1k.hdr", cut_after(body, 70_000))
-
-    def interrupt(seconds: float) -> None:
-        if server.paths("/d/"):
-            raise KeyboardInterrupt
-        server.time.sleep(seconds)
-
-    with pytest.raises(KeyboardInterrupt):
-        fetch(server, tmp_path, "--yes", sleep=interrupt)
-    assert not (tmp_path / "polyhaven/a_1k.hdr").exists()
-    fetch(server, tmp_path, "--yes")
-    assert (tmp_path / "polyhaven/a_1k.hdr").read_bytes() == body
-    assert server.ranges() == [None, "bytes=70000-"]
-    assert everything(tmp_path) == ["CAPTURES.csv", "polyhaven/a_1k.hdr"]
-
-
-def elsewhere(handler: Handler) -> None:
-    handler.reply(206, b"x" * 10, Content_Range="bytes 5-14/200000")
-
-
-@pytest.mark.parametrize(
-    ("reply", "requests"),
-    [
-        pytest.param(text, 2, id="ignores the range"),
-        pytest.param(lambda body: status(416), 3, id="refuses the range"),
-        pytest.param(lambda body: elsewhere, 3, id="answers another range"),
-    ],
-)
-def test_a_server_that_does_not_resume_gets_asked_anew(
-    server: StandIn, tmp_path: Path, reply: Callable[[bytes], Reply], requests: int
-) -> None:
-    body = server.add("a")
-    server.script("/d/a_1k.hdr", cut_after(body, 70_000), reply(body))
-    assert fetch(server, tmp_path, "--yes") == 0
-    assert (tmp_path / "polyhaven/a_1k.hdr").read_bytes() == body
-    assert len(server.paths("/d/")) == requests
-
-
-@pytest.mark.parametrize("count", [70_000, 200_000, 300_000])
-def test_a_damaged_part_of_an_earlier_run_is_thrown_away(server: StandIn, tmp_path: Path, count: int) -> None:
-    body = server.add("a")
-    path = tmp_path / "polyhaven/a_1k.hdr"
-    path.parent.mkdir()
-    partial_path(path, hashlib.md5(body).hexdigest()).write_bytes(b"x" * count)
-    assert fetch(server, tmp_path, "--yes") == 0
-    assert path.read_bytes() == body
-    assert everything(tmp_path) == ["CAPTURES.csv", "polyhaven/a_1k.hdr"]
-
-
-def test_a_wrong_checksum_fails_that_file_only(server: StandIn, tmp_path: Path) -> None:
-    server.add("a")
-    good = server.add("b")
-    server.files["a"]["hdri"]["1k"]["hdr"]["md5"] = "0" * 32
-    with pytest.raises(BadAnswer, match="1 of 2 panoramas failed.*a_1k.hdr.*checksum"):
-        fetch(server, tmp_path, "--yes")
-    assert everything(tmp_path) == ["CAPTURES.csv", "polyhaven/b_1k.hdr"]
-    assert (tmp_path / "polyhaven/b_1k.hdr").read_bytes() == good
-    assert set(read_origins(tmp_path)) == {"polyhaven/b_1k.hdr"}
-
-
-def endless(handler: Handler) -> None:
-    handler.send_response(200)
-    handler.end_headers()
-    try:
-        while True:
-            handler.wfile.write(b"x" * 65_536)
-    except OSError:  # the client hung up, as it should
-        pass
-
-
-@pytest.mark.parametrize("reply", [text(b"<html>please log in</html>"), endless], ids=["a page", "endless"])
-def test_a_body_of_another_size_is_not_kept(server: StandIn, tmp_path: Path, reply: Reply) -> None:
-    server.add("a")
-    server.script("/d/a_1k.hdr", reply)
-    with pytest.raises(BadAnswer, match="bytes"):
-        fetch(server, tmp_path, "--yes")
-    assert everything(tmp_path) == []
-
-
-def test_a_changed_server_is_not_asked_for_everything(server: StandIn, tmp_path: Path) -> None:
-    for index in range(FAULTS_IN_A_ROW + 3):
-        server.add(f"a{index}")
-        server.files[f"a{index}"] = {"panorama": {}}
-    with pytest.raises(BadAnswer):
-        fetch(server, tmp_path, "--yes")
-    assert len(server.paths("/files/")) == FAULTS_IN_A_ROW
-
-
-def test_waits_as_long_as_the_server_asks(server: StandIn, tmp_path: Path) -> None:
-    body = server.add("a")
-    server.script("/files/a", status(429, Retry_After="77"))
-    assert fetch(server, tmp_path, "--yes") == 0
-    assert (tmp_path / "polyhaven/a_1k.hdr").read_bytes() == body
-    first, second = (at for path, _, at in server.asked if path == "/files/a")
-    assert second - first >= 77
-
-
-def test_a_pause_too_long_is_told_instead_of_waited(server: StandIn, tmp_path: Path) -> None:
-    server.add("a")
-    server.script("/files/a", status(429, Retry_After="7200"))
-    with pytest.raises(Unreachable, match="120 minutes"):
-        fetch(server, tmp_path, "--yes")
-    assert sum(server.time.waits_s) < 10
-
-
-@pytest.mark.parametrize("code", [429, 500, 503])
-def test_a_server_that_keeps_failing_is_given_up(server: StandIn, tmp_path: Path, code: int) -> None:
-    server.add("a")
-    server.script("/d/a_1k.hdr", *[status(code)] * 50)
-    with pytest.raises(Unreachable, match=f"answers {code}, {TRIES} times"):
-        fetch(server, tmp_path, "--yes")
-    assert len(server.paths("/d/")) == TRIES
-    assert [w for w in server.time.waits_s if w > INTERVAL_S] == [2, 4, 8, 16, 32]
-    assert everything(tmp_path) == []
-
-
-def test_a_short_fault_of_the_server_is_outlived(server: StandIn, tmp_path: Path) -> None:
-    server.add("a")
-    server.script("/assets", status(502))
-    server.script("/files/a", status(500), cut_after(b"{}" * 99, 3))
-    assert fetch(server, tmp_path, "--yes") == 0
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [b"<html>login</html>", b"", b"{", b"[]", b"null", b"\xff\xfe", b"[" * 100_000, b'{"a": 3}', b'{"a": {}}'],
-    ids=lambda answer: repr(answer[:12]),
-)
-def test_a_list_that_is_none_is_refused(server: StandIn, tmp_path: Path, answer: bytes) -> None:
-    server.script("/assets", text(answer))
-    with pytest.raises(BadAnswer) as caught:
-        fetch(server, tmp_path, "--yes")
-    assert caught.value.remedy and server.url in caught.value.message
-    assert everything(tmp_path) == []
-
-
-HDR = {"url": "https://x.org/a", "size": 9, "md5": "0" * 32}
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        [],
-        {"hdri": 3},
-        {"hdri": {"1k": {"hdr": "x"}}},
-        {"hdri": {"1k": {"hdr": {"url": "https://x.org/a", "md5": "0" * 32}}}},
-        {"hdri": {"1k": {"hdr": {**HDR, "size": True}}}},
-        {"hdri": {"1k": {"hdr": {**HDR, "size": -1}}}},
-        {"hdri": {"1k": {"hdr": {**HDR, "size": "9"}}}},
-        {"hdri": {"1k": {"hdr": {**HDR, "md5": "../../x"}}}},
-        {"hdri": {"1k": {"hdr": {**HDR, "url": None}}}},
-        {"hdri": {"1k": {"hdr": {**HDR, "url": "file:///etc/passwd"}}}},
-        {"hdri": {"1k": {"hdr": {**HDR, "url": "ftp://x.org/a"}}}},
-        {"hdri": {"1k": {"hdr": {**HDR, "url": "/etc/passwd"}}}},
-    ],
-    ids=lambda answer: json.dumps(answer)[-40:],
-)
-def test_files_without_a_sound_description_are_refused(server: StandIn, tmp_path: Path, answer: object) -> None:
-    server.add("a")
-    server.files["a"] = answer
-    for words in (["--dry-run"], ["--yes"]):
-        with pytest.raises(BadAnswer):
-            fetch(server, tmp_path, *words)
-    assert everything(tmp_path) == [] and not server.paths("/d/")
-
-
-@pytest.mark.parametrize(
-    "name", ["../x", "..", ".", "/etc/x", "a/b", "..\\x", "C:x", "", "a\0b", "a b", "a\n", "ä", "x" * 51]
-)
-def test_names_that_are_no_plain_file_names_are_refused(server: StandIn, tmp_path: Path, name: str) -> None:
-    server.add("a")
-    server.assets[name] = server.assets["a"]
-    with pytest.raises(BadAnswer, match="names an asset"):
-        fetch(server, tmp_path / "in", "--yes")
-    assert everything(tmp_path) == [] and server.paths() == ["/assets"]
-
-
-@pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://127.0.0.1/x", "/d/a_1k.hdr", "gopher:x"])
-def test_redirects_in_a_loop_or_away_from_the_web_are_refused(server: StandIn, tmp_path: Path, target: str) -> None:
-    server.add("a")
-    server.script("/d/a_1k.hdr", *[status(302, Location=target)] * 50)
-    with pytest.raises(BadAnswer, match="redirects|address"):
-        fetch(server, tmp_path, "--yes")
-    assert everything(tmp_path) == []
-
-
-def test_a_redirect_to_another_place_is_followed(server: StandIn, tmp_path: Path) -> None:
-    body = server.add("a")
-    server.bodies["/d/moved"] = body
-    server.script("/d/a_1k.hdr", status(301, Location="/d/moved"))
-    assert fetch(server, tmp_path, "--yes") == 0
-    assert (tmp_path / "polyhaven/a_1k.hdr").read_bytes() == body
-    assert len(server.agents) == 1
-
-
-@pytest.mark.parametrize(
-    "url", ["http://x.org/a", "file:///x", "https:///x", "https://x.org:port/", "https://x.org/a b", "https://[x/", 3]
-)
-def test_only_https_addresses_are_opened(url: object) -> None:
-    with pytest.raises(BadAnswer):
-        check_url(url, plain_http=False)
-    assert check_url("https://dl.polyhaven.org/a.hdr", plain_http=False) == "https://dl.polyhaven.org/a.hdr"
-
-
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [
-        (None, 0),
-        ("12", 12),
-        ("Wed, 21 Oct 2015 07:28:30 GMT", 30),
-        ("Wed, 21 Oct 2015 07:27:00 GMT", 0),
-        ("-5", 0),
-        ("soon", 0),
-    ],
-)
-def test_retry_after_is_seconds_or_a_date(value: str | None, seconds: float) -> None:
-    assert retry_after_s(value, datetime(2015, 10, 21, 7, 28, tzinfo=UTC)) == seconds
 
 
 @pytest.mark.parametrize("filters", [True, False], ids=["server filters", "server does not"])

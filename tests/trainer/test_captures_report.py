@@ -26,7 +26,7 @@ from trainer.captures import curate
 from trainer.captures.curation import report
 from trainer.captures.curation.contact_sheet import CELL, verdict_cell
 from trainer.captures.curation.pictures import DISC_PIXELS, VIEW_SIZE, capture_pictures, tone_map
-from trainer.captures.curation.report import in_report_order, write_report
+from trainer.captures.curation.report import in_report_order, report_pages
 from trainer.captures.curation.report_summary import histogram
 from trainer.captures.curation.verdict_words import REASON_WORDS
 from trainer.captures.items import item_path
@@ -120,7 +120,7 @@ def entries(data: Path) -> list[dict[str, Any]]:
 
 
 def test_every_capture_has_one_card_and_nothing_comes_from_elsewhere(data: Path, entries: list[dict]) -> None:
-    (path,) = write_report(data, entries)
+    (path,) = list(report_pages(data, entries))
     page = Page(path)
     named = [card["data-name"] for card in page.cards]
     expected = [e["file"] for e in in_report_order(entries) if not {"timelapse", "bracket_member"} & set(e["flags"])]
@@ -138,7 +138,7 @@ def test_every_capture_has_one_card_and_nothing_comes_from_elsewhere(data: Path,
 
 
 def test_cards_say_what_was_found_and_how_to_overrule_it(data: Path, entries: list[dict]) -> None:
-    page = Page(write_report(data, entries)[0])
+    page = Page(list(report_pages(data, entries))[0])
     cards = {card["data-name"]: card["text"] for card in page.cards}
     assert REASON_WORDS["night"].meaning in cards["night.hdr"] and REASON_WORDS["night"].remedy in cards["night.hdr"]
     assert "Copy of b_kept.hdr (distance 0.031)" in cards["copy.hdr"] and "the original" in cards["copy.hdr"]
@@ -151,7 +151,7 @@ def test_cards_say_what_was_found_and_how_to_overrule_it(data: Path, entries: li
 def test_the_commands_shown_are_understood_as_meant(data: Path, entries: list[dict]) -> None:
     entries.append(line(EVIL.replace("odd", "dark"), "night"))
     entries.append(line(EVIL.replace("odd", "fine")))
-    text = write_report(data, entries)[0].read_text(encoding="utf-8")
+    text = list(report_pages(data, entries))[0].read_text(encoding="utf-8")
     seen: dict[str, Any] = {}
     for shown in re.findall(r"<code>(.*?)</code>", text, re.S):
         words = shlex.split(unescape(shown))
@@ -169,7 +169,7 @@ def test_the_commands_shown_are_understood_as_meant(data: Path, entries: list[di
 
 
 def test_the_circle_is_drawn_where_the_sun_shines(data: Path, entries: list[dict]) -> None:
-    text = write_report(data, [entries[0]])[0].read_text(encoding="utf-8")
+    text = list(report_pages(data, [entries[0]]))[0].read_text(encoding="utf-8")
     found = re.findall(r'base64,([^"]+)".*?<circle class="ring" cx="([\d.]+)" cy="([\d.]+)"', text)
     assert len(found) == 2  # panorama and disc
     for picture, column, row in found:
@@ -219,7 +219,7 @@ def test_long_reports_go_on_over_pages_and_leave_none_behind(
 ) -> None:
     monkeypatch.setattr(report, "PER_PAGE", 10)
     many = [line(f"night_{n:02d}.hdr", "night") for n in range(14)] + [line(f"sky_{n:02d}.hdr") for n in range(11)]
-    paths = write_report(data, many)
+    paths = list(report_pages(data, many))
     assert [p.name for p in paths] == ["report.html", "report-002.html", "report-003.html"]
     pages = [Page(p) for p in paths]
     assert [len(p.cards) for p in pages] == [10, 10, 5]
@@ -227,9 +227,9 @@ def test_long_reports_go_on_over_pages_and_leave_none_behind(
     assert "report-002.html#keep" in pages[0].of("a", "href")  # where the first kept one is
     for page in pages:
         assert {a.partition("#")[0] for a in page.of("a", "href")} - {""} <= {p.name for p in paths}
-    assert [p.name for p in write_report(data, many[:3])] == ["report.html"]
+    assert [p.name for p in list(report_pages(data, many[:3]))] == ["report.html"]
     assert [p.name for p in data.glob("report*.html")] == ["report.html"]
-    assert len(write_report(data, [])) == 1  # an empty folder has a report, too
+    assert len(list(report_pages(data, []))) == 1  # an empty folder has a report, too
     assert not list(data.glob(".*.tmp"))
 
 

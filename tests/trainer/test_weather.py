@@ -14,8 +14,9 @@ from skygen_addon.core.errors import BundleError, CaptureError
 from skygen_addon.core.weather import weather_state
 from skygen_addon.runtime.weather_graph import WeatherGraph
 from trainer.captures.days.cloud_map import find_rings
-from trainer.captures.days.sun_track import Fisheye, fit_track, sun_vector
-from trainer.captures.days.timelapse import measure_days
+from trainer.captures.days.find_days import find_days
+from trainer.captures.days.sun_track import Fisheye, fit_camera, follow_sun, sun_vector
+from trainer.captures.days.timelapse import measure_archive, write_table
 from trainer.networks.weather import WeatherStep, free_run
 from trainer.training.weather import WeatherConfig, export_weather, train_weather
 from trainer.training.weather_series import (
@@ -64,7 +65,8 @@ def measured(tmp_path_factory):
         (folder / name).mkdir()
         for index, sun in enumerate(sun_pixels(declination)):
             Image.fromarray(draw_frame(sun, cloudy)).save(folder / name / f"{index:03d}.jpg", quality=95)
-    measure_days(folder, folder / "timelapse.npz")
+    kept = tmp_path_factory.mktemp("kept")
+    write_table(measure_archive(folder, find_days(folder, ()), kept, math.degrees(LATITUDE)), folder / "timelapse.npz")
     with np.load(folder / "timelapse.npz") as table:
         return {key: table[key] for key in table.files}
 
@@ -91,9 +93,10 @@ def test_sun_path_bridges_hidden_sun():
     truth = np.stack([sun_pixels(d) for d in (20.0, 0.0, -15.0)])
     blobs = truth.copy()
     blobs[1, 7:18] = np.nan
-    track = fit_track(blobs, Fisheye((103.0, 97.0), 97.0), LATITUDE)
-    assert np.hypot(*np.moveaxis(track.position - truth, -1, 0))[1].max() < 2
-    assert not track.seen[1, 10] and track.seen[0].all()
+    camera, paths = fit_camera(blobs, Fisheye((103.0, 97.0), 97.0), LATITUDE, [blobs.shape[1]] * 3, [math.nan] * 3)
+    followed = [follow_sun(b, camera, path, LATITUDE, len(b)) for b, path in zip(blobs, paths, strict=True)]
+    assert np.hypot(*(followed[1][0] - truth[1]).T).max() < 2
+    assert not followed[1][1][10] and followed[0][1].all()
 
 
 def test_rings_are_taken_for_reflections_and_clouds_are_not():
@@ -107,9 +110,9 @@ def test_rings_are_taken_for_reflections_and_clouds_are_not():
     assert find_rings(np.full(sky.shape, 0.9), sky, (40.0, 39.0)).max() == 0
 
 
-def test_a_folder_without_days_is_refused(tmp_path):
+def test_days_that_cannot_be_measured_leave_no_table(tmp_path):
     with pytest.raises(CaptureError):
-        measure_days(tmp_path, tmp_path / "out.npz")
+        write_table(measure_archive(tmp_path, find_days(tmp_path, ()), tmp_path / "kept", 37.43), tmp_path / "out.npz")
     assert not (tmp_path / "out.npz").exists()
 
 

@@ -69,7 +69,7 @@ def train_weather(
     Parameters
     ----------
     data_path : Path
-        Table written by :func:`trainer.captures.days.timelapse.measure_days`.
+        Table written by :func:`trainer.captures.days.timelapse.write_table`.
     out_dir : Path
         Receives weather.pt, config.json, metrics.jsonl, metrics.json and two plots.
     minutes : float

@@ -45,7 +45,7 @@ class WeatherSeries:
 
 
 def load_series(data_path: Path) -> WeatherSeries:
-    """Read ``timelapse.npz`` of :func:`trainer.captures.days.timelapse.measure_days`.
+    """Read ``timelapse.npz`` of :func:`trainer.captures.days.timelapse.write_table`.
 
     Of the days with active weather every second is held out, up to three.
 

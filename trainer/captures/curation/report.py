@@ -114,8 +114,10 @@ def _write_page(
     stream.write(f"{links}</main><script>{SCRIPT}</script></body></html>\n")
 
 
-def write_report(data: Path, entries: list[dict[str, Any]]) -> list[Path]:
-    """Write the report on all lines of a manifest.
+def report_pages(data: Path, entries: list[dict[str, Any]]) -> Iterator[Path]:
+    """Write the report on all lines of a manifest; each page as soon as it is there, the first one first.
+
+    Pages of an earlier, longer report are removed at the end.
 
     Parameters
     ----------
@@ -125,21 +127,16 @@ def write_report(data: Path, entries: list[dict[str, Any]]) -> list[Path]:
         Lines of the manifest, in any order. Exposures of a bracket are named on the card of their capture,
         frames of time-lapse days are summed up by day.
 
-    Returns
-    -------
-    list of Path
-        The pages, first one first. Pages of an earlier, longer report are removed.
+    Yields
+    ------
+    Path
+        A page.
 
     Raises
     ------
     OutputError
         If a page cannot be written; it is then as it was.
     """
-    return list(report_pages(data, entries))
-
-
-def report_pages(data: Path, entries: list[dict[str, Any]]) -> Iterator[Path]:
-    """As :func:`write_report`, each page as soon as it is written."""
     skies = in_report_order([e for e in entries if is_sky(e)])
     frames = [e for e in entries if "timelapse" in e["flags"]]
     pages = [skies[start : start + PER_PAGE] for start in range(0, len(skies), PER_PAGE)] or [[]]

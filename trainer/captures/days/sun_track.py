@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,19 +33,6 @@ DAYLIGHT_S = 42000.0
 """What a day's frames span when nothing tells their spacing: the start of the fit."""
 GOOD_FIT_PIXELS = 2.0
 """Median distance of blobs from the path above which other turns and a mirror are tried (0.36 in the SKIPP'D days)."""
-
-
-@dataclass(frozen=True)
-class SunTrack:
-    """Fitted sun of several days."""
-
-    camera: Fisheye
-    position: Array
-    """(days, frames, 2) column and row of the sun, visible or not."""
-    seen: NDArray[np.bool_]
-    """(days, frames) whether a saturated blob stands where the sun must be."""
-    frame_s: Array
-    """(days,) seconds between frames, from the speed of the sun."""
 
 
 def sun_vector(declination: Array, hour_angle: Array, latitude_rad: float) -> tuple[Array, Array, Array]:
@@ -246,17 +233,3 @@ def level_camera(camera: Fisheye, circle: Fisheye, latitude_rad: float) -> Fishe
     level = Fisheye(circle.centre, circle.radius * 1.03, mirrored=camera.mirrored)
     east, north, _ = level.directions(*pole)
     return replace(level, rotation_rad=math.atan2(side * east, side * north))
-
-
-def fit_track(blobs: Array, circle: Fisheye, latitude_rad: float) -> SunTrack:
-    """Fit camera and solar paths to blobs (days, frames, 2), NaN where none was found, and follow the sun.
-
-    Raises
-    ------
-    CaptureError
-        If no day shows the sun often enough.
-    """
-    days, frames, _ = blobs.shape
-    camera, paths = fit_camera(blobs, circle, latitude_rad, [frames] * days, [math.nan] * days)
-    followed = [follow_sun(b, camera, path, latitude_rad, frames) for b, path in zip(blobs, paths, strict=True)]
-    return SunTrack(camera, np.array([p for p, _ in followed]), np.array([s for _, s in followed]), paths[:, 2])

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,7 +21,6 @@ from trainer.captures.days.camera_groups import Refusal, group_days
 from trainer.captures.days.camera_model import load_model
 from trainer.captures.days.day_reading import GAP, MARK_NAMES, load_reading, read_day
 from trainer.captures.days.day_state import CHANNELS, load_state, measure_day, state_digest
-from trainer.captures.days.find_days import find_days
 from trainer.captures.items import save_arrays
 from trainer.side_by_side import ProcessLost, call_side_by_side
 
@@ -175,29 +173,3 @@ def write_table(days: Sequence[MeasuredDay], out: Path) -> dict[str, float]:
         "measured_fraction": float(mask[..., 0].mean()),
         "mean_cover": float(cover.mean()) if cover.size else 0.0,
     }
-
-
-def measure_days(folder: Path, out: Path, latitude_deg: float = 37.43) -> dict[str, float]:
-    """Measure every day below ``folder`` and write ``out`` (npz), as :func:`write_table`; nothing else is kept.
-
-    Parameters
-    ----------
-    folder : Path
-        Holds folders of frames, one a day.
-    out : Path
-        File to write; replaced only when complete.
-    latitude_deg : float
-        Of the site; the default is that of the SKIPP'D camera. It hardly matters (:mod:`.sun_track`).
-
-    Raises
-    ------
-    CaptureError
-        If there are no days, or none can be measured.
-    """
-    days = find_days(folder, ())
-    if not days:
-        raise CaptureError(
-            f"{folder} holds no time-lapse days.", "Give a folder with a folder of 24 or more JPEG frames a day."
-        )
-    with tempfile.TemporaryDirectory() as kept:
-        return write_table(measure_archive(folder, days, Path(kept), latitude_deg), out)
