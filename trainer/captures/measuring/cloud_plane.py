@@ -8,10 +8,11 @@ super-sampling that follows the size of the source's pixels.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
+from scipy import ndimage, sparse
 
 from skygen_addon.core.geometry import EARTH_RADIUS_KM, disc_position
 
@@ -72,30 +73,41 @@ def unproject(
         Share of the texel's area that counts and is high enough above the horizon.
     """
     n = disc.shape[0]
-    texel_rad = scale.texel_m * 1e-3 / base_km  # overhead, where texels look largest
-    steps = int(np.clip(np.ceil(texel_rad * n / 4), 2, 12))
-    total = np.zeros((scale.size, scale.size, disc.shape[2]))
-    counted = np.zeros((scale.size, scale.size))
+    _, spacing = _samples(n, scale, base_km)
     stacked = np.concatenate([disc * weight[..., None], weight[..., None]], axis=-1)
-    spacing = texel_rad * n / 4 / steps  # source pixels between two samples overhead
     if spacing > 1:
         stacked = ndimage.gaussian_filter(stacked, (0.5 * spacing, 0.5 * spacing, 0))
+    texels = _area_means(n, scale, base_km) @ stacked.reshape(n * n, -1)
+    total, counted = texels[:, :-1], texels[:, -1]
+    mean = np.where(counted[:, None] > 1e-3, total / np.maximum(counted, 1e-3)[:, None], 0.0)
+    shape = (scale.size, scale.size)
+    return mean.reshape(*shape, -1).astype(np.float32), counted.reshape(shape).astype(np.float32)
+
+
+def _samples(n: int, scale: PlaneScale, base_km: float) -> tuple[int, float]:
+    """Samples along a texel's edge, and the disc's pixels between two of them overhead."""
+    texel_rad = scale.texel_m * 1e-3 / base_km  # overhead, where texels look largest
+    steps = int(np.clip(np.ceil(texel_rad * n / 4), 2, 12))
+    return steps, texel_rad * n / 4 / steps
+
+
+@lru_cache(maxsize=len(PLANE_SCALES))
+def _area_means(n: int, scale: PlaneScale, base_km: float) -> sparse.csr_array:
+    """Matrix (size^2, n^2) of the mean over each texel of bilinear reads of a disc; what is too low counts as 0."""
+    steps, _ = _samples(n, scale, base_km)
     fine = plane_directions(scale.size * steps, scale.texel_m * 1e-3 / steps, base_km)
-    band = max(1, 256 // steps)
-    for start in range(0, scale.size, band):
-        stop = min(start + band, scale.size)
-        d = fine[start * steps : stop * steps]
-        position = disc_position(d)
-        row = (1 - position[..., 1]) / 2 * n - 0.5
-        column = (1 + position[..., 0]) / 2 * n - 0.5
-        high = d[..., 2] > np.sin(np.deg2rad(scale.min_elevation_deg))
-        shape = (stop - start, steps, scale.size, steps)
-        for channel in range(stacked.shape[2]):
-            sampled = ndimage.map_coordinates(stacked[..., channel], [row, column], order=1, mode="nearest") * high
-            mean = sampled.reshape(shape).mean(axis=(1, 3))
-            if channel < disc.shape[2]:
-                total[start:stop, :, channel] = mean
-            else:
-                counted[start:stop] = mean
-    mean_map = np.where(counted[..., None] > 1e-3, total / np.maximum(counted, 1e-3)[..., None], 0.0)
-    return mean_map.astype(np.float32), counted.astype(np.float32)
+    position = disc_position(fine)
+    row = np.clip((1 - position[..., 1]) / 2 * n - 0.5, 0, n - 1)
+    column = np.clip((1 + position[..., 0]) / 2 * n - 0.5, 0, n - 1)
+    high = fine[..., 2] > np.sin(np.deg2rad(scale.min_elevation_deg))
+    texel = np.arange(scale.size * steps) // steps
+    texel = (texel[:, None] * scale.size + texel)[high]
+    row, column = row[high], column[high]
+    top, left = (np.minimum(place.astype(np.int64), n - 2) for place in (row, column))
+    down, right = row - top, column - left
+    result = sparse.csr_array((scale.size**2, n * n))
+    for j, down_share in ((0, 1 - down), (1, down)):
+        for i, share in ((0, down_share * (1 - right)), (1, down_share * right)):
+            taps = ((share / steps**2).astype(np.float32), (texel, (top + j) * n + left + i))
+            result = result + sparse.coo_array(taps, shape=result.shape).tocsr()
+    return result
