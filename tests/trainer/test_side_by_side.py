@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 import operator
 import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -53,6 +56,39 @@ def test_without_time_nothing_begins() -> None:
 def test_a_picture_that_kills_its_process_is_an_error_with_a_remedy() -> None:
     with pytest.raises(RequestError, match="fewer --workers"):
         draw_side_by_side(operator.call, [(os._exit, 1)], workers=1, max_minutes=None)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="asks the system for processes by sending signal 0")
+def test_no_process_outlives_a_parent_that_was_killed() -> None:
+    """The parent is killed while both of its processes wait for more; they end within the minute that is allowed."""
+    script = (
+        "import os, time\n"
+        "from trainer.side_by_side import call_side_by_side\n"
+        "if __name__ == '__main__':\n"
+        "    for number, pid in call_side_by_side(os.getpid, [()] * 8, workers=2):\n"
+        "        print(pid, flush=True)\n"
+        "        time.sleep(0.1 if number < 4 else 600)\n"  # a pool that is done would close its processes
+    )
+    root = Path(__file__).resolve().parents[2]
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, cwd=root) as parent:
+        assert parent.stdout is not None
+        children = {int(parent.stdout.readline()) for _ in range(4)}
+        parent.kill()
+    until = time.monotonic() + 60
+    while children and time.monotonic() < until:
+        children = {pid for pid in children if _lives(pid)}
+        time.sleep(0.2)
+    assert not children
+
+
+def _lives(pid: int) -> bool:
+    """Whether a process runs; a dead one that nobody has waited for does not."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    state = Path(f"/proc/{pid}/stat")
+    return not state.is_file() or state.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 @pytest.mark.parametrize(("workers", "minutes"), [(0, None), (257, None), (2, -1.0), (2, math.nan)])
