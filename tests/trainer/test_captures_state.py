@@ -20,7 +20,7 @@ from trainer.captures.measuring.calibration import PRIOR_MEDIAN_LUMINANCE, model
 from trainer.captures.measuring.cloud_opacity import CloudEstimate
 from trainer.captures.measuring.cloud_texture import autocorrelation, texture_size_km
 from trainer.captures.measuring.measure import examine, measure
-from trainer.captures.measuring.sky_state import SkyState, cloud_brightness
+from trainer.captures.measuring.sky_state import VISIBLE_OPACITY, SkyState, cloud_brightness
 from trainer.captures.readers.panorama_file import Panorama
 
 WIDTH = 1024
@@ -85,7 +85,9 @@ def test_cover_of_opaque_clouds_is_their_share_of_the_sky(cover: float) -> None:
     z = panorama_directions(WIDTH)[..., 2]
     weight = np.cos(np.arcsin(z)) * (z > np.sin(np.deg2rad(15.0)))
     state = measure(Panorama(made, ()))
-    assert state.cover == pytest.approx(float((opacity * weight).sum() / weight.sum()), abs=0.05)
+    visible = opacity > VISIBLE_OPACITY
+    assert state.cover == pytest.approx(float((visible * weight).sum() / weight.sum()), abs=0.05)
+    assert state.opacity == pytest.approx(float((opacity * weight).sum() / weight.sum()), abs=0.05)
     assert state.overcast is False and state.sun is not None
     if cover == 0:
         assert state.texture_km is None and state.lit_radiance is None and state.base_radiance is None
@@ -162,7 +164,7 @@ def test_the_state_is_json_and_keeps_its_names() -> None:
     measured = examine(Panorama(made, ()))
     state = json.loads(json.dumps(measured.state.as_dict()))
     names = "sky_share overhead_share foliage stars ground_ratio blueness cover overcast scale balance calibrated_by"
-    assert set(state) == {*names.split(), "haze", "residual", "texture_km", "lit_radiance", "base_radiance"}
+    assert set(state) == {*names.split(), "opacity", "haze", "residual", "texture_km", "lit_radiance", "base_radiance"}
     assert state["cover"] == pytest.approx(measured.cover, abs=1e-4) and state["calibrated_by"] == "model"
     assert state["lit_radiance"] > state["base_radiance"] > 0
     night = measure(Panorama(np.full((256, 512, 3), 0.01, np.float32), ("single_channel",)))

@@ -30,6 +30,7 @@ from trainer.captures.manifest import Capture
 from trainer.captures.measuring.calibration import Calibration
 from trainer.captures.measuring.cloud_opacity import TAU_MAX, CloudEstimate
 from trainer.captures.measuring.measure import Measurement, plane_maps, remove_sun
+from trainer.captures.measuring.sky_state import cloud_cover, mean_opacity
 from trainer.captures.measuring.sun_position import SunPosition
 from trainer.captures.measuring.verdict import SkyEvidence
 from trainer.captures.origins import Origin
@@ -38,7 +39,7 @@ from .marcher import SUBSTEPS, MarchedSky, Marcher
 from .moving_states import draw_motion, states_at
 from .volume_states import SkyState, draw_state
 
-FORMAT = 1
+FORMAT = 2
 """Raised when the same description gives another sky, so that older items are drawn again."""
 CAPTURE_STREAM, SEQUENCE_STREAM = 1_000_000, 2_000_000
 """First index of captures and of sequences in the series of states, apart from those of ``--frames``."""
@@ -46,8 +47,8 @@ ORIGIN = ("simulated, no capture", "SkyGen simulator")
 """Licence and source in the manifest."""
 SEEN_SUN = 1e-3
 """Transmittance of the clouds from which on the sun's surroundings are in-painted, as where ingest finds a sun."""
-OVERCAST_COVER = 0.98
-"""Measured cover, above 15 degrees, from which on a sky counts as overcast."""
+OVERCAST_OPACITY = 0.98
+"""Mean opacity above 15 degrees from which on a sky counts as overcast."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +164,8 @@ def as_measured(sky: MarchedSky, state: SkyState) -> Measurement:
 def _finding(capture: SimulatedCapture, sky: MarchedSky, measured: Measurement) -> dict[str, Any]:
     """What ingest would have found, and what only a simulation knows."""
     request = capture.state.request
-    cover = measured.cover or 0.0
+    assert measured.clouds is not None
+    cover, opacity = cloud_cover(measured.clouds), mean_opacity(measured.clouds)
     found = blank_finding()
     found.update(
         width=capture.disc,
@@ -174,7 +176,8 @@ def _finding(capture: SimulatedCapture, sky: MarchedSky, measured: Measurement) 
         state={
             "sky_share": 1.0,
             "cover": round(cover, 4),
-            "overcast": cover > OVERCAST_COVER,
+            "opacity": round(opacity, 4),
+            "overcast": opacity > OVERCAST_OPACITY,
             "scale": 1.0,
             "balance": [1.0, 1.0, 1.0],
             "calibrated_by": "simulation",

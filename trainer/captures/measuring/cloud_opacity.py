@@ -5,9 +5,8 @@ direction and s_cloud the greyest cloud's, a pixel that is a mixture of both has
 
     alpha = (s_clear - s) / ((s_clear - s) + q (s - s_cloud)),
 
-q being how much brighter (in B + R) cloud is than clear sky. Opaque cloud is told apart by how much
-darker it is than the bright cloud around it, from the diffuse transmission of a conservative layer,
-T = 1 / (1 + 3/4 (1 - g) tau) with g = 0.85 (two-stream; Bohren 1987).
+q being how much brighter (in B + R) cloud is than clear sky. How the clear sky's colour is found:
+`clear_colour`; how opaque cloud is told apart: `cloud_thickness`.
 """
 
 from __future__ import annotations
@@ -19,33 +18,24 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from skygen_addon.core.geometry import REC709_LUMINANCE, disc_directions
+from trainer.captures.measuring.clear_colour import fit_clear_ratio
+from trainer.captures.measuring.cloud_structure import SMOOTH, sky_structure
+from trainer.captures.measuring.cloud_thickness import GLARE_RAD, opaque_depth, overcast_depth
 
 TAU_MAX = 30.0
 """Largest optical depth that is told apart."""
 
-TWO_STREAM = 0.75 * (1 - 0.85)
-"""Growth of 1 / transmission per optical depth."""
-
 OVERCAST_SPREAD = 0.62
 """Least variety of colour (`colour_variety`) of a sky that holds clear sky: overcast reads below 0.5."""
 
-OVERCAST_TAU = 12.0
-"""Optical depth at the median luminance of an overcast sky, a prior (thin stratus to nimbostratus: 5 to 30)."""
-
 MIN_GAP = 0.12
 """Least difference in s between clear sky and cloud that is read as opacity 1."""
-
-SMOOTH = 0.0045
-"""Structure below which greyer sky is glow or haze rather than cloud, and is not judged."""
 
 LOW_SUN_RAD = np.deg2rad(12.0)
 """Elevation below which sunlight colours the clouds."""
 
 LOW_SUN_HORIZON_RAD = np.deg2rad(12.0)
 """Elevation below which such a sky's own colours near the horizon hide the clouds."""
-
-GLARE_RAD = np.deg2rad(12.0)
-"""Half-angle about the sun within which its glare hides the sky's colour."""
 
 
 @dataclass(frozen=True)
@@ -83,64 +73,6 @@ def colour_variety(s: NDArray[np.float32]) -> float:
     return high - low + 0.5 * max(middle, 0.0)
 
 
-def _basis(directions: NDArray[np.float32], sun: NDArray[np.float64] | None) -> NDArray[np.float64]:
-    """Smooth functions (..., F) of zenith angle and sun angle; without a sun, of azimuth."""
-    cz = np.maximum(directions[..., 2].astype(np.float64), 0.0)
-    haze = 1.0 / (cz + 0.12)
-    columns = [np.ones_like(cz), haze / 8.0, np.exp(-cz / 0.08)]
-    if sun is None:
-        columns += [directions[..., 0].astype(np.float64), directions[..., 1].astype(np.float64)]
-    else:
-        cosine = np.clip(directions.astype(np.float64) @ sun, -1.0, 1.0)
-        gamma = np.arccos(cosine)
-        columns += [np.exp(-gamma / 0.2), np.exp(-gamma / 0.7), cosine, cosine**2, np.exp(-gamma / 0.7) * haze / 8.0]
-    return np.stack(columns, axis=-1)
-
-
-def fit_clear_ratio(
-    s: NDArray[np.float32], directions: NDArray[np.float32], usable: NDArray[np.bool_], sun: NDArray[np.float64] | None
-) -> NDArray[np.float32]:
-    """Upper envelope of the colour ratio as a smooth function of zenith and sun angle.
-
-    Expectile regression (asymmetric least squares, Newey and Powell 1987) with a ridge on all terms
-    but the constant: bluer pixels than the fit weigh fifty times those that are greyer.
-
-    Returns
-    -------
-    ndarray, shape (N, N), float32
-    """
-    basis = _basis(directions, sun)
-    a, y = basis[usable], s[usable].astype(np.float64)
-    stride = max(1, y.size // 20000)
-    a, y = a[::stride], y[::stride]
-    upper = np.percentile(y, 90)
-    weight = np.where(y > upper, 1.0, 0.02)
-    ridge = np.diag([1e-6] + [2e-3] * (a.shape[1] - 1)) * y.size * 0.1
-    coefficients: NDArray[np.float64] = np.zeros(a.shape[1])
-    for _ in range(40):
-        aw = a * weight[:, None]
-        coefficients = np.asarray(np.linalg.solve(a.T @ aw + ridge, aw.T @ y), dtype=np.float64)
-        residual = y - a @ coefficients
-        scale = 0.05
-        weight = np.where(residual > 0, 1.0, 0.02 + np.exp(-((residual / scale) ** 2)) * 0.4)
-        weight[residual > 0.15] = 0.3
-    return (basis @ coefficients).astype(np.float32)
-
-
-def _masked_blur(values: NDArray[np.float32], mask: NDArray[np.bool_], sigma: float) -> NDArray[np.float32]:
-    weight = ndimage.gaussian_filter(mask.astype(np.float32), sigma)
-    total = ndimage.gaussian_filter(np.where(mask, values, 0).astype(np.float32), sigma)
-    return np.asarray(total / np.maximum(weight, 1e-4), dtype=np.float32)
-
-
-def _overcast_depth(luminance: NDArray[np.float32], sky: NDArray[np.bool_], size: int) -> NDArray[np.float32]:
-    """Vertical optical depth from the luminance's departure from its broad trend."""
-    log_l = np.log(np.maximum(luminance, 1e-9))
-    ratio = np.exp(log_l - _masked_blur(log_l, sky, size / 14))
-    tau = ((1 + TWO_STREAM * OVERCAST_TAU) / np.maximum(ratio, 0.05) - 1) / TWO_STREAM
-    return np.clip(tau, 0.5, TAU_MAX).astype(np.float32)
-
-
 def estimate_clouds(
     radiance: NDArray[np.float32], sky: NDArray[np.bool_], sun: NDArray[np.float64] | None
 ) -> CloudEstimate:
@@ -172,7 +104,7 @@ def estimate_clouds(
         empty = np.zeros((size, size), dtype=np.float32)
         return CloudEstimate(empty, empty.copy(), np.zeros_like(sky), False, empty.copy(), 0.0)
     if colour_variety(s[high]) < OVERCAST_SPREAD:
-        tau = _overcast_depth(luminance, sky, size)
+        tau = np.minimum(overcast_depth(luminance, sky), np.float32(TAU_MAX))
         alpha = (1 - np.exp(-tau)) * sky
         return CloudEstimate(
             alpha.astype(np.float32),
@@ -182,16 +114,15 @@ def estimate_clouds(
             np.full((size, size), np.percentile(s[high], 95), dtype=np.float32),
             float(np.median(s[high])),
         )
-    s_clear = fit_clear_ratio(s, directions, valid & (directions[..., 2] > np.sin(np.deg2rad(4.0))), sun)
-    s_clear = np.minimum(s_clear, float(np.percentile(s[high], 99.5)) + 0.03)
     structure = sky_structure(luminance, sky)
+    s_clear = fit_clear_ratio(s, directions, valid & (directions[..., 2] > np.sin(np.deg2rad(4.0))), sun, structure)
+    s_clear = np.minimum(s_clear, float(np.percentile(s[high], 99.5)) + 0.03)
     low_sun = sun is None or sun[2] < np.sin(LOW_SUN_RAD)
     away = np.ones((size, size), dtype=np.float32)
     if sun is not None:
         gamma = np.arccos(np.clip(directions @ sun.astype(np.float32), -1, 1))
         away = np.clip((gamma - np.deg2rad(25.0)) / np.deg2rad(30.0), 0, 1).astype(np.float32)
     gap, s_cloud = _colour_gap(s, s_clear, high, structure, away, low_sun)
-    s_clear = np.maximum(s_clear, s_cloud + MIN_GAP)
     drop = np.clip(s_clear - s - 0.04 * gap, 0, None)  # the fit's own scatter is not cloud
     linear = np.clip(drop / (0.96 * gap), 0, 1)
     grey, blue = high & (linear > 0.8), high & (linear < 0.15)
@@ -210,19 +141,10 @@ def estimate_clouds(
     if low_sun:
         valid &= directions[..., 2] > np.sin(LOW_SUN_HORIZON_RAD)
     tau = -np.log(1 - 0.97 * alpha) * sin_elevation
-    tau = tau + _thickness(luminance, alpha, sky, directions, sun)
+    tau = tau + opaque_depth(luminance, alpha, sky, directions, sun)
     return CloudEstimate(
         alpha, (np.clip(tau, 0, TAU_MAX) * sky).astype(np.float32), valid, False, s_clear, float(s_cloud[high].mean())
     )
-
-
-def sky_structure(luminance: NDArray[np.float32], sky: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Local contrast (N, N) of the sky at one to three degrees: clear sky and glow stay below 0.004, cloud above."""
-    size = luminance.shape[0]
-    log_l = np.log(np.maximum(luminance, 1e-9))
-    inner = ndimage.binary_erosion(sky, iterations=6)
-    detail = np.where(inner, np.clip(log_l - _masked_blur(log_l, sky, size / 160), -0.2, 0.2), 0.0)
-    return np.sqrt(np.maximum(_masked_blur((detail**2).astype(np.float32), inner, size / 80), 0)).astype(np.float32)
 
 
 def _colour_gap(
@@ -252,35 +174,3 @@ def _colour_gap(
             seen = float(np.percentile((s_clear - s)[cloudy], 92))
             gap = np.clip(gap, MIN_GAP, max(seen, MIN_GAP))
     return gap.astype(np.float32), s_cloud
-
-
-def _thickness(
-    luminance: NDArray[np.float32],
-    alpha: NDArray[np.float32],
-    sky: NDArray[np.bool_],
-    directions: NDArray[np.float32],
-    sun: NDArray[np.float64] | None,
-) -> NDArray[np.float32]:
-    """Vertical optical depth of opaque cloud beyond its opacity: from darkening, and inside of large clouds."""
-    size = luminance.shape[0]
-    thick = sky & (alpha > 0.6)
-    trusted = np.ones_like(alpha)
-    if sun is not None:
-        gamma = np.arccos(np.clip(directions @ sun.astype(np.float32), -1, 1))
-        trusted = np.clip((gamma - GLARE_RAD) / GLARE_RAD, 0, 1).astype(np.float32)
-        thick &= gamma > GLARE_RAD
-    if thick.sum() < 50:
-        return np.zeros_like(alpha)
-    log_l = np.log(np.maximum(luminance, 1e-9))
-    basis = _basis(directions, sun)
-    a, y = basis[thick][::7], log_l[thick][::7].astype(np.float64)
-    ridge = np.diag([1e-6] + [1e-2] * (a.shape[1] - 1)) * y.size
-    trend = (basis @ np.linalg.solve(a.T @ a + ridge, a.T @ y)).astype(np.float32)
-    relative = np.clip(log_l - trend, -2, 2)
-    mean = _masked_blur(relative, thick, size / 24)
-    spread = np.sqrt(np.maximum(_masked_blur((relative - mean) ** 2, thick, size / 24), 0))
-    ratio = np.exp(np.clip(relative - (mean + spread), -1.5, 0))
-    saturation = np.clip((alpha - 0.6) / 0.35, 0, 1)
-    interior = np.clip((_masked_blur(alpha, sky, size / 160) - 0.55) / 0.4, 0, 1)
-    extra = saturation * (trusted * (1 / ratio - 1) / TWO_STREAM + 8.0 * interior)
-    return np.asarray(extra, dtype=np.float32)

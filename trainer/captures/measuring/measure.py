@@ -16,7 +16,7 @@ from trainer.captures.measuring.cloud_opacity import CloudEstimate, estimate_clo
 from trainer.captures.measuring.cloud_plane import PLANE_SCALES, unproject
 from trainer.captures.measuring.sampling import fill_unseen, sample_disc, shrink_panorama, turn_from_north
 from trainer.captures.measuring.sky_mask import find_sky
-from trainer.captures.measuring.sky_state import SkyState, describe_sky, mean_opacity
+from trainer.captures.measuring.sky_state import SkyState, cloud_cover, describe_sky
 from trainer.captures.measuring.sun_position import SunPosition, find_sun
 from trainer.captures.measuring.verdict import SkyEvidence, gather_evidence, judge
 from trainer.captures.readers.panorama_file import Panorama
@@ -64,8 +64,8 @@ class Measurement:
 
     @property
     def cover(self) -> float | None:
-        """Mean opacity over the valid sky above 15 degrees, weighted by solid angle."""
-        return None if self.clouds is None else mean_opacity(self.clouds)
+        """Share of the sky above 15 degrees that holds visible cloud."""
+        return None if self.clouds is None else cloud_cover(self.clouds)
 
     @property
     def state(self) -> SkyState:

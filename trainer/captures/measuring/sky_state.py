@@ -22,6 +22,13 @@ SUNLESS = ("night", "indoor", "sun_only", "not_panorama")
 MIN_ELEVATION_RAD = np.deg2rad(15.0)
 """Below this, clouds are seen edge on and through haze."""
 
+VISIBLE_OPACITY = 0.1
+"""Opacity along the view ray from which on cloud is seen.
+
+At the height of most of the sky, about 35 degrees, it is a vertical optical depth of 0.06: the one from which
+on the generator counts a column of cirrus as covered. Denser clouds pass it and theirs, 0.3, on the same rim.
+"""
+
 MIN_CLOUD_SHARE = 0.01
 """Share of the sky that opaque cloud must take for its brightness to be told."""
 
@@ -40,7 +47,9 @@ class SkyState:
     sun: SunPosition | None
     """The sun where it is seen, also through thin cloud."""
     cover: float | None
-    """Mean opacity above 15 degrees, weighted by solid angle, 0 to 1."""
+    """Share of the sky above 15 degrees that holds visible cloud, thick or thin (`cloud_cover`), 0 to 1."""
+    opacity: float | None
+    """Mean opacity of the same sky, 0 to 1: a thin veil over all of it has cover 1 and little opacity."""
     overcast: bool | None
     """Whether no clear sky was found."""
     calibration: Calibration | None
@@ -69,6 +78,7 @@ class SkyState:
         }
         if self.cover is not None and self.calibration is not None:
             state["cover"] = round(self.cover, 4)
+            state["opacity"] = None if self.opacity is None else round(self.opacity, 4)
             state["overcast"] = self.overcast
             state["scale"] = float(f"{self.calibration.scale:.5g}")
             state["balance"] = [round(v, 4) for v in self.calibration.balance]
@@ -82,12 +92,26 @@ class SkyState:
         return state
 
 
+def cloud_cover(clouds: CloudEstimate) -> float:
+    """Share of the valid sky above 15 degrees that holds visible cloud, weighted by solid angle, 0 to 1.
+
+    This is what an observer's oktas mean (WMO Cloud Atlas: the fraction of the dome covered by all visible
+    cloud, however thin), and what the generator's control of the same name sets: a share of columns, not
+    how opaque they are. Cloud is visible from :data:`VISIBLE_OPACITY` on.
+    """
+    return _sky_mean((clouds.alpha > VISIBLE_OPACITY).astype(np.float32), clouds)
+
+
 def mean_opacity(clouds: CloudEstimate) -> float:
-    """Mean opacity over the valid sky above 15 degrees, weighted by solid angle."""
-    z = disc_directions(clouds.alpha.shape[0])[..., 2]
+    """Mean opacity over the valid sky above 15 degrees, weighted by solid angle, 0 to 1."""
+    return _sky_mean(clouds.alpha, clouds)
+
+
+def _sky_mean(values: NDArray[np.float32], clouds: CloudEstimate) -> float:
+    z = disc_directions(values.shape[0])[..., 2]
     use = clouds.valid & (z > np.sin(MIN_ELEVATION_RAD))
     weight = disc_weights(z)
-    return float((clouds.alpha * weight)[use].sum() / max(float(weight[use].sum()), 1e-9))
+    return float((values * weight)[use].sum() / max(float(weight[use].sum()), 1e-9))
 
 
 def cloud_brightness(radiance: NDArray[np.float32], clouds: CloudEstimate) -> tuple[float, float] | None:
@@ -131,12 +155,13 @@ def describe_sky(
     """State of a sky from what was measured on its disc (N, N, 3), in the file's scale."""
     if clouds is None or calibration is None or reason in SUNLESS:
         seen = None if reason in SUNLESS else sun
-        return SkyState(reason, evidence, seen, None, None, None, None, None, None)
+        return SkyState(reason, evidence, seen, None, None, None, None, None, None, None)
     bright = cloud_brightness(calibration.apply(disc), clouds)
     return SkyState(
         reason,
         evidence,
         sun,
+        cloud_cover(clouds),
         mean_opacity(clouds),
         clouds.overcast,
         calibration,
