@@ -22,9 +22,11 @@ class Recipe:
     """Part of the minutes for the shading network."""
     field_share: float
     """Part of the minutes for the CloudField GAN."""
+    dense_share: float = 0.0
+    """Part of the minutes for the dense GAN of 2021, the baseline, which no bundle contains."""
 
     def __post_init__(self) -> None:
-        shares = (self.weather_share, self.shade_share, self.field_share)
+        shares = (self.weather_share, self.shade_share, self.field_share, self.dense_share)
         if min(shares) < 0 or abs(sum(shares) - 1) > 1e-6 or self.minutes <= 0:
             raise RequestError(
                 f"The recipe {self.name} has shares {shares}.", "Give shares of 0 or more that sum to 1."
@@ -41,7 +43,12 @@ def smoke() -> Recipe:
     return Recipe("smoke", minutes=1.0, weather_share=0.2, shade_share=0.3, field_share=0.5)
 
 
-RECIPES: dict[str, Callable[[], Recipe]] = {"quick": quick, "smoke": smoke}
+def dense_2021() -> Recipe:
+    """The baseline: the system of 2021, layer for layer, on the same captures; only the evaluation uses it."""
+    return Recipe("dense_2021", minutes=25.0, weather_share=0.0, shade_share=0.0, field_share=0.0, dense_share=1.0)
+
+
+RECIPES: dict[str, Callable[[], Recipe]] = {"quick": quick, "smoke": smoke, "dense_2021": dense_2021}
 """Recipes by name."""
 
 

@@ -1,4 +1,4 @@
-"""``python -m trainer train RECIPE``: weather, shading and field, one after another, resumable."""
+"""``python -m trainer train RECIPE``: the stages that the recipe gives time to, one after another, resumable."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from pathlib import Path
 
 import torch
 
-from skygen_addon.core.errors import CaptureError
+from skygen_addon.core.errors import CaptureError, RequestError
 
 from ..recipes import RECIPES, recipe
+from .dense_2021 import train_dense
 from .field import FieldConfig, train_field
 from .field_figures import measure_field
 from .field_patches import has_planes, held_out_sites
@@ -18,11 +19,12 @@ from .record import record_stage, source_state
 from .shade import train_shade
 from .weather import train_weather
 
-STAGES = ("weather", "shade", "field")
+STAGES = ("weather", "shade", "field", "dense")
 _SOURCES = {
     "weather": "Put days into CAPTURES/timelapse/DAY and run 'python -m trainer ingest CAPTURES --out {data}'.",
     "shade": "Run 'python -m trainer simulate --out {data}'.",
     "field": "Run 'python -m trainer ingest CAPTURES --out {data}' with HDR panoramas.",
+    "dense": "Run 'python -m trainer ingest CAPTURES --out {data}' with HDR panoramas.",
 }
 """Where the data of each stage comes from."""
 
@@ -45,12 +47,21 @@ def run(arguments: argparse.Namespace) -> int:
     ------
     CaptureError
         If the data folder lacks what a stage reads.
+    RequestError
+        If the recipe gives no time to a stage that was asked for.
     """
     chosen = recipe(arguments.recipe)
     minutes = arguments.max_minutes or chosen.minutes
     data: Path = arguments.data
-    stages = arguments.only or list(STAGES)
+    share = dict(
+        zip(STAGES, (chosen.weather_share, chosen.shade_share, chosen.field_share, chosen.dense_share), strict=True)
+    )
+    stages = arguments.only or [stage for stage in STAGES if share[stage] > 0]
+    for stage in stages:
+        if share[stage] == 0:
+            raise RequestError(f"The recipe {chosen.name} has no stage {stage}.", "Choose another recipe or stage.")
     needed = {"weather": data / "timelapse.npz", "shade": data / "simulated", "field": data}
+    needed["dense"] = data / "manifest.jsonl"
     there = {name: has_planes(data) if name == "field" else path.exists() for name, path in needed.items()}
     for stage in stages:
         if not there[stage]:
@@ -63,7 +74,6 @@ def run(arguments: argparse.Namespace) -> int:
     torch.set_num_threads(arguments.threads)
     out: Path = arguments.out or Path("runs") / chosen.name
     out.mkdir(parents=True, exist_ok=True)
-    share = {"weather": chosen.weather_share, "shade": chosen.shade_share, "field": chosen.field_share}
     whole = sum(share[stage] for stage in stages)
     for stage in stages:
         start, source = time.monotonic(), source_state()
@@ -73,6 +83,8 @@ def run(arguments: argparse.Namespace) -> int:
             train_weather(needed[stage], out / stage, budget)
         elif stage == "shade":
             train_shade(needed[stage], out / stage, budget, resume=arguments.resume)
+        elif stage == "dense":
+            train_dense(data, out / stage, budget, resume=arguments.resume)
         else:
             config = FieldConfig(held_out=held_out_sites(needed[stage], FieldConfig().held_out))
             field = train_field(needed[stage], out / stage, budget, resume=arguments.resume, config=config)
@@ -80,5 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
         spent = (time.monotonic() - start) / 60
         record_stage(out, chosen, stage, spent, arguments.resume, data, source)
         print(f"{stage}: done in {spent:.1f} minutes", flush=True)
-    print(f"Run directory: {out}. Next: python -m trainer export {out} --data {data}")
+    print(
+        f"Run directory: {out}." + ("" if "dense" in stages else f" Next: python -m trainer export {out} --data {data}")
+    )
     return 0

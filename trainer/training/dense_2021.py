@@ -1,0 +1,297 @@
+"""Trains the baseline, the dense adversarial network of 2021, on whole grey panoramas (``dense_2021_images``).
+
+Optimisers, losses and batches are those of 2021, whose loop we take to be the usual one in Keras: in each step
+the discriminator is updated once on captures and once on panoramas that the generator makes in inference mode, then
+the generator is updated through the discriminator. One slip is mended: it always showed the first panorama, where
+now every pass shows all of them in a new random order. Losses are computed before the sigmoid, which gives the same
+numbers without overflow.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from skygen_addon.core.errors import RequestError, SkyGenError
+from skygen_addon.core.whole_file import whole_file
+
+from ..networks.dense_2021 import (
+    DISCRIMINATOR_WIDTHS,
+    GENERATOR_WIDTHS,
+    LATENT,
+    ROWS,
+    DenseDiscriminator,
+    DenseGenerator,
+)
+from .dense_2021_images import training_panoramas
+from .dense_2021_samples import GENERATOR_FILE, SHEET_COUNT, display_samples, plot_losses, save_sheet
+
+LOG = logging.getLogger(__name__)
+CHECKPOINT = "dense_2021.pt"
+"""Weights and Adam state of both networks: 1.7 GB at the widths of 2021."""
+SHEET_SEED = 11
+"""Noise of the sample sheets."""
+
+
+@dataclass(frozen=True)
+class DenseConfig:
+    """Settings of one training run; the defaults are those of 2021."""
+
+    steps: int = 1_000_000
+    """Steps at most; the minutes usually end a run sooner."""
+    batch: int = 2
+    """Captures, and as many generated panoramas, per update."""
+    learning_rate: float = 2e-4
+    """Of both Adam optimisers."""
+    beta1: float = 0.5
+    """Memory of Adam's mean gradient."""
+    decay: float = 8e-8
+    """Keras' decay: the rate of update n is ``learning_rate / (1 + decay * n)``."""
+    roll: bool = False
+    """Whether captures are turned about the zenith at random; 2021 did not."""
+    rows: int = ROWS
+    """Rows of a panorama."""
+    latent: int = LATENT
+    """Random numbers of one panorama."""
+    generator_widths: tuple[int, ...] = GENERATOR_WIDTHS
+    """Hidden layers of the generator."""
+    discriminator_widths: tuple[int, ...] = DISCRIMINATOR_WIDTHS
+    """Hidden layers of the discriminator."""
+    seed: int = 0
+    """Of weights, batches and noise."""
+    log_every: int = 10
+    """Steps between lines of metrics.jsonl."""
+    first_sheet_minutes: float = 10.0
+    """Minutes of training after which samples_10min.png is drawn."""
+    save_minutes: float = 5.0
+    """Minutes between checkpoints."""
+
+    def __post_init__(self) -> None:
+        whole = (self.steps, self.batch, self.rows, self.latent, self.log_every)
+        if min(*whole, *self.generator_widths, *self.discriminator_widths) < 1:
+            raise RequestError(f"A size in {self} is below 1.", "Give widths, steps, batch and rows of 1 or more.")
+        if not (self.learning_rate > 0 and 0 <= self.beta1 < 1 and self.decay >= 0):
+            raise RequestError(f"The optimiser of {self} makes no sense.", "Give a rate above 0 and beta1 below 1.")
+
+
+def batch_indices(step: int, count: int, batch: int, seed: int) -> list[int]:
+    """Captures that a step shows: the next ``batch`` of endless passes, each over all ``count`` in a random order."""
+    places = range(step * batch, (step + 1) * batch)
+    orders = {turn: _order(turn, count, seed) for turn in {place // count for place in places}}
+    return [orders[place // count][place % count] for place in places]
+
+
+def _order(turn: int, count: int, seed: int) -> list[int]:
+    order: list[int] = torch.randperm(count, generator=torch.Generator().manual_seed(seed * 7919 + turn)).tolist()
+    return order
+
+
+class DenseTrainer:
+    """State of one run: both networks, their optimisers, step and seconds.
+
+    Parameters
+    ----------
+    config : DenseConfig
+        Settings.
+    panoramas : Tensor, shape (n, rows, 2 * rows)
+        Encoded captures.
+    device : str
+        Where the networks live.
+    """
+
+    def __init__(self, config: DenseConfig, panoramas: Tensor, device: str = "cpu") -> None:
+        with torch.random.fork_rng():
+            torch.manual_seed(config.seed)
+            self.generator = DenseGenerator(config.latent, config.generator_widths, config.rows).to(device)
+            self.discriminator = DenseDiscriminator(config.discriminator_widths, config.rows).to(device)
+        self.config, self.panoramas, self.device = config, panoramas, device
+        self.optimisers = {
+            name: torch.optim.Adam(  # 1e-7 is Keras' epsilon; fused, it needs no copies of 0.5 GB
+                network.parameters(), config.learning_rate, betas=(config.beta1, 0.999), eps=1e-7, fused=True
+            )
+            for name, network in (("generator", self.generator), ("discriminator", self.discriminator))
+        }
+        self.step, self.seconds = 0, 0.0
+
+    def state(self) -> dict[str, Any]:
+        """Everything a resumed run needs."""
+        return {
+            "config": asdict(self.config),
+            "step": self.step,
+            "seconds": self.seconds,
+            "generator": self.generator.state_dict(),
+            "discriminator": self.discriminator.state_dict(),
+            "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Continue from :meth:`state`."""
+        self.generator.load_state_dict(state["generator"])
+        self.discriminator.load_state_dict(state["discriminator"])
+        for name, optimiser in self.optimisers.items():
+            optimiser.load_state_dict(state["optimisers"][name])
+        self.step, self.seconds = int(state["step"]), float(state["seconds"])
+
+    def captures(self, random: torch.Generator) -> Tensor:
+        """Encoded captures (batch, rows, columns) of the coming step."""
+        chosen = batch_indices(self.step, len(self.panoramas), self.config.batch, self.config.seed)
+        shown = self.panoramas[chosen]
+        if self.config.roll:
+            columns = torch.randint(2 * self.config.rows, (len(shown),), generator=random).tolist()
+            shown = torch.stack([one.roll(column, -1) for one, column in zip(shown, columns, strict=True)])
+        return shown.to(self.device)
+
+    def advance(self) -> dict[str, float]:
+        """One step of discriminator and generator; returns the losses, each before its own update."""
+        config = self.config
+        random = torch.Generator().manual_seed(config.seed * 1_000_003 + self.step)
+        real = self.captures(random)
+        noise = torch.randn(2, config.batch, config.latent, generator=random).to(self.device)
+        self.generator.eval()
+        with torch.no_grad():
+            fake = self.generator(noise[0])
+        self.generator.train()
+        figures = {
+            "real": self._update("discriminator", 2 * self.step, self._loss(real, 1.0)),
+            "fake": self._update("discriminator", 2 * self.step + 1, self._loss(fake, 0.0)),
+        }
+        self.discriminator.requires_grad_(False)  # spares gradients of 0.5 GB that nobody asks for
+        figures["generator"] = self._update("generator", self.step, self._loss(self.generator(noise[1]), 1.0))
+        self.discriminator.requires_grad_(True)
+        self.step += 1
+        return figures
+
+    def _loss(self, encoded: Tensor, wanted: float) -> Tensor:
+        logits = self.discriminator.logits(encoded)
+        return functional.binary_cross_entropy_with_logits(logits, torch.full_like(logits, wanted))
+
+    def _update(self, name: str, updates: int, loss: Tensor) -> float:
+        """Descend the loss once, after so many updates; returns the loss."""
+        optimiser = self.optimisers[name]
+        for group in optimiser.param_groups:
+            group["lr"] = self.config.learning_rate / (1 + self.config.decay * updates)
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        return loss.item()
+
+
+def train_dense(
+    data: Path,
+    out_dir: Path,
+    max_minutes: float = 25.0,
+    resume: bool = True,
+    config: DenseConfig | None = None,
+    device: str = "cpu",
+) -> DenseTrainer:
+    """Train on the panoramas of ``trainer ingest``; continues the checkpoint in ``out_dir`` if asked.
+
+    Parameters
+    ----------
+    data : Path
+        Folder of ``trainer ingest``.
+    out_dir : Path
+        Receives dense_2021.pt, generator.pt, config.json, metrics.jsonl, losses.png, captures.png (the
+        first captures), samples_10min.png and samples.png.
+    max_minutes : float
+        Stops after this time in this sitting or ``config.steps`` steps in all.
+    resume : bool
+        Continue a checkpoint of the same settings; a checkpoint of other settings is replaced.
+    config : DenseConfig, optional
+        Settings.
+    device : str
+        Where to train.
+
+    Returns
+    -------
+    DenseTrainer
+        The networks and how far they came.
+
+    Raises
+    ------
+    CaptureError
+        If the captures are missing.
+    SkyGenError
+        If a loss or a weight is no number; the last good checkpoint stays.
+    """
+    config = config or DenseConfig()
+    display, _ = training_panoramas(data, config.rows)
+    trainer = DenseTrainer(config, torch.from_numpy(display * 2 - 1), device)
+    out_dir.mkdir(parents=True, exist_ok=True)
+    if resume and (out_dir / CHECKPOINT).is_file():
+        _load(trainer, out_dir / CHECKPOINT)
+    metrics = out_dir / "metrics.jsonl"
+    _keep_rows(metrics, trainer.step)
+    with whole_file(out_dir / "config.json") as partial:
+        partial.write_text(json.dumps(asdict(config), indent=2), encoding="utf-8")
+    save_sheet(display[:SHEET_COUNT], out_dir / "captures.png")
+    began = saved = time.monotonic()
+    before = trainer.seconds
+    with metrics.open("a", encoding="utf-8") as log:
+        while trainer.step < config.steps and time.monotonic() - began < 60 * max_minutes:
+            figures = trainer.advance()
+            if not all(math.isfinite(value) for value in figures.values()):
+                raise _diverged(trainer.step, str(figures), out_dir)
+            last, trainer.seconds = trainer.seconds, before + time.monotonic() - began
+            if trainer.step % config.log_every == 0:
+                row = {"step": trainer.step, "seconds": round(trainer.seconds, 1), **figures}
+                log.write(json.dumps(row) + "\n")
+                log.flush()
+            if trainer.step % (20 * config.log_every) == 0:
+                left = max_minutes - (time.monotonic() - began) / 60
+                LOG.info("dense step %d, %.1f minutes left: %s", trainer.step, left, json.dumps(figures))
+            if last <= 60 * config.first_sheet_minutes < trainer.seconds:
+                save_sheet(display_samples(trainer.generator, SHEET_COUNT, SHEET_SEED), out_dir / "samples_10min.png")
+            if time.monotonic() - saved >= 60 * config.save_minutes:
+                _save(trainer, out_dir)
+                saved = time.monotonic()
+    _save(trainer, out_dir)
+    save_sheet(display_samples(trainer.generator, SHEET_COUNT, SHEET_SEED), out_dir / "samples.png")
+    plot_losses(metrics, out_dir / "losses.png")
+    LOG.info("dense: %d steps in %.1f minutes", trainer.step, trainer.seconds / 60)
+    return trainer
+
+
+def _load(trainer: DenseTrainer, path: Path) -> None:
+    """Continue a checkpoint if its settings are those of the trainer, but for how long it runs and what it writes."""
+    saved = torch.load(path, weights_only=True, map_location=trainer.device)
+    habits = dict.fromkeys(("steps", "log_every", "first_sheet_minutes", "save_minutes"))
+    if {**saved["config"], **habits} == {**asdict(trainer.config), **habits}:
+        trainer.load(saved)
+
+
+def _keep_rows(metrics: Path, step: int) -> None:
+    """Drop the lines of metrics.jsonl after a step: a killed run wrote them after its last checkpoint."""
+    lines = metrics.read_text(encoding="utf-8").splitlines() if metrics.is_file() and step else []
+    whole = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= step]
+    with whole_file(metrics) as partial:
+        partial.write_text("".join(f"{line}\n" for line in whole), encoding="utf-8")
+
+
+def _save(trainer: DenseTrainer, out_dir: Path) -> None:
+    """Write the checkpoint and, beside it, the generator alone; refuse weights that are no numbers."""
+    for network in (trainer.generator, trainer.discriminator):
+        if not all(math.isfinite(float(tensor.sum())) for tensor in network.state_dict().values()):
+            raise _diverged(trainer.step, "a weight that is no number", out_dir)
+    with whole_file(out_dir / CHECKPOINT) as partial:
+        torch.save(trainer.state(), partial)
+    config = trainer.config
+    shape = {"latent": config.latent, "widths": config.generator_widths, "rows": config.rows}
+    with whole_file(out_dir / GENERATOR_FILE) as partial:
+        torch.save({"step": trainer.step, **shape, "generator": trainer.generator.state_dict()}, partial)
+
+
+def _diverged(step: int, what: str, out_dir: Path) -> SkyGenError:
+    return SkyGenError(
+        f"Step {step} of the dense baseline gave {what}.",
+        f"The last good checkpoint, if one was written, is in {out_dir}; go on from it with a lower learning rate.",
+    )
