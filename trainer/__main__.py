@@ -1,4 +1,4 @@
-"""The trainer's commands: ``python -m trainer fetch | ingest | curate | simulate | train | export``.
+"""The trainer's commands: ``python -m trainer fetch | ingest | curate | simulate | train | evaluate | export``.
 
 Each command lives in a module of its own with ``add_arguments(parser)`` and ``run(arguments)``;
 this file only finds them.
@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "curate": ("trainer.captures.curate.run", "draw the contact sheet and apply manual verdicts"),
     "simulate": ("trainer.simulate.generate.run", "render labelled skies with the reference ray-marcher"),
     "train": ("trainer.training.run.run", "train a recipe's networks"),
+    "evaluate": ("trainer.evaluation.evaluate.run", "compare skies of a bundle and others with real captures"),
     "export": ("trainer.export.run", "write the trained networks as a model bundle"),
 }
 """Command name -> (module and function, one line of help)."""

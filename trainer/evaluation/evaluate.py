@@ -1,0 +1,103 @@
+"""``python -m trainer evaluate``: the table of every source of skies beside real captures, and sheets to look at."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import tempfile
+from pathlib import Path
+
+from tqdm import tqdm
+
+from skygen_addon.core.bundle import installed_bundle, load_bundle
+from skygen_addon.core.errors import OutputError, RequestError
+from skygen_addon.core.whole_file import whole_file
+from trainer.evaluation.comparison import SeenSky, compare, look_at
+from trainer.evaluation.judging.judge import Judge
+from trainer.evaluation.motion.motion_figures import MotionFigures, motion_figures
+from trainer.evaluation.pages.figure import draw_distances
+from trainer.evaluation.pages.sheets import draw_sheet, write_blind_sheets
+from trainer.evaluation.pages.tables import as_json, as_markdown
+from trainer.evaluation.skies.real_skies import read_real_skies
+from trainer.evaluation.skies.sources import SkySource
+from trainer.evaluation.skies.systems import SHIPPED, SOURCES, all_sources, check_sources
+
+log = logging.getLogger(__name__)
+
+SKIES = 72
+"""Skies of each source: six of every shipped preset."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Command-line options of ``evaluate``."""
+    parser.add_argument("--data", type=Path, default=Path("data/captures"), help="data folder of ingest")
+    parser.add_argument("--captures", type=Path, required=True, help="folder that was ingested")
+    parser.add_argument("--bundle", type=Path, help="bundle to evaluate (default: the one that ships)")
+    parser.add_argument("--dense", type=Path, help="run of 'train dense_2021'; without it that row is left out")
+    parser.add_argument("--held-out", nargs="+", metavar="SITE", help="sites that the bundle's training never saw")
+    parser.add_argument("--skies", type=int, default=SKIES, help=f"skies of each source ({SKIES})")
+    parser.add_argument("--only", nargs="+", choices=SOURCES, help="sources beside the shipped bundle (default: all)")
+    parser.add_argument("--resamples", type=int, default=1000, help="bootstrap resamples (1000)")
+    parser.add_argument(
+        "--motion", nargs="*", metavar="PRESET", default=["fair_cumulus"], help="presets whose motion is measured"
+    )
+    parser.add_argument("--out", type=Path, default=Path("runs/evaluation"), help="folder of tables, figure and sheets")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Evaluate and write evaluation.json, .md and .png and the sheets.
+
+    Raises
+    ------
+    RequestError, CaptureError, BundleError, OutputError
+        If an option, the captures, the bundle or the folder is at fault.
+    """
+    if arguments.skies < 2 or arguments.resamples < 20:
+        raise RequestError("Too few skies or resamples.", "Give --skies from 2 and --resamples from 20 on.")
+    out: Path = arguments.out
+    try:
+        (out / "skies").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{out} cannot be written: {error}.", "Choose another folder with --out.") from error
+    bundle = installed_bundle() if arguments.bundle is None else arguments.bundle
+    load_bundle(bundle)
+    judge = Judge()
+    held_out = None if arguments.held_out is None else frozenset(arguments.held_out)
+    check_sources(arguments.only, arguments.dense)
+    real = [sky for sky in read_real_skies(arguments.data, arguments.captures, held_out) if len(sky.views)]
+    seen_real = [look_at(sky.panorama, judge, sky.views) for sky in real]
+    with tempfile.TemporaryDirectory(prefix="skygen_evaluate_") as scratch:
+        sources = all_sources(bundle, arguments.skies, arguments.only, arguments.dense, Path(scratch))
+        seen: dict[str, list[SeenSky]] = {}
+        for source in sources:
+            seen[source.name] = _look_at_source(source, out / "skies", judge)
+            captions = [f"{n + 1} {label}" for n, label in enumerate(source.labels)]
+            draw_sheet([s.thumbnail for s in seen[source.name]], captions, out / f"sheet_{source.name}.png")
+    comparison = compare(real, seen_real, sources, seen, shipped=SHIPPED, resamples=arguments.resamples)
+    shown_real = [(sky.site, s.thumbnail) for sky, s in zip(real, seen_real, strict=True)]
+    draw_sheet([picture for _, picture in shown_real], [site for site, _ in shown_real], out / "sheet_real.png")
+    shipped = next(source for source in sources if source.name == SHIPPED)
+    shown = [(label, s.thumbnail) for label, s in zip(shipped.labels, seen[SHIPPED], strict=True)]
+    write_blind_sheets(shown_real, shown, out)
+    motion: dict[str, MotionFigures] = {}
+    for preset in arguments.motion:
+        log.info("motion of %s", preset)
+        motion[preset] = motion_figures(bundle, preset)
+    described = as_json(comparison, [s.figures for s in seen_real], motion, load_bundle(bundle))
+    text = as_markdown(described)
+    for name, content in (("evaluation.json", json.dumps(described, indent=1) + "\n"), ("evaluation.md", text)):
+        with whole_file(out / name) as temporary:
+            temporary.write_text(content, encoding="utf-8")
+    draw_distances(comparison, out / "evaluation.png")
+    print(text)
+    print(f"{out}: evaluation.md, evaluation.json, evaluation.png, sheet_unlabelled.png, sheet_labelled.png")
+    return 0
+
+
+def _look_at_source(source: SkySource, folder: Path, judge: Judge) -> list[SeenSky]:
+    """All skies of a source, drawn where ``folder`` does not hold them yet."""
+    numbers = tqdm(range(len(source.keys)), desc=source.name, unit="sky", disable=None)
+    seen = [look_at(source.sky(number, folder), judge) for number in numbers]
+    source.release()
+    return seen

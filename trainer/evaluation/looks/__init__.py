@@ -1,0 +1,1 @@
+"""Figures of single panoramas: suns, range, seam, zenith, structure, irradiance."""

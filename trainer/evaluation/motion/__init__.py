@@ -1,0 +1,1 @@
+"""Figures of moving skies: random access, loops, endlessness, flow, sticking, steadiness, resolution."""
