@@ -1,10 +1,11 @@
 """Trains the baseline, the dense adversarial network of 2021, on whole grey panoramas (``dense_2021_images``).
 
-Optimisers, losses and batches are those of 2021, whose loop we take to be the usual one in Keras: in each step
-the discriminator is updated once on captures and once on panoramas that the generator makes in inference mode, then
-the generator is updated through the discriminator. One slip is mended: it always showed the first panorama, where
-now every pass shows all of them in a new random order. Losses are computed before the sigmoid, which gives the same
-numbers without overflow.
+Optimisers, losses and batches are those of 2021. In each step the discriminator is updated on as many captures as
+generated panoramas, then the generator is updated through the discriminator. Both see panoramas normalised by their
+batch: shown ones of the generator's inference mode, as is a habit with Keras, the discriminator never meets what the
+generator is trained with, and samples stay noise. One slip is mended: 2021 always showed the first panorama, where now
+every pass shows all of them in a new random order. Losses are computed before the sigmoid, which gives the same numbers
+without overflow.
 """
 
 from __future__ import annotations
@@ -156,33 +157,31 @@ class DenseTrainer:
         random = torch.Generator().manual_seed(config.seed * 1_000_003 + self.step)
         real = self.captures(random)
         noise = torch.randn(2, config.batch, config.latent, generator=random).to(self.device)
-        self.generator.eval()
         with torch.no_grad():
             fake = self.generator(noise[0])
-        self.generator.train()
-        figures = {
-            "real": self._update("discriminator", 2 * self.step, self._loss(real, 1.0)),
-            "fake": self._update("discriminator", 2 * self.step + 1, self._loss(fake, 0.0)),
-        }
+        on_real, on_fake = self.discriminator.logits(torch.cat([real, fake])).chunk(2)
+        losses = _entropy(on_real, 1.0), _entropy(on_fake, 0.0)
+        self._update("discriminator", losses[0] + losses[1])
         self.discriminator.requires_grad_(False)  # spares gradients of 0.5 GB that nobody asks for
-        figures["generator"] = self._update("generator", self.step, self._loss(self.generator(noise[1]), 1.0))
+        fooled = _entropy(self.discriminator.logits(self.generator(noise[1])), 1.0)
+        self._update("generator", fooled)
         self.discriminator.requires_grad_(True)
         self.step += 1
-        return figures
+        return {"real": losses[0].item(), "fake": losses[1].item(), "generator": fooled.item()}
 
-    def _loss(self, encoded: Tensor, wanted: float) -> Tensor:
-        logits = self.discriminator.logits(encoded)
-        return functional.binary_cross_entropy_with_logits(logits, torch.full_like(logits, wanted))
-
-    def _update(self, name: str, updates: int, loss: Tensor) -> float:
-        """Descend the loss once, after so many updates; returns the loss."""
+    def _update(self, name: str, loss: Tensor) -> None:
+        """Descend a loss once, at the rate of this step."""
         optimiser = self.optimisers[name]
         for group in optimiser.param_groups:
-            group["lr"] = self.config.learning_rate / (1 + self.config.decay * updates)
+            group["lr"] = self.config.learning_rate / (1 + self.config.decay * self.step)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
-        return loss.item()
+
+
+def _entropy(logits: Tensor, wanted: float) -> Tensor:
+    """Mean binary cross-entropy of the sigmoids of logits (B,) to one wanted answer."""
+    return functional.binary_cross_entropy_with_logits(logits, torch.full_like(logits, wanted))
 
 
 def train_dense(

@@ -118,6 +118,7 @@ def plot_losses(metrics: Path, path: Path) -> None:
         label = name if name == "generator" else f"discriminator, {name}"
         axes.plot([row["step"] for row in rows], [row[name] for row in rows], label=label, linewidth=0.8)
     axes.set(xlabel="step", ylabel="binary cross-entropy", yscale="log")
+    axes.set_ylim(bottom=1e-5)  # a sure discriminator's losses fall without bound
     axes.legend()
     with whole_file(path) as partial:
         figure.savefig(partial, dpi=100, format="png")
