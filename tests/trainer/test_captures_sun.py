@@ -1,8 +1,6 @@
-"""The sun's direction against rendered truth, and its absence where nothing that shines is the sun."""
+"""The sun's direction against rendered truth."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +8,8 @@ from scipy import ndimage
 
 from skygen_addon.core.geometry import direction_from_angles, panorama_directions
 from trainer.captures.measuring.calibration import model_radiance
-from trainer.captures.measuring.sun_position import SunPosition, _label_around, find_sun
+from trainer.captures.measuring.sun_position import SunPosition, find_sun
+from trainer.captures.measuring.sun_region import label_around
 from trainer.captures.readers.panorama_file import mend
 
 PROMISE_DEG = 0.3
@@ -93,11 +92,38 @@ def test_a_bloom_that_a_house_cuts_keeps_its_centre(clip: float, cut_deg: float)
     assert found is not None and (np.rad2deg(found.radius_rad) > 2) == (clip == 10.0)
 
 
-@pytest.mark.parametrize("clip", [np.inf, 30.0])
-@pytest.mark.parametrize("veil", [0.5, 2.0])
+VEILED = [(321.7, 3.1), (44.9, 12.6), (158.3, 27.2), (250.6, 52.5), (12.2, 71.0)]
+"""More places, for a sun behind cloud."""
+
+
+@pytest.mark.parametrize("clip", [np.inf, 30.0, 10.0])
+@pytest.mark.parametrize("veil", [0.5, 1.0, 2.0, 3.0])
 def test_a_sun_behind_thin_cloud_with_structure(veil: float, clip: float) -> None:
-    for seed, place in enumerate(PLACES[1:]):
-        assert error_deg(*_found(render(1024, *place, veil=veil, clip=clip, seed=seed))) < PROMISE_DEG
+    """Clipped at 10 the glow is a blot of up to 8 degrees whose centroid is off by up to a degree."""
+    for seed, place in enumerate(VEILED):
+        made = render(1024, *place, veil=veil, clip=clip, seed=seed, bloom=0.02 * (seed % 2))
+        assert error_deg(*_found(made)) < PROMISE_DEG, place
+
+
+@pytest.mark.parametrize("veil", [0.5, 1.0])
+def test_a_veiled_sun_of_few_pixels(veil: float) -> None:
+    for seed, place in enumerate(VEILED):
+        assert error_deg(*_found(render(512, *place, veil=veil, clip=10.0, seed=seed, bloom=0.02))) < PROMISE_DEG, place
+
+
+def test_a_clipped_bloom_that_fills_the_ring_beside_it_is_still_a_sun() -> None:
+    """The sky does not fall below a third of the peak within 10 degrees, but it does farther off."""
+    for place in VEILED:
+        found, sun = _found(render(1024, *place, clip=10.0, bloom=0.02))
+        assert error_deg(found, sun) < PROMISE_DEG
+
+
+@pytest.mark.parametrize("clip", [np.inf, 50.0, 10.0])
+def test_a_disc_that_the_horizon_cuts(clip: float) -> None:
+    """The blurred disc of 1.0 to 1.4 degrees reaches below the horizon, where nothing is seen of it."""
+    for elevation_deg in (0.7, 0.9, 1.2, 1.35, 1.5):
+        for azimuth_deg in (33.1, 200.7):
+            assert error_deg(*_found(render(1024, azimuth_deg, elevation_deg, clip=clip))) < PROMISE_DEG, elevation_deg
 
 
 def test_a_sun_low_over_the_horizon_that_cuts_its_bloom() -> None:
@@ -141,68 +167,16 @@ def test_regions_join_across_the_wrap_however_they_are_cut() -> None:
     mask[7, 5:7] = True  # another one, apart
     for picture in (mask, mask[:, ::-1], mask[::-1], mask[::-1, ::-1]):
         for turn in range(12):
-            labels = _label_around(np.roll(picture, turn, axis=1))
+            labels = label_around(np.roll(picture, turn, axis=1))
             areas = np.bincount(labels.ravel())[1:]
             assert sorted(areas[areas > 0]) == [2, mask.sum() - 2]
             assert (labels > 0).sum() == mask.sum()
 
 
-def spots(width: int, *lamps: tuple[float, float, float, float]) -> np.ndarray:
-    """Sum (H, W, 1) of Gaussian spots: azimuth, elevation and sigma in degrees, peak."""
-    d = panorama_directions(width)
-    total = np.zeros(d.shape[:2])
-    for azimuth, elevation, sigma, peak in lamps:
-        place = direction_from_angles(*np.deg2rad([azimuth, elevation]))
-        total += peak * np.exp(-0.5 * (angle_deg(d, place) / sigma) ** 2)
-    return total[..., None]
-
-
-def no_suns() -> dict[str, Any]:
-    width = 1024
-    d = panorama_directions(width)
-    up = d[..., 2:] > 0
-    elevation = np.rad2deg(np.arcsin(d[..., 2]))
-    azimuth = np.rad2deg(np.arctan2(d[..., 0], d[..., 1])) % 360
-    sun = direction_from_angles(np.deg2rad(200), np.deg2rad(40))
-    away = angle_deg(d, sun)[..., None]
-    clear = model_radiance(np.maximum(d, [-1, -1, 0]), sun, 1.0)
-    noise = ndimage.gaussian_filter(np.random.default_rng(1).standard_normal(d.shape[:2]), (6, 8), mode="wrap")[
-        ..., None
-    ]
-    noise /= noise.std()
-    overcast = (1 + 2 * np.maximum(d[..., 2:], 0)) / 3
-    cloud = noise > 0.8
-    rim = cloud & ~ndimage.binary_erosion(cloud[..., 0], iterations=2)[..., None]
-    grey = np.where(up, 0.5, 0.1)
-
-    def window(half_width: float, height: float) -> np.ndarray:
-        return (np.abs(azimuth - 90) < half_width)[..., None] & (np.abs(elevation - 15) < height / 2)[..., None]
-
-    streak = np.exp(-0.5 * (((azimuth - 90) / 1.0) ** 2 + ((elevation + 4) / 3) ** 2))[..., None] * ~up
-    return {
-        "black": np.zeros_like(grey),
-        "clear sky, sun hidden": np.where(up, clear, 0.1),
-        "overcast": np.where(up, overcast, 0.1),
-        "glow in a structured overcast": np.where(up, (overcast + 3 * np.exp(-away / 12)) * np.exp(0.3 * noise), 0.1),
-        "street lamps": 1e-3 + spots(width, (20, 5, 0.2, 50), (100, 7, 0.2, 20), (260, 4, 0.3, 60)),
-        "window": np.where(window(3, 6), 8.0, 0.02),
-        "wide window": np.where(window(15, 20), 8.0, 0.02),
-        "glint on water": grey + spots(width, (90, -6, 0.5, 3e3)),
-        "streak on water up to the horizon": grey + 200 * streak,
-        "lit cloud edges": np.where(up, np.where(rim, 4.0, np.where(cloud, 1.5, clear)), 0.1),
-        "bright edges near a hidden sun": np.where(
-            up, np.where(rim, 1 + 8 * np.exp(-away / 10), np.where(cloud | (away < 8), 1, clear)), 0.1
-        ),
-        "clouds clipped white": np.minimum(np.where(up, np.where(cloud, 1.5, clear), 0.1), 1.0),
-    }
-
-
-def test_no_sun_is_found_where_none_is_seen() -> None:
-    found = {name: find_sun((radiance * np.ones(3)).astype(np.float32)) for name, radiance in no_suns().items()}
-    assert {name: sun for name, sun in found.items() if sun is not None} == {}
-
-
 def test_a_sun_above_its_reflection_is_found_itself() -> None:
     made, sun = render(1024, 90.0, 4.0, bloom=0.02)
-    made = np.minimum(made + spots(1024, (90, -4, 1.5, 400)), 200).astype(np.float32)
+    glint = 400 * np.exp(
+        -0.5 * (angle_deg(panorama_directions(1024), direction_from_angles(np.pi / 2, -0.07)) / 1.5) ** 2
+    )
+    made = np.minimum(made + glint[..., None], 200).astype(np.float32)
     assert error_deg(find_sun(made), sun) < PROMISE_DEG
