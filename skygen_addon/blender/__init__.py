@@ -5,7 +5,7 @@ Parts are registered in order and removed in reverse.
 
 from __future__ import annotations
 
-from . import operators, panels, properties, render_check
+from . import operators, panels, properties, render_check, sun_sync
 from .command import COMMAND_REGISTRATION
 
 
@@ -15,12 +15,14 @@ def register() -> None:
     operators.register()
     panels.register()
     render_check.register()
+    sun_sync.register()
     COMMAND_REGISTRATION.add()
 
 
 def unregister() -> None:
     """Remove everything from Blender."""
     COMMAND_REGISTRATION.remove()
+    sun_sync.unregister()
     render_check.unregister()
     panels.unregister()
     operators.unregister()

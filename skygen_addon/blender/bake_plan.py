@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,9 +15,10 @@ from ..core.frames import MAX_FRAMES
 from ..core.job import SkyJob
 from ..core.request import SkyRequest
 from ..core.timeline import requests_for_frames
-from .controls_from_settings import evaluated_controls
+from .controls_from_settings import SkyMoment, evaluated_settings
 from .engine import loop_cells_km, shipped_bundle
 from .properties import sky_settings
+from .sun_placement import is_dated, refuse_loop, sun_path
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ def requests_of_world(
     Raises
     ------
     RequestError
-        If a value is out of range at some frame.
+        If a value is out of range at some frame, or a loop is asked for with a sun by date and place.
     BundleError
         If a loop needs the bundle's lattice and there is no bundle.
     """
@@ -116,10 +118,12 @@ def requests_of_world(
     if scene is None:
         raise RequestError("There is no scene.", "Open a scene that uses this world.")
     loop_frames = int(settings.loop_frames) if settings.loop else None
-    with evaluated_controls(context, world) as controls_at:
+    if loop_frames is not None and is_dated(settings):
+        refuse_loop(sun_path(settings.sun), float(settings.time_offset))
+    with evaluated_settings(context, world) as sky_at:
         first = int(settings.origin_frame)
-        return requests_for_frames(
-            controls_at,
+        requests = requests_for_frames(
+            lambda frame: sky_at(frame).controls,
             frames,
             fps=scene.render.fps / scene.render.fps_base,
             first_frame=first,
@@ -127,8 +131,17 @@ def requests_of_world(
             seed=int(settings.seed),
             width=width,
             loop_frames=loop_frames,
-            loop_snap_km=None if loop_frames is None else loop_cells_km(controls_at(first)),
+            loop_snap_km=None if loop_frames is None else loop_cells_km(sky_at(first).controls),
         )
+        return [_placed(request, sky_at(frame)) for frame, request in zip(frames, requests, strict=True)]
+
+
+def _placed(request: SkyRequest, moment: SkyMoment) -> SkyRequest:
+    """The request with the sun where date and place put it, if they do."""
+    if moment.sun_path is None:
+        return request
+    azimuth, elevation = moment.sun_path.angles_rad(request.time_s)
+    return dataclasses.replace(request, sun_azimuth_rad=azimuth, sun_elevation_rad=elevation)
 
 
 def job_of_plan(context: bpy.types.Context, world: bpy.types.World, plan: BakePlan) -> SkyJob:

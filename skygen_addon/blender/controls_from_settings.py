@@ -8,16 +8,18 @@ as on the command line.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import bpy
 
 from ..core.controls import LayerControls, SkyControls
 from ..core.errors import RequestError
-from ..core.motion import ControlsAt
+from ..core.sun_path import SunPath
 from .layer_properties import SkyGenLayer
 from .properties import SkyGenSettings, sky_settings
+from .sun_placement import is_dated, sun_path
 from .world_animation import is_animated
 
 
@@ -48,6 +50,25 @@ def _layer_controls(layer: SkyGenLayer) -> LayerControls:
     )
 
 
+@dataclass(frozen=True)
+class SkyMoment:
+    """The settings at one frame."""
+
+    controls: SkyControls
+    """What presets hold too."""
+    sun_path: SunPath | None
+    """The sun's path, where date and place put it instead of the controls' angles."""
+
+
+SkyAt = Callable[[int], SkyMoment]
+"""The settings at a whole frame."""
+
+
+def draws_sun(settings: SkyGenSettings) -> bool:
+    """Whether frames get the sun's disc: not where a lamp takes its place; without one it can be switched off."""
+    return bool(settings.sun_disc) if settings.sun.sun_in == "TEXTURE" else bool(settings.sun.sun_in == "BOTH")
+
+
 def controls_from_settings(settings: SkyGenSettings) -> SkyControls:
     """Controls at the moment at which ``settings`` were evaluated.
 
@@ -65,15 +86,21 @@ def controls_from_settings(settings: SkyGenSettings) -> SkyControls:
         haze=_number(settings.haze),
         exposure_ev=_number(settings.exposure),
         ground_albedo=(_number(red), _number(green), _number(blue)),
-        sun_disc=bool(settings.sun_disc),
+        sun_disc=draws_sun(settings),
         weather_strength=_number(settings.weather_strength),
         time_scale=_number(settings.time_scale),
     )
 
 
+def _moment(world: bpy.types.World) -> SkyMoment:
+    settings = sky_settings(world)
+    path = sun_path(settings.sun) if is_dated(settings) else None
+    return SkyMoment(controls_from_settings(settings), path)
+
+
 @contextmanager
-def evaluated_controls(context: bpy.types.Context, world: bpy.types.World) -> Iterator[ControlsAt]:
-    """Controls of ``world`` at any whole frame, with keyframes and drivers evaluated.
+def evaluated_settings(context: bpy.types.Context, world: bpy.types.World) -> Iterator[SkyAt]:
+    """Settings of ``world`` at any whole frame, with keyframes and drivers evaluated.
 
     The scene is stepped to a frame only if something animates the world, once for each frame
     asked for, and is put back to its frame at the end. The evaluated copy of the world is read:
@@ -86,21 +113,20 @@ def evaluated_controls(context: bpy.types.Context, world: bpy.types.World) -> It
     """
     scene = context.scene
     if scene is None or not is_animated(world):
-        constant = controls_from_settings(sky_settings(world))
+        constant = _moment(world)
         yield lambda frame: constant
         return
     frame_before, subframe_before = scene.frame_current, scene.frame_subframe
-    known: dict[int, SkyControls] = {}
+    known: dict[int, SkyMoment] = {}
 
-    def controls_at(frame: int) -> SkyControls:
+    def sky_at(frame: int) -> SkyMoment:
         if frame not in known:
             scene.frame_set(frame)
-            evaluated = world.evaluated_get(context.evaluated_depsgraph_get())
-            known[frame] = controls_from_settings(sky_settings(evaluated))
+            known[frame] = _moment(world.evaluated_get(context.evaluated_depsgraph_get()))
         return known[frame]
 
     try:
-        yield controls_at
+        yield sky_at
     finally:
         scene.frame_set(frame_before, subframe=subframe_before)
 

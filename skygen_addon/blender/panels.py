@@ -9,6 +9,8 @@ import bpy
 from ..runtime.progress import minutes
 from .choices import preset_items
 from .layer_properties import SkyGenLayer
+from .panel_base import ChildPanel, SkyPanel, panel_class, world_of
+from .panel_sun import SunPanel
 from .properties import SkyGenSettings, sky_settings
 from .sequence_state import is_baked_now, sky_states
 from .world_nodes import environment_node
@@ -16,12 +18,8 @@ from .world_nodes import environment_node
 _PRESET_LABELS = {name: label for name, label, _ in preset_items()}
 
 
-def _world(context: bpy.types.Context) -> bpy.types.World | None:
-    return context.scene.world if context.scene is not None else None
-
-
 def _draw_main(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
-    world = _world(context)
+    world = world_of(context)
     if world is None or environment_node(world) is None:
         row = layout.row()
         row.scale_y = 1.4
@@ -38,9 +36,6 @@ def _draw_main(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     row.operator("skygen.show_preview", text="", icon="FILE_REFRESH")
     column = layout.column()
     column.prop(settings, "seed")
-    pair = layout.column(align=True)
-    pair.prop(settings, "sun_azimuth")
-    pair.prop(settings, "sun_elevation")
     layout.prop(settings.low, "cover", text="Low Cover")
     layout.prop(settings.high, "cover", text="High Cover")
     pair = layout.column(align=True)
@@ -50,7 +45,7 @@ def _draw_main(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
 
 
 def _draw_bake(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
-    world = _world(context)
+    world = world_of(context)
     if world is None:
         return
     settings = sky_settings(world)
@@ -105,82 +100,42 @@ def _draw_layer(layout: bpy.types.UILayout, layer: SkyGenLayer) -> None:
 
 
 def _draw_air(layout: bpy.types.UILayout, settings: SkyGenSettings) -> None:
-    for name in ("haze", "exposure", "ground_albedo", "sun_disc", "weather_strength", "time_offset"):
+    for name in ("haze", "exposure", "ground_albedo", "weather_strength", "time_offset"):
         layout.prop(settings, name)
 
 
-class _SkyPanel:
-    """What every SkyGen panel has in common."""
-
-    bl_label = "SkyGen"
-
-    @staticmethod
-    def settings(context: bpy.types.Context) -> SkyGenSettings:
-        """Settings of the scene's world, which the panel's poll has found to be there."""
-        world = _world(context)
-        if world is None:
-            raise RuntimeError("The panel was drawn without its poll: the scene has no world.")
-        return sky_settings(world)
-
-    def layout_of(self) -> bpy.types.UILayout:
-        """The panel's layout with names on the left, and dots for keyframes."""
-        layout = cast(bpy.types.Panel, self).layout
-        if layout is None:
-            raise RuntimeError("A panel is drawn without a layout.")
-        layout.use_property_split = True
-        layout.use_property_decorate = True
-        return layout
-
-
-class _MainPanel(_SkyPanel):
+class _MainPanel(SkyPanel):
     def draw(self, context: bpy.types.Context) -> None:
         _draw_main(self.layout_of(), context)
 
 
-class _ChildPanel(_SkyPanel):
-    bl_options = {"DEFAULT_CLOSED"}
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        return _world(context) is not None
-
-
-class _LowPanel(_ChildPanel):
+class _LowPanel(ChildPanel):
     bl_label = "Low Clouds"
 
     def draw(self, context: bpy.types.Context) -> None:
         _draw_layer(self.layout_of(), self.settings(context).low)
 
 
-class _HighPanel(_ChildPanel):
+class _HighPanel(ChildPanel):
     bl_label = "High Clouds"
 
     def draw(self, context: bpy.types.Context) -> None:
         _draw_layer(self.layout_of(), self.settings(context).high)
 
 
-class _AirPanel(_ChildPanel):
+class _AirPanel(ChildPanel):
     bl_label = "Air, Weather and Time"
 
     def draw(self, context: bpy.types.Context) -> None:
         _draw_air(self.layout_of(), self.settings(context))
 
 
-class _BakePanel(_ChildPanel):
+class _BakePanel(ChildPanel):
     bl_label = "Bake"
     bl_options: set[str] = set()
 
     def draw(self, context: bpy.types.Context) -> None:
         _draw_bake(self.layout_of(), context)
-
-
-def _panel(part: type[_SkyPanel], place: str, parent: str | None, settings: dict[str, Any]) -> type:
-    """Panel class of one part in one place; Blender wants a class of its own for each."""
-    name = f"SKYGEN_PT_{place}_{part.__name__.removeprefix('_').removesuffix('Panel').lower()}"
-    body = {**settings, "bl_idname": name, "__doc__": part.__doc__}
-    if parent is not None:
-        body["bl_parent_id"] = parent
-    return type(name, (part, bpy.types.Panel), body)
 
 
 def _panels() -> tuple[type, ...]:
@@ -191,8 +146,10 @@ def _panels() -> tuple[type, ...]:
     panels: list[type] = []
     for place, settings in places.items():
         main = f"SKYGEN_PT_{place}_main"
-        panels.append(_panel(_MainPanel, place, None, settings))
-        panels += [_panel(p, place, main, settings) for p in (_BakePanel, _LowPanel, _HighPanel, _AirPanel)]
+        panels.append(panel_class(_MainPanel, place, None, settings))
+        panels += [
+            panel_class(p, place, main, settings) for p in (SunPanel, _BakePanel, _LowPanel, _HighPanel, _AirPanel)
+        ]
     return tuple(panels)
 
 

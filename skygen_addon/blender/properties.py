@@ -24,14 +24,16 @@ from bpy.props import (
     StringProperty,
 )
 
+from .bake_state_properties import BakeState
 from .choices import DEFAULT_PRESET, FORMAT_ITEMS, WIDTH_ITEMS, preset_items
 from .layer_properties import DEFAULT_CONTROLS, FIXED, SkyGenHighLayer, SkyGenLayer
+from .sun_properties import SkyGenSun, sun_moved
 
 FOLDER: set[str] = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()
 """Options of a folder that may start with //; Blender asks for the mark since 4.5."""
 
 
-class SkyGenSettings(bpy.types.PropertyGroup):
+class SkyGenSettings(BakeState, bpy.types.PropertyGroup):
     """Everything that steers a world's sky."""
 
     preset: EnumProperty(
@@ -60,6 +62,7 @@ class SkyGenSettings(bpy.types.PropertyGroup):
         subtype="ANGLE",
         step=100,
         precision=2,
+        update=sun_moved,
     )
     sun_elevation: FloatProperty(
         name="Sun Elevation",
@@ -71,7 +74,9 @@ class SkyGenSettings(bpy.types.PropertyGroup):
         subtype="ANGLE",
         step=100,
         precision=2,
+        update=sun_moved,
     )
+    sun: PointerProperty(type=SkyGenSun, name="Sun", description="What places the sun and what it shines from")
     low: PointerProperty(type=SkyGenLayer, name="Low Clouds", description="The layer nearer to the ground")
     high: PointerProperty(type=SkyGenHighLayer, name="High Clouds", description="The layer above the low clouds")
     haze: FloatProperty(
@@ -83,6 +88,7 @@ class SkyGenSettings(bpy.types.PropertyGroup):
         soft_max=8.0,
         precision=2,
         step=10,
+        update=sun_moved,
     )
     exposure: FloatProperty(
         name="Exposure (EV)",
@@ -94,6 +100,7 @@ class SkyGenSettings(bpy.types.PropertyGroup):
         soft_max=5.0,
         precision=2,
         step=10,
+        update=sun_moved,
     )
     ground_albedo: FloatVectorProperty(
         name="Ground",
@@ -107,7 +114,7 @@ class SkyGenSettings(bpy.types.PropertyGroup):
     )
     sun_disc: BoolProperty(
         name="Sun Disc",
-        description="Draw the sun into the sky; switch it off when a sun lamp lights the scene",
+        description="Draw the sun into the sky; off, the sky has no sun at all",
         default=DEFAULT_CONTROLS.sun_disc,
         options=FIXED,
     )
@@ -130,6 +137,7 @@ class SkyGenSettings(bpy.types.PropertyGroup):
         soft_max=600.0,
         precision=1,
         step=100,
+        update=sun_moved,
     )
     time_offset: FloatProperty(
         name="Time Offset",
@@ -141,6 +149,7 @@ class SkyGenSettings(bpy.types.PropertyGroup):
         min=-1e8,
         max=1e8,
         options=FIXED,
+        update=sun_moved,
     )
     width: EnumProperty(
         name="Resolution",
@@ -158,6 +167,7 @@ class SkyGenSettings(bpy.types.PropertyGroup):
         max=1048574,
         options=FIXED,
         subtype="TIME",
+        update=sun_moved,
     )
     frame_start: IntProperty(
         name="Start",
@@ -210,48 +220,8 @@ class SkyGenSettings(bpy.types.PropertyGroup):
         subtype="TIME",
     )
 
-    # What the last bake left; written by the operators, read by the panel.
-    bake_done: IntProperty(
-        name="Baked Frames",
-        description="Frames that the running bake has finished",
-        default=0,
-        options={"HIDDEN"},
-    )
-    bake_total: IntProperty(
-        name="Frames to Bake",
-        description="Frames of the running bake; 0 while none runs for this world",
-        default=0,
-        options={"HIDDEN"},
-    )
-    bake_seconds_left: IntProperty(
-        name="Time Left",
-        description="Seconds that the running bake still takes; below 0 while that is not known",
-        default=-1,
-        min=-1,
-        max=10**9,
-        options={"HIDDEN"},
-    )
-    baked_start: IntProperty(
-        name="Baked From",
-        description="First frame of the bound sequence",
-        default=0,
-        options={"HIDDEN"},
-    )
-    baked_end: IntProperty(
-        name="Baked To",
-        description="Last frame of the bound sequence; below the first when none is bound",
-        default=-1,
-        options={"HIDDEN"},
-    )
-    baked_settings: StringProperty(
-        name="Baked Settings",
-        description="Fingerprint of the settings, engine and model that the bound sequence was baked with",
-        default="",
-        options={"HIDDEN"},
-    )
 
-
-CLASSES: tuple[type, ...] = (SkyGenLayer, SkyGenHighLayer, SkyGenSettings)
+CLASSES: tuple[type, ...] = (SkyGenSun, SkyGenLayer, SkyGenHighLayer, SkyGenSettings)
 
 
 def sky_settings(world: bpy.types.World) -> SkyGenSettings:

@@ -1,4 +1,4 @@
-"""Before a render: which of the scene's frames have no baked sky. Blender renders them and says that all is well."""
+"""Before a render: which of the scene's frames have no baked sky or sun. Blender renders them without a word."""
 
 from __future__ import annotations
 
@@ -10,12 +10,19 @@ from bpy.app.handlers import persistent
 
 from .properties import sky_settings
 from .sequence import folder_of_sequence, frames_in_words, missing_frames
+from .sun_sync import lamp_fault
 from .world_nodes import environment_node
 
 _LOG = logging.getLogger(__name__)
 
 
 def unbaked_in_words(scene: bpy.types.Scene) -> str | None:
+    """What the scene's frames lack of their own sky or of its sun, and the remedies; None if nothing."""
+    lamp = lamp_fault(scene.world, scene) if scene.world is not None else None
+    return " ".join(words for words in (_skies_in_words(scene), lamp) if words is not None) or None
+
+
+def _skies_in_words(scene: bpy.types.Scene) -> str | None:
     """How many of the scene's frames lack a sky of their own, and the remedy; None if none does.
 
     A frame whose file is missing renders in pure magenta; one outside of the baked range shows the

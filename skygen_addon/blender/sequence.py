@@ -13,6 +13,7 @@ import bpy
 from ..core.errors import OutputError
 from ..core.frames import frames_in_words as frames_in_words
 from ..core.job import DEFAULT_PATTERN
+from ..runtime.exr import REQUEST_ATTRIBUTE
 from .world_nodes import ROLE
 
 COLOUR_SPACE = "Linear Rec.709"
@@ -54,8 +55,8 @@ def check_complete(folder: Path, frames: Sequence[int]) -> None:
         )
 
 
-def frame_width(path: Path) -> int | None:
-    """Width in pixels that the header of an OpenEXR file states (its dataWindow); None if that cannot be read.
+def _header_value(path: Path, name: str) -> bytes | None:
+    """An attribute in the header of an OpenEXR file; None if it has none, or is no such file.
 
     Read byte by byte, because this process must not load the OpenEXR library (see ``interpreter.py``).
     """
@@ -66,13 +67,28 @@ def frame_width(path: Path) -> int | None:
         while data[position] != 0:
             name_end = data.index(b"\0", position)
             value = data.index(b"\0", name_end + 1) + 5  # after the type's name and the size
-            if data[position:name_end] == b"dataWindow":
-                left, _, right, _ = struct.unpack_from("<4i", data, value)
-                return int(right - left + 1)
-            position = value + int(struct.unpack_from("<I", data, value - 4)[0])
+            end = value + int(struct.unpack_from("<I", data, value - 4)[0])
+            if data[position:name_end] == name.encode():
+                return data[value:end]
+            position = end
     except (OSError, IndexError, ValueError, struct.error):
         pass
     return None
+
+
+def frame_width(path: Path) -> int | None:
+    """Width in pixels that the header of an OpenEXR file states (its dataWindow); None if that cannot be read."""
+    window = _header_value(path, "dataWindow")
+    if window is None or len(window) != 16:
+        return None
+    left, _, right, _ = struct.unpack("<4i", window)
+    return int(right - left + 1)
+
+
+def frame_request(path: Path) -> str | None:
+    """Digest of the request that a baked frame was made from; None if the file does not state it."""
+    digest = _header_value(path, REQUEST_ATTRIBUTE)
+    return None if digest is None else digest.decode("ascii", errors="replace")
 
 
 def frames_by_width(folder: Path, frames: Sequence[int]) -> dict[int | None, list[int]]:

@@ -11,15 +11,18 @@ import bpy
 
 from ..core.errors import SkyGenError
 from .bake_plan import BakePlan, frames_of_settings, output_folder
+from .controls_from_settings import draws_sun
 from .engine import makers_identity
 from .properties import sky_settings
 from .sequence import folder_of_sequence, frames_in_words, missing_frames
+from .sun_placement import is_dated
 from .world_animation import animated_paths, animation_description
 from .world_nodes import environment_node
 
 _WITHOUT_EFFECT = {
     "rna_type", "name", "preset", "frame_end", "output_folder", "format",
-    "bake_done", "bake_total", "bake_seconds_left", "baked_start", "baked_end", "baked_settings",
+    "sun", "sun_disc", "sun_in", "lamp", "followed_lamp", "sky_peak", "shown_frame", "shown_azimuth", "shown_elevation",
+    "shown_transmittance", "bake_done", "bake_total", "bake_seconds_left", "baked_start", "baked_end", "baked_settings",
 }  # fmt: skip
 
 
@@ -49,9 +52,16 @@ def _values(group: Any, path: str, animated: set[str]) -> dict[str, Any]:
     return values
 
 
-def settings_fingerprint(world: bpy.types.World, fps: float) -> str:
-    """Hash of everything in the settings that changes a frame; the same at every scene frame."""
-    values = _values(sky_settings(world), "skygen", animated_paths(world))
+def settings_fingerprint(world: bpy.types.World, fps: float, *, with_disc: bool | None = None) -> str:
+    """Hash of everything in the settings that changes a frame; the same at every scene frame.
+
+    ``with_disc`` tells of frames with or without the sun's disc, whatever the settings say of it.
+    """
+    settings, animated = sky_settings(world), animated_paths(world)
+    values = _values(settings, "skygen", animated)
+    values["sun_disc"] = draws_sun(settings) if with_disc is None else with_disc
+    if is_dated(settings):
+        values["sun"] = _values(settings.sun, "skygen.sun", animated)
     text = json.dumps([values, animation_description(world), fps], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -79,6 +89,14 @@ def forget_bake(world: bpy.types.World) -> None:
     settings = sky_settings(world)
     settings.baked_start, settings.baked_end = 0, -1
     settings.baked_settings = ""
+
+
+def _fitting_fingerprints(world: bpy.types.World, fps: float) -> set[str]:
+    """Fingerprints of bakes that show what the settings say: beside a lamp, the nodes take a baked disc out."""
+    fitting = {settings_fingerprint(world, fps)}
+    if sky_settings(world).sun.sun_in == "LAMP":
+        fitting.add(settings_fingerprint(world, fps, with_disc=True))
+    return fitting
 
 
 def is_baking(context: bpy.types.Context) -> bool:
@@ -121,7 +139,7 @@ def sky_states(context: bpy.types.Context, world: bpy.types.World) -> list[SkySt
         states.append(SkyState(f"Missing frames render magenta: {frames_in_words(missing)}", "ERROR", True))
     fps = scene.render.fps / scene.render.fps_base if scene is not None else 24.0
     baked_settings, _, baked_by = settings.baked_settings.partition(" ")
-    if baked_settings and baked_settings != settings_fingerprint(world, fps):
+    if baked_settings and baked_settings not in _fitting_fingerprints(world, fps):
         states.append(SkyState("The settings have changed since the bake", "FILE_REFRESH", False))
     elif baked_settings and makers is not None and baked_by != makers:
         states.append(SkyState("Baked by another SkyGen version: bake again", "FILE_REFRESH", False))

@@ -10,12 +10,14 @@ import bpy
 
 from ..core.errors import RequestError
 from ..core.presets import load_preset
+from ..runtime.sun_record import read_sunlight
 from .bake_plan import BakePlan, job_of_plan
 from .bake_process import run_job
 from .controls_from_settings import write_controls
 from .properties import sky_settings
 from .sequence import check_complete, check_one_width, load_panorama, load_sequence
 from .sequence_state import forget_bake, note_bake
+from .sun_sync import note_preview, note_sequence
 from .world_nodes import SequenceSpan, show_image
 
 PREVIEW_WIDTH = 512
@@ -54,8 +56,10 @@ def show_preview(context: bpy.types.Context, world: bpy.types.World) -> None:
         run_job(job)
         image = load_panorama(job.path(frame), f"SkyGen Preview {world.name}")
         image.pack()
+        sun = read_sunlight(job.folder).get(frame)
     show_image(world, image, None)
     forget_bake(world)
+    note_preview(world, frame, sun)
 
 
 def bind_frames(world: bpy.types.World, plan: BakePlan, fingerprint: str) -> None:
@@ -72,3 +76,4 @@ def bind_frames(world: bpy.types.World, plan: BakePlan, fingerprint: str) -> Non
     image = load_sequence(plan.folder, span.start)
     show_image(world, image, SequenceSpan(span.start, len(span), plan.cyclic))
     note_bake(world, plan, fingerprint)
+    note_sequence(world, plan.folder, span)

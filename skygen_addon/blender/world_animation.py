@@ -14,19 +14,37 @@ def is_animated(world: bpy.types.World) -> bool:
     return data is not None and bool(data.action or data.drivers or data.nla_tracks)
 
 
-def _action_curves(data: bpy.types.AnimData) -> Iterator[bpy.types.FCurve]:
+def curve_collections(data: bpy.types.AnimData) -> Iterator[Any]:
+    """What holds the curves of an ID's action: each yields curves and can ``remove`` one."""
     action = data.action
     if action is None:
         return
     if not hasattr(action, "layers"):  # Blender 4.2 and 4.3: an action is a list of curves
-        yield from action.fcurves
+        yield action.fcurves
         return
     slot = data.action_slot
     for layer in action.layers:
         for strip in layer.strips:
             bag = strip.channelbag(slot) if slot is not None else None  # type: ignore[attr-defined]
             if bag is not None:
-                yield from bag.fcurves
+                yield bag.fcurves
+
+
+def _action_curves(data: bpy.types.AnimData) -> Iterator[bpy.types.FCurve]:
+    for curves in curve_collections(data):
+        yield from curves
+
+
+def settings_curve(world: bpy.types.World, path: str) -> bpy.types.FCurve | None:
+    """The keyframes of one setting, for example ``skygen.time_scale``; None where there are none."""
+    data = world.animation_data
+    return None if data is None else next((c for c in _action_curves(data) if c.data_path == path), None)
+
+
+def sets_by_driver_or_strip(world: bpy.types.World, path: str) -> bool:
+    """Whether a driver sets a setting, or strips of the NLA editor may."""
+    data = world.animation_data
+    return data is not None and (any(d.data_path == path for d in data.drivers) or len(data.nla_tracks) > 0)
 
 
 def animated_paths(world: bpy.types.World) -> set[str]:

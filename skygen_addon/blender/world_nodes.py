@@ -72,7 +72,7 @@ def show_image(world: bpy.types.World, image: bpy.types.Image, span: SequenceSpa
     span : SequenceSpan, optional
         Frames of the sequence; None for a still image.
     """
-    _remember_settings(world)
+    remember_settings(world)
     if not _uses_nodes(world):
         world.use_nodes = True
     tree = _tree(world)
@@ -243,10 +243,14 @@ def _sample_importance(world: bpy.types.World) -> None:
         cycles.sample_map_resolution = IMPORTANCE_MAP_WIDTH
 
 
-def _remember_settings(world: bpy.types.World) -> None:
+def remember_settings(world: bpy.types.World) -> None:
+    """Note the world's settings that a sky changes, before it does, for :func:`restore_world`."""
     if BEFORE in world.keys():
+        before = json.loads(str(world[BEFORE]))
+        if "sun_threshold" not in before:  # remembered by a version that left it alone
+            world[BEFORE] = json.dumps({**before, "sun_threshold": float(world.sun_threshold)})
         return
-    before: dict[str, Any] = {"use_nodes": _uses_nodes(world)}
+    before = {"use_nodes": _uses_nodes(world), "sun_threshold": float(world.sun_threshold)}
     cycles = cast(Any, getattr(world, "cycles", None))
     if cycles is not None:
         before["sampling_method"] = str(cycles.sampling_method)
@@ -262,6 +266,8 @@ def _restore_settings(world: bpy.types.World) -> None:
     if cycles is not None and "sampling_method" in before:
         cycles.sampling_method = before["sampling_method"]
         cycles.sample_map_resolution = before["sample_map_resolution"]
+    if "sun_threshold" in before:
+        world.sun_threshold = before["sun_threshold"]
     if not before["use_nodes"] and _uses_nodes(world):
         world.use_nodes = False
     del world[BEFORE]

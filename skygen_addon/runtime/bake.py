@@ -23,6 +23,7 @@ from ..core.job_record import job_record
 from ..core.request import SkyRequest
 from ..core.whole_file import output_error
 from .exr import read_exr, write_exr
+from .sun_record import SunLight, SunlitRenderer, append_sunlight
 
 
 class Renderer(Protocol):
@@ -208,11 +209,13 @@ def bake_steps(
             if renderer is None:
                 renderer = (load_renderer if load is None else load)(bundle_folder, threads)
                 started = time.perf_counter()
-            radiance = renderer.render(request)
+            radiance, sun = _rendered(renderer, request)
             if not rendered:
                 prepare_folder(job.folder)
                 _record(recorded, job.folder)
             digest = request_digest(request, job.bundle_identity, job.engine)
+            if sun is not None:  # before the frame: a frame that is there and kept has its line
+                append_sunlight(job.folder, frame, digest, sun)
             write_exr(path, radiance, pixel_format=job.pixel_format, request_digest=digest)
             rendered += 1
         seconds = time.perf_counter() - started
@@ -235,6 +238,14 @@ def _check_makers(job: SkyJob, bundle: Bundle) -> None:
             f"not for {bundle.name} ({bundle.identity[:12]}).",
             "Choose the bundle of the job, or write the job again with this one.",
         )
+
+
+def _rendered(renderer: Renderer, request: SkyRequest) -> tuple[NDArray[np.float32], SunLight | None]:
+    """A frame's radiance, and its sun if the renderer knows it."""
+    if isinstance(renderer, SunlitRenderer):
+        frame = renderer.render_frame(request)
+        return frame.radiance, frame.sun
+    return renderer.render(request), None
 
 
 def _record(recorded: SkyJob | None, folder: Path) -> None:

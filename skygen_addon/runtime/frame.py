@@ -32,6 +32,7 @@ from ..core.weather import apply_weather, weather_state
 from .cloud_field import CloudField
 from .graphs import GRAPH_FOLDER, Graph
 from .layers import MOST_SUBSTEPS, LayerLight, layer_dome, layer_light, substeps_at
+from .sun_record import SunLight
 from .tiles import TILE_PIXELS, RowTile, row_tiles
 from .weather_graph import WeatherGraph
 
@@ -56,6 +57,14 @@ class _Scene:
     open_share: float
     air_glow: FloatArray
     exposure: float
+
+
+@dataclass(frozen=True, eq=False)
+class SkyFrame:
+    """A panorama (H, W, 3) as :meth:`FrameRenderer.render` makes it, and the sun's light, drawn into it or not."""
+
+    radiance: FloatArray
+    sun: SunLight
 
 
 class FrameRenderer:
@@ -115,13 +124,23 @@ class FrameRenderer:
         ndarray, shape (H, W, 3), float32
             Linear Rec.709 radiance in project units; finite and not negative.
         """
+        return self.render_frame(request).radiance
+
+    def render_frame(self, request: SkyRequest) -> SkyFrame:
+        """Panorama of one request, with what the sun itself gives: its light, dimmed by the clouds in front of it."""
         request, grain = self.weather(request)
         sky = clear_sky(request.sun_elevation_rad, Air(haze=request.haze, ground_albedo=request.ground_albedo))
         scene = self._scene(request, sky, grain)
         panorama = self._panorama(request.width, scene)
+        sky_peak = float(panorama.max())
+        transmittance = self._sun_transmittance(request, scene)
+        irradiance = sky.sun_irradiance * (transmittance * scene.exposure)
         if request.sun_disc:
-            self._add_sun(panorama, request, sky, scene)
-        return panorama
+            patch = sun_disc(request.width, request.sun_azimuth_rad, request.sun_elevation_rad, irradiance)
+            panorama[patch.row_start : patch.row_stop, patch.columns] += patch.radiance
+        red, green, blue = (float(channel) for channel in irradiance)
+        sun = (request.sun_azimuth_rad, request.sun_elevation_rad, (red, green, blue), transmittance)
+        return SkyFrame(panorama, SunLight(*sun, sky_peak=sky_peak))
 
     def _scene(self, request: SkyRequest, sky: ClearSky, grain: float) -> _Scene:
         sun = direction_from_angles(request.sun_azimuth_rad, request.sun_elevation_rad).astype(np.float32)
@@ -265,8 +284,8 @@ class FrameRenderer:
             list(pool.map(render, row_tiles(width)))
         return panorama
 
-    def _add_sun(self, panorama: FloatArray, request: SkyRequest, sky: ClearSky, scene: _Scene) -> None:
-        """Add the sun's disc, dimmed by the clouds in front of it."""
+    def _sun_transmittance(self, request: SkyRequest, scene: _Scene) -> float:
+        """Fraction of the sun's light that the clouds let through, as a mean over its disc."""
         radius = 0.5 * SUN_ANGULAR_DIAMETER_RAD
         offsets = np.linspace(-0.8, 0.8, 5) * radius
         azimuth, elevation = np.meshgrid(offsets, offsets)
@@ -277,7 +296,4 @@ class FrameRenderer:
             ]
         ).astype(np.float32)[None]
         low, high = self._domes(direction, radius, lambda _: MOST_SUBSTEPS, scene)
-        transmittance = float(np.exp(-(low[0] + high[0])).mean())
-        irradiance = sky.sun_irradiance * (transmittance * scene.exposure)
-        patch = sun_disc(request.width, request.sun_azimuth_rad, request.sun_elevation_rad, irradiance)
-        panorama[patch.row_start : patch.row_stop, patch.columns] += patch.radiance
+        return float(np.exp(-(low[0] + high[0])).mean())

@@ -9,6 +9,7 @@ import bpy
 from ...core.errors import SkyGenError
 from ..bake_plan import plan_of_settings
 from ..sky_world import bind_frames
+from ..sun_sync import lamp_fault
 from .outcome import FINISHED, active_world, cancelled_by, poll_editable_world
 
 
@@ -29,4 +30,7 @@ class SKYGEN_OT_bind_sequence(bpy.types.Operator):
             bind_frames(world, plan_of_settings(world), fingerprint="")
         except SkyGenError as error:
             return cancelled_by(self, error)
+        fault = lamp_fault(world, context.scene) if context.scene is not None else None
+        if fault is not None:
+            self.report({"WARNING"}, fault)
         return FINISHED

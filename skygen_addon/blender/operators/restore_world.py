@@ -7,12 +7,13 @@ from typing import Any
 import bpy
 
 from ..sequence_state import forget_bake
+from ..sun_sync import forget_sun
 from ..world_nodes import restore_world
 from .outcome import FINISHED, active_world, poll_sky
 
 
 class SKYGEN_OT_restore_world(bpy.types.Operator):
-    """Remove the sky's nodes and link what was linked before; settings and baked files stay"""
+    """Remove the sky's nodes and sun lamp and link what was linked before; settings and baked files stay"""
 
     bl_idname = "skygen.restore_world"
     bl_label = "Restore World"
@@ -27,4 +28,5 @@ class SKYGEN_OT_restore_world(bpy.types.Operator):
         for loss in restore_world(world):
             self.report({"WARNING"}, f"{loss} Link a shader to the World Output by hand.")
         forget_bake(world)
+        forget_sun(world)
         return FINISHED

@@ -1,0 +1,51 @@
+"""What the last bake left in a world's settings; written by the operators, read by the panel."""
+
+# Blender reads properties from annotations that are calls, which no type checker accepts.
+# mypy: disable-error-code="valid-type"
+
+from __future__ import annotations
+
+from bpy.props import IntProperty, StringProperty
+
+
+class BakeState:
+    """How far the running bake is, and which sequence is bound."""
+
+    bake_done: IntProperty(
+        name="Baked Frames",
+        description="Frames that the running bake has finished",
+        default=0,
+        options={"HIDDEN"},
+    )
+    bake_total: IntProperty(
+        name="Frames to Bake",
+        description="Frames of the running bake; 0 while none runs for this world",
+        default=0,
+        options={"HIDDEN"},
+    )
+    bake_seconds_left: IntProperty(
+        name="Time Left",
+        description="Seconds that the running bake still takes; below 0 while that is not known",
+        default=-1,
+        min=-1,
+        max=10**9,
+        options={"HIDDEN"},
+    )
+    baked_start: IntProperty(
+        name="Baked From",
+        description="First frame of the bound sequence",
+        default=0,
+        options={"HIDDEN"},
+    )
+    baked_end: IntProperty(
+        name="Baked To",
+        description="Last frame of the bound sequence; below the first when none is bound",
+        default=-1,
+        options={"HIDDEN"},
+    )
+    baked_settings: StringProperty(
+        name="Baked Settings",
+        description="Fingerprint of the settings, engine and model that the bound sequence was baked with",
+        default="",
+        options={"HIDDEN"},
+    )

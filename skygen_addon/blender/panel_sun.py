@@ -1,0 +1,132 @@
+"""The panel's section Sun: where it stands and what it shines from."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from typing import Any, cast
+
+import bpy
+
+from ..core.errors import SkyGenError
+from .panel_base import ChildPanel, world_of
+from .properties import SkyGenSettings, sky_settings
+from .sun_lamp import is_keyed, keyed_span, lamp_in_scene, sun_light
+from .sun_placement import is_dated, sun_now
+from .sun_properties import SkyGenSun
+from .sun_sync import lamp_fault, uses_lamp
+
+Line = tuple[str, str]
+"""Text and icon."""
+LETTER_PIXELS = 6.5
+"""Width of a letter of the interface at scale 1, on average."""
+
+
+class SunPanel(ChildPanel):
+    """Where the sun stands and what it shines from"""
+
+    bl_label = "Sun"
+    bl_options: set[str] = set()
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Placement first, then texture or lamp."""
+        world, scene = world_of(context), context.scene
+        if world is None or scene is None:
+            return
+        layout, settings = self.layout_of(), sky_settings(world)
+        _draw_choice(layout, settings.sun, "placement")
+        if is_dated(settings):
+            _draw_date_and_place(layout, settings)
+            _draw_lines(layout, context, placement_lines(world, scene))
+        else:
+            _draw_direction(layout, settings)
+        layout.label(text="Sun In:")
+        _draw_choice(layout, settings.sun, "sun_in")
+        if not uses_lamp(world):
+            layout.prop(settings, "sun_disc")
+            return
+        layout.prop(settings.sun, "lamp")
+        _draw_lines(layout, context, lamp_lines(world, scene))
+        if lamp_in_scene(world, scene) is None:
+            layout.operator("skygen.add_sun_lamp", icon="LIGHT_SUN")
+
+
+def _draw_choice(layout: bpy.types.UILayout, sun: SkyGenSun, name: str) -> None:
+    """All items beside each other over the whole width, so that none is cut off in a narrow panel."""
+    row = layout.row()
+    row.use_property_split = False
+    row.prop(sun, name, expand=True)
+
+
+def _draw_direction(layout: bpy.types.UILayout, settings: SkyGenSettings) -> None:
+    pair = layout.column(align=True)
+    pair.prop(settings, "sun_azimuth")
+    pair.prop(settings, "sun_elevation")
+    row = layout.row(align=True)
+    cast(Any, row.operator("skygen.aim_sun", text="Aim at View", icon="HIDE_OFF")).pick = False
+    cast(Any, row.operator("skygen.aim_sun", text="Pick in View", icon="EYEDROPPER")).pick = True
+
+
+def _draw_date_and_place(layout: bpy.types.UILayout, settings: SkyGenSettings) -> None:
+    sun = settings.sun
+    date = layout.column(align=True)
+    for name in ("day", "month", "year"):
+        date.prop(sun, name)
+    time = layout.column(align=True)
+    time.prop(sun, "time_of_day")
+    time.prop(sun, "utc_offset")
+    place = layout.column(align=True)
+    for name in ("latitude", "longitude", "north"):
+        place.prop(sun, name)
+
+
+def _draw_lines(layout: bpy.types.UILayout, context: bpy.types.Context, lines: list[Line]) -> None:
+    """Lines in a box, wrapped to the panel's width."""
+    box = layout.box().column(align=True)
+    scale = context.preferences.system.ui_scale if context.preferences is not None else 1.0
+    width = context.region.width if context.region is not None else 300
+    characters = max(20, int(width / (scale * LETTER_PIXELS)) - 12)
+    for text, icon in lines:
+        for number, part in enumerate(textwrap.wrap(text, characters)):
+            row = box.row()
+            row.alert = icon == "ERROR"
+            row.label(text=part, icon=cast(Any, "BLANK1" if number else icon))
+
+
+def placement_lines(world: bpy.types.World, scene: bpy.types.Scene) -> list[Line]:
+    """Where date and place put the sun at the current frame."""
+    settings = sky_settings(world)
+    if settings.loop:
+        return [("A loop cannot have a moving sun: switch Loop off, or choose Direction", "ERROR")]
+    try:
+        sun = sun_now(world, settings, scene)
+    except SkyGenError as error:
+        return [(f"{error.message} {error.remedy}", "ERROR")]
+    azimuth, elevation = math.degrees(sun.azimuth_rad), math.degrees(sun.elevation_rad)
+    below = ", below the horizon" if elevation < 0 else ""
+    lines = [(f"Azimuth {azimuth:.2f}°", "LIGHT_SUN"), (f"Elevation {elevation:.2f}°{below}", "BLANK1")]
+    if sun.moment is not None:
+        lines.insert(0, (f"Frame {scene.frame_current}: {sun.moment:%Y-%m-%d %H:%M:%S}", "TIME"))
+    if not sun.exact:
+        lines.append(("An estimate: Time Scale is driven, which only the bake integrates", "INFO"))
+    return lines
+
+
+def lamp_lines(world: bpy.types.World, scene: bpy.types.Scene) -> list[Line]:
+    """How the sun lamp stands."""
+    fault = lamp_fault(world, scene, detailed=False)
+    if fault is not None:
+        return [(fault, "ERROR")]
+    lamp = lamp_in_scene(world, scene)
+    if lamp is None:
+        return []
+    strength = f"{sun_light(lamp).energy:.3g} W/m²"
+    span = keyed_span(lamp)
+    if is_keyed(lamp) and span is not None:
+        return [(f"{strength}, keyframed: {span[0]}-{span[1]}", "KEYINGSET")]
+    if not sun_light(lamp).energy:
+        return [(f"{strength}: the sun is below the horizon", "LIGHT_SUN")]
+    shown = sky_settings(world).sun
+    if shown.shown_frame == scene.frame_current and shown.shown_transmittance < 0.995:
+        return [(f"{strength}, {shown.shown_transmittance:.0%} through the preview's clouds", "LIGHT_SUN")]
+    return [(f"{strength}, clear sky; Bake adds the clouds", "LIGHT_SUN")]
