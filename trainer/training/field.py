@@ -59,7 +59,7 @@ class FieldConfig:
     """Weight of the squared difference of low-passed cover to the procedural field's."""
     match_weight: float = 8.0
     """Weight of the squared difference of a level's area means to the wider level."""
-    restraint_weight: float = 0.15
+    restraint_weight: float = 0.6
     """Weight of the squared corrections."""
     average: float = 0.995
     """Decay of the exponential moving average of the weights."""

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from skygen_addon.core.errors import CaptureError
 from trainer.captures.merging.camera_response import Response, debevec_malik, linear_response, robertson
 from trainer.captures.merging.code_pairs import flat_pixels, reduced_codes
+from trainer.captures.merging.coding_loss import CodingLoss, estimate_coding_loss
 from trainer.captures.merging.merge_rows import Frame, believed_codes, merge_rows
 from trainer.captures.merging.motion import Motion, resample
 from trainer.captures.merging.noise_model import NoiseModel, estimate_noise
@@ -167,6 +168,17 @@ def _sample_noise(frames: Sequence[Frame], response: Response, flat: Mask) -> No
     )
 
 
+def _sample_coding(frames: Sequence[Frame], response: Response, noise: NoiseModel) -> CodingLoss | None:
+    """What lossy coding took, from up to a few hundred rows of display-encoded pictures of 8 bits."""
+    values = frames[0].values
+    if frames[0].linear or values.dtype != np.uint8:
+        return None
+    starts = np.unique(np.linspace(0, max(0, values.shape[0] - 48), 8).astype(int))
+    rows = [slice(int(start), min(int(start) + 48, values.shape[0])) for start in starts]
+    strips = [[frame.rows(part, response) for frame in frames] for part in rows]
+    return estimate_coding_loss(strips, [f.exposure for f in frames], response, noise)
+
+
 def merge_stack(pictures: Sequence[Picture], route: str = "debevec", aligned: bool = False) -> MergedStack:
     """Merge one bracket.
 
@@ -228,13 +240,14 @@ def merge_stack(pictures: Sequence[Picture], route: str = "debevec", aligned: bo
         for p, e, m in zip(ordered, response.exposures, placed, strict=True)
     ]
     noise = _sample_noise(frames, response, flat)
+    coding = _sample_coding(frames, response, noise)
     radiance = np.empty((height, width, 3), dtype=np.float32)
     ghosts = clipped = dark = 0
     for start in range(0, height, _TILE_ROWS):
         stop = min(start + _TILE_ROWS, height)
         outer = slice(max(0, start - _MARGIN_ROWS), min(height, stop + _MARGIN_ROWS))
         inner = slice(start - outer.start, stop - outer.start)
-        part = merge_rows(frames, response, noise, reference, outer)
+        part = merge_rows(frames, response, noise, reference, outer, coding)
         radiance[start:stop] = part.radiance[inner]
         ghosts += int(part.ghosts[inner].sum())
         clipped += int(part.clipped[inner].sum())
@@ -265,6 +278,8 @@ def merge_stack(pictures: Sequence[Picture], route: str = "debevec", aligned: bo
         "brightest_known": float(f"{1 / frames[0].exposure:.4g}"),
         "noise_gain": float(f"{noise.gain:.3g}"),
     }
+    if coding is not None:
+        notes["coding_error_codes"] = float(f"{coding.luma:.3g}")
     if response.channel_drift is not None:
         notes["channel_drift"] = float(f"{response.channel_drift:.3g}")
     if response.unseen_steps:

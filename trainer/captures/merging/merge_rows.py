@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.captures.merging.camera_response import Response
+from trainer.captures.merging.coding_loss import SYSTEMATIC, CodingLoss, departure, firmly
 from trainer.captures.merging.motion import Motion, resample
 from trainer.captures.merging.noise_model import NoiseModel
 
@@ -22,7 +23,8 @@ RESAMPLED_PX = 0.5
 
 _CLIPPED, _BLACK = 250.5 / 255, 3.5 / 255  # codes, share of full scale, from and up to which nothing is known
 _LINEAR_CLIPPED, _LINEAR_BLACK = 0.985, 2e-4
-_SYSTEMATIC = 0.025  # relative error that response and flare leave, standard deviation
+_DEPARTS = 4.0  # squared departure in units of the variance from which something moved
+_BLED = 1e-3  # weight of codes of coded pictures that have a clipped or black one beside them
 _LEAST = 0.85  # share of the light of a clipped exposure below which another shows something else
 
 
@@ -82,15 +84,20 @@ def _steepness(radiance: Plane) -> Plane:
     return np.asarray(np.maximum(across, np.abs(np.gradient(radiance, axis=0))), dtype=np.float32)
 
 
-def _trust(departure: Plane, compared: Mask) -> Plane:
-    """Weight (R, W) of 0..1 of an exposure: 0 where something moved.
+def _departs(departure: Plane, compared: Mask) -> Mask:
+    """Where an exposure departs (R, W) over a few pixels.
 
     ``departure`` (R, W, 3) is its squared distance from the others in units of the variance, where ``compared``.
     """
     count = cv2.GaussianBlur(compared.astype(np.float32).sum(axis=-1), (0, 0), 1.5)
     smooth = cv2.GaussianBlur(np.where(compared, departure, 0).astype(np.float32).sum(axis=-1), (0, 0), 1.5)
     # Noise alone has a mean square of 1; its mean over a dozen pixels does not reach 4.
-    moved = ((smooth > 4.0 * count) & (count > 0.5)).astype(np.uint8)
+    return np.asarray((smooth > _DEPARTS * count) & (count > 0.5))
+
+
+def _trust(departs: Mask) -> Plane:
+    """Weight (R, W) of 0..1 of an exposure: 0 where something moved."""
+    moved = departs.astype(np.uint8)
     moved = cv2.morphologyEx(moved, cv2.MORPH_OPEN, np.ones((2, 2), dtype=np.uint8))
     moved = cv2.dilate(moved, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7)))
     return np.asarray(1 - np.clip(cv2.GaussianBlur(moved.astype(np.float32), (0, 0), 1.0) * 2, 0, 1), dtype=np.float32)
@@ -111,7 +118,12 @@ class MergedRows:
 
 
 def merge_rows(
-    frames: Sequence[Frame], response: Response, noise: NoiseModel, reference: int, rows: slice
+    frames: Sequence[Frame],
+    response: Response,
+    noise: NoiseModel,
+    reference: int,
+    rows: slice,
+    coding: CodingLoss | None = None,
 ) -> MergedRows:
     """Average some rows of all exposures.
 
@@ -125,6 +137,8 @@ def merge_rows(
         The frame that decides where exposures disagree.
     rows : slice
         Of the reference; the outermost are less sure about what moved, for lack of neighbours.
+    coding : CodingLoss, optional
+        What lossy coding took from the frames.
     """
     lit = [f.rows(rows, response) for f in frames]
     radiances = [light / np.float32(f.exposure) for f, (light, _, _, _) in zip(frames, lit, strict=True)]
@@ -132,15 +146,24 @@ def merge_rows(
     order = sorted(range(len(frames)), key=lambda k: (abs(k - reference), k))
     edge_px = 0.1 if all(f.motion.is_still for f in frames) else 0.35  # how far an edge may lie from itself
 
+    coded = [coding.inverse.rows(v) for v in lit] if coding else []
+    lost = [coding.variance(c)[..., None] for c in coded] if coding else [None] * len(frames)
+
     def variance_of(frame: int, radiance: Plane, steep: Plane) -> Plane:
-        """Of an exposure's radiance: noise, and what resampling leaves at edges."""
+        """Of an exposure's radiance: noise, what coding took, and what resampling leaves at edges."""
         exposure = np.float32(frames[frame].exposure)
         resampled = 0.0 if frames[frame].motion.is_still else RESAMPLED_PX
-        return noise.variance(radiance * exposure) / exposure**2 + np.float32(resampled**2) * steep**2
+        return noise.variance(radiance * exposure, lost[frame]) / exposure**2 + np.float32(resampled**2) * steep**2
+
+    def averaged_variance(frame: int, radiance: Plane) -> Plane:
+        """Variance (R, W) of one code in radiance, squared."""
+        exposure = np.float32(frames[frame].exposure)
+        return 12 * noise.rounding(radiance * exposure).mean(axis=-1) / exposure**2
 
     # Outwards from the reference, each exposure is compared with what those before it say.
     total, weights = np.zeros_like(radiances[0]), np.zeros_like(radiances[0])
     least, most = np.zeros_like(total), np.full_like(total, np.inf)
+    coherent, certain = np.zeros(total.shape[:2], dtype=np.float32), np.zeros(total.shape[:2], dtype=bool)
     trusts: list[Plane] = [np.ones(total.shape[:2], dtype=np.float32)] * len(frames)
     for frame in order:
         _, usable, clipped, black = lit[frame]
@@ -150,12 +173,35 @@ def merge_rows(
         steep = _steepness(estimate)
         variance = variance_of(frame, estimate, steep)
         if frame != reference:
-            allowed = variance + (_SYSTEMATIC * estimate) ** 2 + (edge_px * steep) ** 2
-            allowed += np.where(known, 1 / np.where(known, weights, 1), 0)
-            departure = (radiance - estimate) ** 2 / np.maximum(allowed, 1e-30)
-            outside = usable & ~known & ((radiance < _LEAST * least) | (radiance > most / _LEAST))
-            trusts[frame] = _trust(np.where(outside, 25.0, departure), usable & (known | outside))
-        weight = (trusts[frame] > 0.9)[..., None] * usable / variance
+            if coding:
+                bounded = ~certain & ((least > 0) | (most < np.inf)).any(axis=-1)
+                predicted = np.where(certain[..., None], estimate, np.clip(radiance, least, most)).astype(np.float32)
+                one_code = averaged_variance(frame, predicted)
+                others = np.where(certain, 1 / np.maximum(coherent * one_code, 1e-6), coding.luma**2)
+                compared = usable.any(axis=-1) & (certain | bounded)
+                far = departure(
+                    coding,
+                    coded[frame],
+                    predicted * np.float32(frames[frame].exposure),
+                    coding.coherent(coded[frame]) + others,
+                    compared,
+                    edge_px,
+                )
+                trusts[frame] = _trust((far > _DEPARTS) & compared)
+            else:
+                allowed = variance + (SYSTEMATIC * estimate) ** 2 + (edge_px * steep) ** 2
+                allowed += np.where(known, 1 / np.where(known, weights, 1), 0)
+                squared = (radiance - estimate) ** 2 / np.maximum(allowed, 1e-30)
+                outside = usable & ~known & ((radiance < _LEAST * least) | (radiance > most / _LEAST))
+                trusts[frame] = _trust(_departs(np.where(outside, 25.0, squared), usable & (known | outside)))
+        trusted = trusts[frame] > 0.9
+        weight = trusted[..., None] * usable / variance
+        if coding:  # beside clipped pixels codes tell little
+            whole = trusted & coded[frame].whole & usable.all(axis=-1)
+            certain |= whole
+            coherent += whole / (coding.coherent(coded[frame]) * averaged_variance(frame, estimate))
+            weight *= np.where(coded[frame].whole, 1, _BLED)[..., None]
+            clipped, black = firmly(clipped), firmly(black)
         total += weight * radiance
         weights += weight
         least = np.maximum(least, np.where(clipped, radiance, 0))
@@ -178,6 +224,8 @@ def merge_rows(
         light = estimate * np.float32(frames[frame].exposure)
         near_clipping = np.clip((response.clipped_light(*clipping) - light) * 12, 0.05, 1)
         weight = trusts[frame][..., None] * near_clipping * usable / variance_of(frame, estimate, steep)
+        if coding:
+            weight *= np.where(coded[frame].whole, 1, _BLED)[..., None]
         total += weight * radiances[frame]
         weights += weight
         left_out |= (trusts[frame] < 0.5) & usable.any(axis=-1)

@@ -30,14 +30,19 @@ class NoiseModel:
     step: Plane
     """(K,) light between neighbouring codes there."""
 
-    def variance(self, light: Plane) -> Plane:
-        """Variance of light, same shape."""
+    def rounding(self, light: Plane) -> Plane:
+        """Variance that rounding to codes adds to light, same shape."""
         # Through a table over the square root of light: looked up, not interpolated, it is ten times as fast.
         root = np.sqrt(np.clip(light, 0, 1))
-        table = np.interp(np.linspace(0, 1, _TABLE) ** 2, self.light, self.step).astype(np.float32) ** 2 / np.float32(
-            12
-        )
-        rounding = table[(root * np.float32(_TABLE - 1)).astype(np.int32)]
+        steps = np.interp(np.linspace(0, 1, _TABLE) ** 2, self.light, self.step)
+        table = steps.astype(np.float32) ** 2 / np.float32(12)
+        return np.asarray(table[(root * np.float32(_TABLE - 1)).astype(np.int32)])
+
+    def variance(self, light: Plane, coding: Plane | None = None) -> Plane:
+        """Variance of light, same shape; with the variance of its code that lossy coding left, codes squared."""
+        rounding = self.rounding(light)
+        if coding is not None:
+            rounding = rounding * (1 + 12 * coding)
         return np.asarray(np.float32(self.gain) * np.maximum(light, 0) + np.float32(self.read) + rounding)
 
 
