@@ -15,7 +15,7 @@ import numpy as np
 from skygen_addon.core.whole_file import whole_file
 from trainer.captures.manifest import write_text
 
-ALGORITHM = 7
+ALGORITHM = 8
 """Raised when a measurement changes, so that older results are made again."""
 
 

@@ -27,8 +27,8 @@ THUMBNAIL_WIDTH = 384
 INTERVAL = (2.5, 97.5)
 """Percentiles of bootstrap intervals."""
 
-NEAR_PERCENTILE = 5.0
-"""A generated view is near a training view if it is nearer than all but this share of held-out real views."""
+VIEWS_COMPARED = 5
+"""Views of a sky whose distances to the training views are compared: as many of every sky."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,11 @@ class SeenSky:
     figures: SkyFigures
     """Numbers of suns, range, seam and so on."""
     thumbnail: NDArray[np.uint8]
-    """Picture for the sheets."""
+    """Panorama's picture for the sheets."""
+    view: NDArray[np.uint8]
+    """(128, 128, 3) one of its views, without buildings, for the blind sheet."""
     radiance: NDArray[np.float32]
-    """(64, 256, 3) upper hemisphere, shrunk, to compare the same sky of two sources."""
+    """Upper hemisphere shrunk by whole pixels to some 64 rows, to compare the same sky of two sources."""
 
 
 @dataclass(frozen=True)
@@ -54,16 +56,23 @@ class SourceFigures:
     skies: int
     """Number of skies."""
     kid: float
-    """KID x 1000 to all real open skies."""
+    """KID x 1000 to all real open skies, those of training sites among them."""
     kid_interval: tuple[float, float]
     """Bootstrap interval over skies, real and generated."""
     kid_held_out: float | None
     """The same to the sites that training never sees; None where fewer than two are open."""
+    kid_held_out_interval: tuple[float, float] | None
+    """Its bootstrap interval."""
     shipped_better: float | None
-    """Share of resamples in which the shipped bundle is nearer to the real skies; None for itself and for reals."""
-    near_training: float | None
-    """Share of its views that are as near to a training view as only 5 % of held-out real views are; about 0.05
-    says that nothing was learned by heart. None without held-out sites."""
+    """Share of resamples in which the shipped bundle is nearer to the real skies; None for itself."""
+    shipped_better_held_out: float | None
+    """The same for the held-out sites."""
+    training_distance: float | None
+    """Median distance of its views to the nearest training view over the same for held-out real views: below 1 it
+    is nearer to what was trained on than unseen real skies are. The procedural field, which has seen nothing, is the
+    control. None without held-out sites."""
+    training_distance_interval: tuple[float, float] | None
+    """Bootstrap interval over held-out sites and skies."""
     change: float | None
     """Mean absolute difference of radiance to the shipped bundle's sky of the same request, relative to its mean."""
     figures: dict[str, float]
@@ -79,6 +88,8 @@ class Comparison:
     """KID x 1000 of random halves of the real sites to one another: mean, and 2.5th and 97.5th percentile."""
     floor_deviation: float
     """Standard deviation of the halves' distances."""
+    held_out_to_training: float | None
+    """KID x 1000 of the held-out sites to the others: how unlike the two sides of the split are."""
     real_files: int
     real_sites: int
     """Captures and sites with an unobstructed view."""
@@ -88,15 +99,36 @@ class Comparison:
     """Bootstrap resamples."""
 
 
-def look_at(panorama: NDArray[np.float32], judge: Judge, views: NDArray[np.float32] | None = None) -> SeenSky:
-    """Features, figures and thumbnail of a panorama; ``views`` if only some of its views count."""
+def look_at(
+    panorama: NDArray[np.float32],
+    judge: Judge,
+    number: int,
+    views: NDArray[np.float32] | None = None,
+    seen: NDArray[np.bool_] | None = None,
+) -> SeenSky:
+    """Features, figures and pictures of the panorama of a number.
+
+    ``views`` if only some of its views count, ``seen`` (H, W) if only a part of it is sky.
+
+    Raises
+    ------
+    ValueError
+        If it is black above the horizon.
+    """
     shown = sky_views(panorama) if views is None else views
+    chosen = shown[int(np.random.default_rng([11, number]).integers(len(shown)))]
     height, width = panorama.shape[:2]
     rows, columns = max(1, height // 128), max(1, width // 256)
     upper = panorama[: height // 2]
     upper = upper[: len(upper) // rows * rows, : width // columns * columns]
     shrunk = upper.reshape(len(upper) // rows, rows, -1, columns, 3).mean(axis=(1, 3))
-    return SeenSky(judge.features(shown), sky_figures(panorama), thumbnail(panorama, THUMBNAIL_WIDTH), shrunk)
+    return SeenSky(
+        judge.features(shown),
+        sky_figures(panorama, seen),
+        thumbnail(panorama, THUMBNAIL_WIDTH),
+        np.asarray(np.round(chosen * 255), dtype=np.uint8),
+        shrunk,
+    )
 
 
 def compare(
@@ -140,40 +172,45 @@ def compare(
     held_index: Index = np.array([k for k, site in enumerate(sites) if site in held_out], dtype=np.int64)
     halves = halves_distance(kernel, real_index, resamples, rng)
     resampled = resampled_distances(kernel, real_index, index, resamples, rng)
+    held = resampled_distances(kernel, held_index, index, resamples, rng) if len(held_index) > 1 else None
+    known_index: Index = np.array([k for k, site in enumerate(sites) if site not in held_out], dtype=np.int64)
     known = [by_site[site] for site in sites if site not in held_out]
+    nearest = {}
+    if held_out and known:
+        training = np.concatenate(known)
+        unseen = [nearest_distances(by_site[site], training) for site in held_out]
+        nearest = {
+            name: _distance_ratio([nearest_distances(s.features, training) for s in own], unseen, resamples, rng)
+            for name, own in seen.items()
+        }
     rows = []
     for source in sources:
         own = seen[source.name]
-        low, high = np.percentile(resampled[source.name], INTERVAL)
-        better = None
-        if source.name != shipped:
-            better = float((resampled[shipped] < resampled[source.name]).mean())
-        near = None
-        if len(held_index) and known:
-            near = _near_training(
-                np.concatenate([s.features for s in own]),
-                np.concatenate([by_site[site] for site in held_out]),
-                np.concatenate(known),
-            )
+        other = source.name != shipped
+        ratio = nearest.get(source.name)
         rows.append(
             SourceFigures(
                 source.name,
                 source.words,
                 len(own),
                 kernel.distance(real_index, index[source.name]),
-                (float(low), float(high)),
-                kernel.distance(held_index, index[source.name]) if len(held_index) > 1 else None,
-                better,
-                near,
+                _interval(resampled[source.name]),
+                None if held is None else kernel.distance(held_index, index[source.name]),
+                None if held is None else _interval(held[source.name]),
+                float((resampled[shipped] < resampled[source.name]).mean()) if other else None,
+                float((held[shipped] < held[source.name]).mean()) if other and held is not None else None,
+                None if ratio is None else ratio[0],
+                None if ratio is None else (ratio[1], ratio[2]),
                 _change(sources, seen, shipped, source),
                 summarise([s.figures for s in own]),
             )
         )
-    low, high = np.percentile(halves, INTERVAL)
+    both = len(held_index) > 1 and len(known_index) > 1
     return Comparison(
         tuple(rows),
-        (float(halves.mean()), float(low), float(high)),
+        (float(halves.mean()), *_interval(halves)),
         float(halves.std()),
+        kernel.distance(held_index, known_index) if both else None,
         len(real),
         len(sites),
         held_out,
@@ -181,11 +218,28 @@ def compare(
     )
 
 
-def _near_training(
-    generated: NDArray[np.float32], held_out: NDArray[np.float32], training: NDArray[np.float32]
-) -> float:
-    near = float(np.percentile(nearest_distances(held_out, training), NEAR_PERCENTILE))
-    return float((nearest_distances(generated, training) < near).mean())
+def _interval(values: NDArray[np.float64]) -> tuple[float, float]:
+    low, high = np.percentile(values, INTERVAL)
+    return float(low), float(high)
+
+
+def _distance_ratio(
+    generated: Sequence[NDArray[np.float64]],
+    held_out: Sequence[NDArray[np.float64]],
+    resamples: int,
+    rng: np.random.Generator,
+) -> tuple[float, float, float]:
+    """Median distance to training of generated views over held-out ones', and its interval over skies and sites.
+
+    Of every sky or site as many views count, drawn with repetition where it has fewer.
+    """
+
+    def drawn(skies: Sequence[NDArray[np.float64]]) -> float:
+        chosen = rng.integers(0, len(skies), len(skies))
+        return float(np.median([rng.choice(skies[k], VIEWS_COMPARED) for k in chosen]))
+
+    ratios = np.array([drawn(generated) / max(drawn(held_out), 1e-9) for _ in range(resamples)])
+    return (float(np.median(ratios)), *_interval(ratios))
 
 
 def _change(

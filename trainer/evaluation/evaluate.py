@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from skygen_addon.core.bundle import installed_bundle, load_bundle
 from skygen_addon.core.errors import OutputError, RequestError
+from skygen_addon.core.presets import load_preset
 from skygen_addon.core.whole_file import whole_file
 from trainer.evaluation.comparison import SeenSky, compare, look_at
 from trainer.evaluation.judging.judge import Judge
@@ -65,8 +66,10 @@ def run(arguments: argparse.Namespace) -> int:
     judge = Judge()
     held_out = None if arguments.held_out is None else frozenset(arguments.held_out)
     check_sources(arguments.only, arguments.dense)
+    for preset in arguments.motion:
+        load_preset(preset)
     real = [sky for sky in read_real_skies(arguments.data, arguments.captures, held_out) if len(sky.views)]
-    seen_real = [look_at(sky.panorama, judge, sky.views) for sky in real]
+    seen_real = [look_at(s.panorama, judge, n, s.views, s.seen) for n, s in enumerate(real)]
     with tempfile.TemporaryDirectory(prefix="skygen_evaluate_") as scratch:
         sources = all_sources(bundle, arguments.skies, arguments.only, arguments.dense, Path(scratch))
         seen: dict[str, list[SeenSky]] = {}
@@ -75,21 +78,25 @@ def run(arguments: argparse.Namespace) -> int:
             captions = [f"{n + 1} {label}" for n, label in enumerate(source.labels)]
             draw_sheet([s.thumbnail for s in seen[source.name]], captions, out / f"sheet_{source.name}.png")
     comparison = compare(real, seen_real, sources, seen, shipped=SHIPPED, resamples=arguments.resamples)
-    shown_real = [(sky.site, s.thumbnail) for sky, s in zip(real, seen_real, strict=True)]
-    draw_sheet([picture for _, picture in shown_real], [site for site, _ in shown_real], out / "sheet_real.png")
+    sites = [sky.site for sky in real]
+    draw_sheet([s.thumbnail for s in seen_real], sites, out / "sheet_real.png")
     shipped = next(source for source in sources if source.name == SHIPPED)
-    shown = [(label, s.thumbnail) for label, s in zip(shipped.labels, seen[SHIPPED], strict=True)]
-    write_blind_sheets(shown_real, shown, out)
-    motion: dict[str, MotionFigures] = {}
-    for preset in arguments.motion:
-        log.info("motion of %s", preset)
-        motion[preset] = motion_figures(bundle, preset)
-    described = as_json(comparison, [s.figures for s in seen_real], motion, load_bundle(bundle))
-    text = as_markdown(described)
-    for name, content in (("evaluation.json", json.dumps(described, indent=1) + "\n"), ("evaluation.md", text)):
-        with whole_file(out / name) as temporary:
-            temporary.write_text(content, encoding="utf-8")
+    write_blind_sheets(
+        list(zip(sites, [s.view for s in seen_real], strict=True)),
+        list(zip(shipped.labels, [s.view for s in seen[SHIPPED]], strict=True)),
+        out,
+    )
     draw_distances(comparison, out / "evaluation.png")
+    motion: dict[str, MotionFigures] = {}
+    for preset in (None, *arguments.motion):  # what is there is written before minutes of motion begin
+        if preset is not None:
+            log.info("motion of %s", preset)
+            motion[preset] = motion_figures(bundle, preset)
+        described = as_json(comparison, [s.figures for s in seen_real], motion, load_bundle(bundle))
+        text = as_markdown(described)
+        for name, content in (("evaluation.json", json.dumps(described, indent=1) + "\n"), ("evaluation.md", text)):
+            with whole_file(out / name) as temporary:
+                temporary.write_text(content, encoding="utf-8")
     print(text)
     print(f"{out}: evaluation.md, evaluation.json, evaluation.png, sheet_unlabelled.png, sheet_labelled.png")
     return 0
@@ -98,6 +105,6 @@ def run(arguments: argparse.Namespace) -> int:
 def _look_at_source(source: SkySource, folder: Path, judge: Judge) -> list[SeenSky]:
     """All skies of a source, drawn where ``folder`` does not hold them yet."""
     numbers = tqdm(range(len(source.keys)), desc=source.name, unit="sky", disable=None)
-    seen = [look_at(source.sky(number, folder), judge) for number in numbers]
+    seen = [look_at(source.sky(number, folder), judge, number) for number in numbers]
     source.release()
     return seen

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -50,10 +51,10 @@ def sample_panoramas(run_dir: Path, count: int, seed: int) -> FloatArray:
     """
     path = run_dir / STAGE / GENERATOR_FILE
     try:
-        saved = torch.load(path, weights_only=True)
+        saved = torch.load(path, map_location="cpu", weights_only=True)
         generator = DenseGenerator(saved["latent"], saved["widths"], saved["rows"])
         generator.load_state_dict(saved["generator"])
-    except (OSError, RuntimeError, ValueError, KeyError) as error:
+    except (OSError, EOFError, RuntimeError, ValueError, KeyError, pickle.UnpicklingError) as error:
         raise BundleError(
             f"{path} cannot be read: {error}.", f"Train it: python -m trainer train dense_2021 --out {run_dir}."
         ) from error

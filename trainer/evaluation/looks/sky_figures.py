@@ -83,7 +83,7 @@ def _log_luminance(panorama: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.asarray(np.log(np.clip(luminance, 1e-4 * top, top)))
 
 
-def dynamic_range_stops(panorama: NDArray[np.float32]) -> float:
+def dynamic_range_stops(panorama: NDArray[np.float32], seen: NDArray[np.bool_] | None = None) -> float:
     """Range of luminance above the horizon in stops.
 
     log2 of the mean of the brightest 0.006 sr (a disc of 2.5 degrees radius, in which a visible sun
@@ -92,6 +92,8 @@ def dynamic_range_stops(panorama: NDArray[np.float32]) -> float:
     Parameters
     ----------
     panorama : ndarray, shape (H, W, 3), float32
+    seen : ndarray, shape (H, W), bool, optional
+        What is sky; houses and trees else set the low end.
 
     Returns
     -------
@@ -101,8 +103,12 @@ def dynamic_range_stops(panorama: NDArray[np.float32]) -> float:
     luminance = _upper_luminance(panorama)
     width = panorama.shape[1]
     solid_angle = np.repeat(panorama_solid_angles(width)[: luminance.shape[0]], width)
-    order = np.argsort(luminance, axis=None)
-    value, below = luminance.ravel()[order], np.cumsum(solid_angle[order])
+    value = luminance.ravel()
+    if seen is not None:
+        sky = seen[: luminance.shape[0]].ravel()
+        value, solid_angle = value[sky], solid_angle[sky]
+    order = np.argsort(value)
+    value, below = value[order], np.cumsum(solid_angle[order])
     low = float(value[min(int(np.searchsorted(below, LOW_SHARE * below[-1])), value.size - 1)])
     above = below[-1] - np.concatenate([[0.0], below])  # of the pixel itself and all brighter ones
     light = float((value * -np.diff(np.minimum(above, PEAK_SR))).sum())
@@ -184,15 +190,15 @@ def horizontal_irradiance(panorama: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.asarray(np.einsum("h,hwc->c", weight, panorama.astype(np.float64)))
 
 
-def sky_figures(panorama: NDArray[np.float32]) -> SkyFigures:
-    """All figures of one panorama (H, W, 3)."""
+def sky_figures(panorama: NDArray[np.float32], seen: NDArray[np.bool_] | None = None) -> SkyFigures:
+    """All figures of one panorama (H, W, 3); ``seen`` (H, W) tells what is sky, some of it above the horizon."""
     red, green, blue = horizontal_irradiance(panorama).tolist()
     return SkyFigures(
         suns=sun_count(panorama),
-        dynamic_range_stops=dynamic_range_stops(panorama),
+        dynamic_range_stops=dynamic_range_stops(panorama, seen),
         seam_ratio=seam_ratio(panorama),
         zenith_ratio=zenith_ratio(panorama),
-        spectral_slope=spectral_slope(panorama),
+        spectral_slope=spectral_slope(panorama, seen),
         irradiance_rgb=(red, green, blue),
     )
 

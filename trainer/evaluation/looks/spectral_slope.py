@@ -42,7 +42,11 @@ _LEAST_SHARE = 0.3
 """Least share of the window's weight that has to be left beside the sun and what is not sky."""
 
 
-def spectral_slope(panorama: NDArray[np.float32], seen: NDArray[np.bool_] | None = None) -> float | None:
+def spectral_slope(
+    panorama: NDArray[np.float32],
+    seen: NDArray[np.bool_] | None = None,
+    sun_direction: NDArray[np.floating] | None = None,
+) -> float | None:
     """Exponent b of the power spectral density k^b of the clouds' log luminance.
 
     A quadratic in the plane's coordinates and the sun's glow are taken away, the square is
@@ -55,6 +59,8 @@ def spectral_slope(panorama: NDArray[np.float32], seen: NDArray[np.bool_] | None
         Linear, any scale. Narrower than 256, what it cannot hold counts as missing structure.
     seen : ndarray, shape (H, W), bool, optional
         What is sky; trees and buildings else count as structure.
+    sun_direction : ndarray, shape (3,), optional
+        Of a sun whose glow is there but whose disc was not drawn; by default the sun is looked for.
 
     Returns
     -------
@@ -76,10 +82,12 @@ def spectral_slope(panorama: NDArray[np.float32], seen: NDArray[np.bool_] | None
         mask = shrink_panorama(seen[..., None].astype(np.float32), SLOPE_WIDTH)
         weight *= sample_panorama(mask, direction)[..., 0] > 0.99
     terms = [np.ones_like(east), east, north, east * east, east * north, north * north]
-    sun = find_sun(panorama, seen)
-    if sun is not None:
-        angle = np.arccos(np.clip(direction @ sun.direction, -1, 1))
-        weight *= np.clip(2 * (angle - sun.radius_rad) / SUN_RAD - 1, 0, 1)
+    radius_rad = 0.0
+    if sun_direction is None and (sun := find_sun(panorama, seen)) is not None:
+        sun_direction, radius_rad = sun.direction, sun.radius_rad
+    if sun_direction is not None:
+        angle = np.arccos(np.clip(direction @ sun_direction, -1, 1))
+        weight *= np.clip(2 * (angle - radius_rad) / SUN_RAD - 1, 0, 1)
         terms += [np.exp(-angle / reach_rad) for reach_rad in GLOW_RAD]
     if weight.sum() < _LEAST_SHARE * window.sum():
         return None

@@ -123,7 +123,11 @@ def counted_sky(request: SkyRequest) -> NDArray[np.bool_]:
 
 
 def long_run_of(
-    near: Sequence[FloatArray], far: Sequence[FloatArray], clear: FloatArray, counted: NDArray[np.bool_]
+    near: Sequence[FloatArray],
+    far: Sequence[FloatArray],
+    clear: FloatArray,
+    counted: NDArray[np.bool_],
+    sun_direction: NDArray[np.float64] | None = None,
 ) -> LongRunFigures:
     """Figures of two groups of panoramas (H, W, 3) beside one of the same sky without clouds.
 
@@ -134,6 +138,8 @@ def long_run_of(
     clear : ndarray
     counted : ndarray, shape (N, N), bool
         Pixels of the disc that count.
+    sun_direction : ndarray, shape (3,), optional
+        Of a sun above the horizon, whose glow is no cloud.
     """
     weight = disc_weights(disc_directions(DISC_SIZE)[..., 2])[counted]
     clear_disc = sample_disc(clear, DISC_SIZE)
@@ -152,7 +158,7 @@ def long_run_of(
             cover = float(np.average(change.max(axis=-1) > CLOUD_CONTRAST, weights=weight))
             rows.append([mean, deviation, cover])
             discs.append(log - clear_log)
-            slope = spectral_slope(panorama)
+            slope = spectral_slope(panorama, sun_direction=sun_direction)
             slopes[-1] += [] if slope is None else [slope]
     table = np.array(rows)
     count = len(near)
@@ -188,4 +194,5 @@ def long_run_figures(film: Film, width: int = LONG_WIDTH, frames: int = LONG_FRA
         requests = without_disc(film.requests([first + n * apart for n in range(frames)], width))
         groups.append([film.render(request, f"from frame {first}") for request in requests])
     clear = cloudless(requests[0])
-    return long_run_of(groups[0], groups[1], film.render(clear, "clear sky"), counted_sky(clear))
+    sun = direction_from_angles(clear.sun_azimuth_rad, clear.sun_elevation_rad) if clear.sun_elevation_rad > 0 else None
+    return long_run_of(groups[0], groups[1], film.render(clear, "clear sky"), counted_sky(clear), sun)

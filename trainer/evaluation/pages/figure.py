@@ -30,7 +30,8 @@ def draw_distances(comparison: Comparison, path: Path) -> None:
         axes.plot(row.kid_interval, (place, place), color="tab:blue", linewidth=2)
         axes.plot(row.kid, place, "o", color="tab:blue")
     axes.set_yticks(range(len(rows)), [row.name for row in rows])
-    axes.set_xlabel("KID x 1000 to real open skies (smaller is nearer)")
-    axes.legend(loc="lower right")
+    axes.set_xscale("symlog", linthresh=1000)  # the system of 2021 lies many times farther off than all others
+    axes.set_xlabel("KID x 1000 to real open skies (smaller is nearer); linear to 1000, then logarithmic")
+    figure.legend(loc="outside upper right")
     with whole_file(path) as temporary:
         figure.savefig(temporary, format="png", dpi=110)

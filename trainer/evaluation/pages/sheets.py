@@ -1,4 +1,7 @@
-"""Sheets of real and generated skies under one tone curve: shuffled without labels, and the same with labels."""
+"""Sheets of real and generated skies under one tone curve: shuffled without labels, and the same with labels.
+
+The blind sheet shows views of the sky alone: on whole panoramas houses and trees would tell the real ones.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,8 @@ from PIL import Image, ImageDraw
 
 from skygen_addon.core.whole_file import whole_file
 
-COLUMNS, GAP = 4, 6
-"""Pictures in a row, and pixels between them."""
+COLUMNS, BLIND_COLUMNS, GAP = 4, 8, 6
+"""Pictures in a row of panoramas and of views, and pixels between them."""
 
 CAPTION = 14
 """Pixels of the line below a picture; on the unlabelled sheet it holds the picture's number."""
@@ -20,7 +23,9 @@ CAPTION = 14
 BACKGROUND = (40, 40, 40)
 
 
-def draw_sheet(pictures: Sequence[NDArray[np.uint8]], captions: Sequence[str], path: Path) -> None:
+def draw_sheet(
+    pictures: Sequence[NDArray[np.uint8]], captions: Sequence[str], path: Path, columns: int = COLUMNS
+) -> None:
     """Write a PNG of pictures (H, W, 3) of one size with a caption each.
 
     Raises
@@ -29,12 +34,13 @@ def draw_sheet(pictures: Sequence[NDArray[np.uint8]], captions: Sequence[str], p
         If it cannot be written.
     """
     height, width = pictures[0].shape[:2]
-    rows = -(-len(pictures) // COLUMNS)
+    columns = min(columns, len(pictures))
+    rows = -(-len(pictures) // columns)
     cell_width, cell_height = width + GAP, height + CAPTION + GAP
-    sheet = Image.new("RGB", (COLUMNS * cell_width + GAP, rows * cell_height + GAP), BACKGROUND)
+    sheet = Image.new("RGB", (columns * cell_width + GAP, rows * cell_height + GAP), BACKGROUND)
     pen = ImageDraw.Draw(sheet)
     for number, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
-        left, top = GAP + number % COLUMNS * cell_width, GAP + number // COLUMNS * cell_height
+        left, top = GAP + number % columns * cell_width, GAP + number // columns * cell_height
         sheet.paste(Image.fromarray(picture), (left, top))
         pen.text((left + 2, top + height + 1), caption, fill=(220, 220, 220))
     with whole_file(path) as temporary:
@@ -72,6 +78,6 @@ def write_blind_sheets(
     ]
     order = np.random.default_rng(seed).permutation(len(both))
     pictures = [both[k][1] for k in order]
-    draw_sheet(pictures, [str(number + 1) for number in range(len(order))], out / "sheet_unlabelled.png")
+    draw_sheet(pictures, [str(number + 1) for number in range(len(order))], out / "sheet_unlabelled.png", BLIND_COLUMNS)
     labels = [f"{number + 1} {both[k][0]}" for number, k in enumerate(order)]
-    draw_sheet(pictures, labels, out / "sheet_labelled.png")
+    draw_sheet(pictures, labels, out / "sheet_labelled.png", BLIND_COLUMNS)

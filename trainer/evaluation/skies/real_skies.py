@@ -5,19 +5,23 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from skygen_addon.core.errors import CaptureError
+from skygen_addon.core.geometry import disc_position, panorama_directions
 from trainer.captures.items import is_sky
 from trainer.captures.manifest import read_manifest
 from trainer.captures.measuring.measure import judge_panorama
+from trainer.captures.measuring.sampling import shrink_panorama
 from trainer.captures.readers.capture_file import read_capture
+from trainer.captures.readers.fisheye import Projection
 from trainer.captures.readers.panorama_file import Panorama
 from trainer.captures.readers.rejected_capture import RejectedCapture
 from trainer.captures.split import split_of
-from trainer.evaluation.judging.views import obstructed_share, sky_views
+from trainer.evaluation.judging.views import PANORAMA_ROWS, obstructed_share, sky_views
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +40,9 @@ class RealSky:
     held_out: bool
     """Whether training never sees the site."""
     panorama: NDArray[np.float32]
-    """(H, 2 H, 3) linear radiance as captured."""
+    """(H, 2 H, 3) linear radiance of at most 256 rows, calibrated as ``ingest`` found it: project units."""
+    seen: NDArray[np.bool_]
+    """(H, 2 H) what of it is sky."""
     views: NDArray[np.float32]
     """(n, 128, 128, 3) display values of its unobstructed views; n may be 0."""
 
@@ -68,11 +74,16 @@ def read_real_skies(data: Path, captures: Path, held_out: frozenset[str] | None 
         raise CaptureError(f"{data} has no kept captures.", f"Run: python -m trainer ingest CAPTURES --out {data}.")
     skies = []
     for file, entry in sorted(entries.items()):
-        panorama = _read(captures, [file, *further.get(file, [])])
-        free = obstructed_share(judge_panorama(panorama).sky) <= MOST_OBSTRUCTED
-        views = sky_views(panorama.radiance)[free]
+        panorama = _read(captures, [file, *further.get(file, [])], entry["state"])
+        sky = judge_panorama(panorama).sky
+        free = obstructed_share(sky) <= MOST_OBSTRUCTED
+        try:
+            views = sky_views(panorama.radiance)[free]
+        except ValueError as error:
+            raise CaptureError(f"{file}: {error}.", "Reject it: python -m trainer curate --reject.") from error
         held = split_of(entry["site"]) == "held_out" if held_out is None else entry["site"] in held_out
-        skies.append(RealSky(file, entry["site"], held, panorama.radiance, views))
+        small = shrink_panorama(panorama.radiance, 2 * PANORAMA_ROWS) * _calibration(entry["state"])
+        skies.append(RealSky(file, entry["site"], held, small, _mask_of_disc(sky, small.shape[1]), views))
         if not free.any():
             log.info("%s: every view is obstructed; it is left out", file)
     unknown = sorted((held_out or frozenset()) - {sky.site for sky in skies})
@@ -83,10 +94,28 @@ def read_real_skies(data: Path, captures: Path, held_out: frozenset[str] | None 
     return skies
 
 
-def _read(captures: Path, files: list[str]) -> Panorama:
-    """One capture: a single file, or a bracket of exposures."""
+def _calibration(state: dict[str, Any]) -> NDArray[np.float32]:
+    """Factor (3,) that ``ingest`` found; 1 where the state tells none."""
+    return np.float32(state.get("scale", 1.0)) * np.array(state.get("balance", (1.0, 1.0, 1.0)), dtype=np.float32)
+
+
+def _mask_of_disc(sky: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
+    """Mask (width / 2, width) of a panorama from that of a sky disc (N, N), row 0 north; nothing below the horizon."""
+    directions = panorama_directions(width)
+    size = sky.shape[0]
+    place = disc_position(directions)
+    row = np.clip(((1 - place[..., 1]) / 2 * size).astype(int), 0, size - 1)
+    column = np.clip(((1 + place[..., 0]) / 2 * size).astype(int), 0, size - 1)
+    return np.asarray(sky[row, column] & (directions[..., 2] > 0))
+
+
+def _read(captures: Path, files: list[str], state: dict[str, Any]) -> Panorama:
+    """One capture: a single file, or a bracket of exposures; a still through the lens that ``ingest`` was told of."""
+    lens = state.get("reading", {}).get("projection")
     try:
-        return read_capture([captures / name for name in files])
+        return read_capture(
+            [captures / name for name in files], lens if lens in get_args(Projection) else "equidistant"
+        )
     except (RejectedCapture, OSError) as error:
         raise CaptureError(
             f"{files[0]} of the manifest cannot be read in {captures}: {error}.",
