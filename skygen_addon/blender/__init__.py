@@ -14,16 +14,16 @@ def register() -> None:
     properties.register()
     operators.register()
     panels.register()
+    sun_sync.register()  # its lamps are right before the render's check
     render_check.register()
-    sun_sync.register()
     COMMAND_REGISTRATION.add()
 
 
 def unregister() -> None:
     """Remove everything from Blender."""
     COMMAND_REGISTRATION.remove()
-    sun_sync.unregister()
     render_check.unregister()
+    sun_sync.unregister()
     panels.unregister()
     operators.unregister()
     properties.unregister()

@@ -19,34 +19,26 @@ from ..core.errors import RequestError
 from ..core.sun_path import SunPath
 from .layer_properties import SkyGenLayer
 from .properties import SkyGenSettings, sky_settings
-from .sun_placement import is_dated, sun_path
+from .sun_placement import is_dated, short_degrees, short_number, sun_path
 from .world_animation import is_animated
 
 
-def _number(value: float) -> float:
-    return float(f"{value:.7g}")
-
-
-def _degrees(angle_rad: float) -> float:
-    return round(math.degrees(angle_rad), 4)
-
-
 def _layer_controls(layer: SkyGenLayer) -> LayerControls:
-    second = _number(layer.second_amount)
+    second = short_number(layer.second_amount)
     types = {layer.cloud_type: 1.0}
     if second > 0 and layer.second_type != layer.cloud_type:
-        types = {layer.cloud_type: _number(1 - second), layer.second_type: second}
+        types = {layer.cloud_type: short_number(1 - second), layer.second_type: second}
     return LayerControls(
-        cover=_number(layer.cover),
+        cover=short_number(layer.cover),
         types=types,
-        density=_number(layer.density),
-        base_km=_number(layer.base),
-        thickness_km=_number(layer.thickness),
-        texture_scale=_number(layer.texture_scale),
-        stretch=_number(layer.stretch),
-        wind_speed_m_s=_number(layer.wind_speed),
-        wind_toward_deg=_degrees(layer.wind_direction),
-        evolution_per_hour=_number(layer.evolution),
+        density=short_number(layer.density),
+        base_km=short_number(layer.base),
+        thickness_km=short_number(layer.thickness),
+        texture_scale=short_number(layer.texture_scale),
+        stretch=short_number(layer.stretch),
+        wind_speed_m_s=short_number(layer.wind_speed),
+        wind_toward_deg=short_degrees(layer.wind_direction),
+        evolution_per_hour=short_number(layer.evolution),
     )
 
 
@@ -79,16 +71,16 @@ def controls_from_settings(settings: SkyGenSettings) -> SkyControls:
     """
     red, green, blue = settings.ground_albedo
     return SkyControls(
-        sun_azimuth_deg=_degrees(settings.sun_azimuth),
-        sun_elevation_deg=max(-90.0, min(90.0, _degrees(settings.sun_elevation))),
+        sun_azimuth_deg=short_degrees(settings.sun_azimuth),
+        sun_elevation_deg=max(-90.0, min(90.0, short_degrees(settings.sun_elevation))),
         low=_layer_controls(settings.low),
         high=_layer_controls(settings.high),
-        haze=_number(settings.haze),
-        exposure_ev=_number(settings.exposure),
-        ground_albedo=(_number(red), _number(green), _number(blue)),
+        haze=short_number(settings.haze),
+        exposure_ev=short_number(settings.exposure),
+        ground_albedo=(short_number(red), short_number(green), short_number(blue)),
         sun_disc=draws_sun(settings),
-        weather_strength=_number(settings.weather_strength),
-        time_scale=_number(settings.time_scale),
+        weather_strength=short_number(settings.weather_strength),
+        time_scale=short_number(settings.time_scale),
     )
 
 

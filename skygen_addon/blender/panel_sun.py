@@ -11,10 +11,12 @@ import bpy
 from ..core.errors import SkyGenError
 from .panel_base import ChildPanel, world_of
 from .properties import SkyGenSettings, sky_settings
-from .sun_lamp import is_keyed, keyed_span, lamp_in_scene, sun_light
+from .sun_check import lamp_fault, uses_lamp
+from .sun_keys import is_keyed, keyed_span
+from .sun_lamp import lamp_in_scene, sun_light
 from .sun_placement import is_dated, sun_now
 from .sun_properties import SkyGenSun
-from .sun_sync import lamp_fault, uses_lamp
+from .world_animation import is_animated
 
 Line = tuple[str, str]
 """Text and icon."""
@@ -104,7 +106,8 @@ def placement_lines(world: bpy.types.World, scene: bpy.types.Scene) -> list[Line
         return [(f"{error.message} {error.remedy}", "ERROR")]
     azimuth, elevation = math.degrees(sun.azimuth_rad), math.degrees(sun.elevation_rad)
     below = ", below the horizon" if elevation < 0 else ""
-    lines = [(f"Azimuth {azimuth:.2f}°", "LIGHT_SUN"), (f"Elevation {elevation:.2f}°{below}", "BLANK1")]
+    counted = " from the scene's +Y axis" if settings.sun.north else ""
+    lines = [(f"Azimuth {azimuth:.2f}°{counted}", "LIGHT_SUN"), (f"Elevation {elevation:.2f}°{below}", "BLANK1")]
     if sun.moment is not None:
         lines.insert(0, (f"Frame {scene.frame_current}: {sun.moment:%Y-%m-%d %H:%M:%S}", "TIME"))
     if not sun.exact:
@@ -124,9 +127,22 @@ def lamp_lines(world: bpy.types.World, scene: bpy.types.Scene) -> list[Line]:
     span = keyed_span(lamp)
     if is_keyed(lamp) and span is not None:
         return [(f"{strength}, keyframed: {span[0]}-{span[1]}", "KEYINGSET")]
+    return [(f"{strength}{_live_words(lamp, world, scene)}", "LIGHT_SUN"), *_lock_lines(world, scene)]
+
+
+def _live_words(lamp: bpy.types.Object, world: bpy.types.World, scene: bpy.types.Scene) -> str:
+    """What dims a lamp that follows the settings."""
     if not sun_light(lamp).energy:
-        return [(f"{strength}: the sun is below the horizon", "LIGHT_SUN")]
+        return ": the sun is below the horizon"
     shown = sky_settings(world).sun
     if shown.shown_frame == scene.frame_current and shown.shown_transmittance < 0.995:
-        return [(f"{strength}, {shown.shown_transmittance:.0%} through the preview's clouds", "LIGHT_SUN")]
-    return [(f"{strength}, clear sky; Bake adds the clouds", "LIGHT_SUN")]
+        return f", {shown.shown_transmittance:.0%} through the preview's clouds"
+    return ", clear sky; Bake adds the clouds"
+
+
+def _lock_lines(world: bpy.types.World, scene: bpy.types.Scene) -> list[Line]:
+    """Until keyframes move it, the lamp is moved by this add-on while a render runs, which views must not read then."""
+    moves = is_animated(world) or is_dated(sky_settings(world))
+    if not moves or scene.render.use_lock_interface:
+        return []
+    return [("It moves: to render an animation before a bake, switch on Lock Interface in the Render menu", "INFO")]

@@ -10,7 +10,7 @@ from bpy.app.handlers import persistent
 
 from .properties import sky_settings
 from .sequence import folder_of_sequence, frames_in_words, missing_frames
-from .sun_sync import lamp_fault
+from .sun_check import lamp_fault
 from .world_nodes import environment_node
 
 _LOG = logging.getLogger(__name__)

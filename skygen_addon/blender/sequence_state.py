@@ -22,7 +22,8 @@ from .world_nodes import environment_node
 _WITHOUT_EFFECT = {
     "rna_type", "name", "preset", "frame_end", "output_folder", "format",
     "sun", "sun_disc", "sun_in", "lamp", "followed_lamp", "sky_peak", "shown_frame", "shown_azimuth", "shown_elevation",
-    "shown_transmittance", "bake_done", "bake_total", "bake_seconds_left", "baked_start", "baked_end", "baked_settings",
+    "shown_transmittance", "unrecorded", "bake_done", "bake_total", "bake_seconds_left", "baked_start", "baked_end",
+    "baked_settings",
 }  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import bpy
 
 from ..core.errors import RequestError
+from ..core.job import request_digest
 from ..core.presets import load_preset
 from ..runtime.sun_record import read_sunlight
 from .bake_plan import BakePlan, job_of_plan
@@ -56,7 +57,8 @@ def show_preview(context: bpy.types.Context, world: bpy.types.World) -> None:
         run_job(job)
         image = load_panorama(job.path(frame), f"SkyGen Preview {world.name}")
         image.pack()
-        sun = read_sunlight(job.folder).get(frame)
+        digest = request_digest(job.requests[0], job.bundle_identity, job.engine)
+        sun = read_sunlight(job.folder).get((frame, digest))
     show_image(world, image, None)
     forget_bake(world)
     note_preview(world, frame, sun)

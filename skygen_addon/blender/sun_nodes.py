@@ -8,6 +8,7 @@ threshold into a sun of its own; there it is 0 (never) beside a lamp, and otherw
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import bpy
@@ -21,37 +22,95 @@ MARGIN = 1.05
 USUAL_PEAK = 10.0
 """Limit at exposure 0 where the brightest sky is not known; clouds beside the sun reach half of it."""
 
+_NEEDED: dict[str, set[str]] = {"TEXTURE": set(), "LAMP": {LIMIT}, "BOTH": {LIMIT, CAMERA, CHOICE}}
+
+
+def usual_peak(exposure_ev: float) -> float:
+    """Stand-in for the brightest sky where it is not known."""
+    return USUAL_PEAK * 2.0**exposure_ev
+
 
 def limit_of(sky_peak: float, exposure_ev: float) -> float:
     """Radiance above which a pixel is the sun, from the brightest sky (0 if that is not known)."""
-    return MARGIN * sky_peak if sky_peak > 0 else USUAL_PEAK * 2.0**exposure_ev
+    return MARGIN * sky_peak if sky_peak > 0 else usual_peak(exposure_ev)
 
 
 def show_sun_in_world(world: bpy.types.World, sun_in: str, limit: float) -> None:
     """Let the world shine with its sun (``TEXTURE``), without it (``LAMP``), or show it to the camera only (``BOTH``).
 
-    Our nodes are made anew; whatever the sky fed, through them or not, it feeds again. Does nothing in a world without
-    a sky of ours.
+    Nodes of ours that are linked stay where they are, so that the artist can put others between; new ones go in, and
+    are taken out, without cutting what they lie between. Does nothing in a world without a sky of ours.
     """
     nodes = sky_nodes(world)
     tree, sky = world.node_tree, nodes.get("sky")
     if tree is None or sky is None:
         return
     remember_settings(world)
-    ours = [nodes[role] for role in (LIMIT, CAMERA, CHOICE) if role in nodes]
-    colours = [sky.outputs["Color"], *(socket for node in ours for socket in node.outputs)]
-    fed = [link.to_socket for socket in colours for link in socket.links or () if link.to_node not in ours]
-    for node in ours:
-        tree.nodes.remove(node)
-    colour = sky.outputs["Color"]
-    if sun_in != "TEXTURE":
-        colour = _limited(tree, sky, limit)
-    if sun_in == "BOTH":
-        colour = _limited_but_for_the_camera(tree, sky, colour)
-    for target in fed:
-        if target is not None:
-            tree.links.new(target, colour)
     world.sun_threshold = limit if sun_in == "TEXTURE" else 0.0
+    needed = _NEEDED[sun_in]
+    present = {role: nodes[role] for role in (LIMIT, CAMERA, CHOICE) if role in nodes}
+    broken = not all(_is_between(node) for role, node in present.items() if role != CAMERA)
+    if CHOICE in present and (broken or not needed >= present.keys() or CAMERA not in present):
+        _take_out(tree, present.pop(CHOICE), "A_Color")
+    if CAMERA in present and CHOICE not in present:
+        tree.nodes.remove(present.pop(CAMERA))
+    if LIMIT in present and (broken or LIMIT not in needed):
+        _take_out(tree, present.pop(LIMIT), None)
+    if LIMIT in needed and LIMIT not in present:
+        _lead_through(tree, sky.outputs["Color"], lambda: _limited(tree, sky, limit))
+    nodes = sky_nodes(world)
+    if CHOICE in needed and CHOICE not in present:
+        unlimited = _source(nodes[LIMIT].inputs[0]) or sky.outputs["Color"]
+        _lead_through(
+            tree, nodes[LIMIT].outputs[0], lambda: _for_the_camera(tree, sky, nodes[LIMIT].outputs[0], unlimited)
+        )
+    _feed_background(world)
+    if LIMIT in nodes:
+        cast(Any, nodes[LIMIT].inputs[1]).default_value = (limit, limit, limit)
+
+
+def _feed_background(world: bpy.types.World) -> None:
+    """Link our background again where the artist has deleted the node before it."""
+    nodes, tree = sky_nodes(world), world.node_tree
+    background = nodes.get("background")
+    last = next(nodes[role] for role in (CHOICE, LIMIT, "sky") if role in nodes)
+    output = _socket(last.outputs, "Result_Color") if CHOICE in nodes else last.outputs[0]
+    if tree is not None and background is not None and not background.inputs["Color"].is_linked:
+        if not output.is_linked:
+            tree.links.new(background.inputs["Color"], output)
+
+
+def _source(socket: bpy.types.NodeSocket) -> bpy.types.NodeSocket | None:
+    """What feeds an input."""
+    return socket.links[0].from_socket if socket.links else None
+
+
+def _is_between(node: bpy.types.Node) -> bool:
+    """Whether the node still passes on what feeds it; not after the artist has deleted what it was linked to."""
+    inputs = (
+        [_socket(node.inputs, name) for name in ("A_Color", "B_Color")] if node[ROLE] == CHOICE else node.inputs[:1]
+    )
+    return all(socket.is_linked for socket in inputs) and any(socket.is_linked for socket in node.outputs)
+
+
+def _take_out(tree: bpy.types.NodeTree, node: bpy.types.Node, through: str | None) -> None:
+    """Remove a node; what it fed is fed by what feeds the named input, the first if None."""
+    source = _source(node.inputs[0] if through is None else _socket(node.inputs, through))
+    fed = [link.to_socket for socket in node.outputs for link in socket.links or ()]
+    tree.nodes.remove(node)
+    for target in fed:
+        if source is not None and target is not None:
+            tree.links.new(target, source)
+
+
+def _lead_through(
+    tree: bpy.types.NodeTree, source: bpy.types.NodeSocket, made: Callable[[], bpy.types.NodeSocket]
+) -> None:
+    """Make nodes whose output feeds from now on what ``source`` has fed."""
+    fed = [link.to_socket for link in source.links or () if link.to_socket is not None]
+    output = made()
+    for target in fed:
+        tree.links.new(target, output)
 
 
 def _limited(tree: bpy.types.NodeTree, sky: bpy.types.Node, limit: float) -> bpy.types.NodeSocket:
@@ -63,16 +122,16 @@ def _limited(tree: bpy.types.NodeTree, sky: bpy.types.Node, limit: float) -> bpy
     return minimum.outputs[0]
 
 
-def _limited_but_for_the_camera(
-    tree: bpy.types.NodeTree, sky: bpy.types.Node, limited: bpy.types.NodeSocket
+def _for_the_camera(
+    tree: bpy.types.NodeTree, sky: bpy.types.Node, limited: bpy.types.NodeSocket, unlimited: bpy.types.NodeSocket
 ) -> bpy.types.NodeSocket:
-    """The sky's colour for rays that come from the camera, the limited one for all others."""
+    """The sky's unlimited colour for rays that come from the camera, the limited one for all others."""
     rays = _node(tree, CAMERA, "ShaderNodeLightPath", "SkyGen Rays", sky, -180.0)
     choice = _node(tree, CHOICE, "ShaderNodeMix", "SkyGen Sun for the Camera", sky, 180.0)
     cast(Any, choice).data_type = "RGBA"
     tree.links.new(_socket(choice.inputs, "Factor_Float"), rays.outputs["Is Camera Ray"])
     tree.links.new(_socket(choice.inputs, "A_Color"), limited)
-    tree.links.new(_socket(choice.inputs, "B_Color"), sky.outputs["Color"])
+    tree.links.new(_socket(choice.inputs, "B_Color"), unlimited)
     return _socket(choice.outputs, "Result_Color")
 
 

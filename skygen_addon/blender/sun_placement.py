@@ -58,7 +58,7 @@ def sun_path(sun: SkyGenSun) -> SunPath:
         )
     zone = timezone(timedelta(minutes=round(sun.utc_offset * 60)))
     moment = datetime(year, month, day, tzinfo=zone) + timedelta(seconds=round(sun.time_of_day * 3600, 2))
-    return SunPath(moment, _degrees(sun.latitude), _degrees(sun.longitude), _degrees(sun.north))
+    return SunPath(moment, short_degrees(sun.latitude), short_degrees(sun.longitude), short_degrees(sun.north))
 
 
 def refuse_loop(path: SunPath, time_offset_s: float) -> None:
@@ -105,17 +105,18 @@ def sun_now(world: bpy.types.World, settings: SkyGenSettings, scene: bpy.types.S
 def sky_time_s(world: bpy.types.World, settings: SkyGenSettings, scene: bpy.types.Scene) -> float:
     """Sky time at a scene's current frame as a bake counts it, without stepping the scene.
 
-    A keyframed time scale is integrated over whole frames, as :mod:`..core.motion` does. Where a driver or a strip
-    sets it, its present value stands for all frames.
+    A keyframed time scale is integrated over whole frames, as :mod:`..core.motion` does, and over what is left of the
+    last one between frames. Where a driver or a strip sets it, its present value stands for all frames.
     """
     fps = scene.render.fps / scene.render.fps_base
-    frames = scene.frame_current - int(settings.origin_frame)
+    frames = float(scene.frame_current_final) - int(settings.origin_frame)  # sub-frame and frame map included
     curve = settings_curve(world, "skygen.time_scale")
     if curve is None:
-        return float(settings.time_offset) + frames / fps * _number(settings.time_scale)
-    sign = -1 if frames < 0 else 1
-    scales = [_number(curve.evaluate(settings.origin_frame + sign * step)) for step in range(abs(frames) + 1)]
-    return float(settings.time_offset) + sign * _trapezoid(scales) / fps
+        return float(settings.time_offset) + frames / fps * short_number(settings.time_scale)
+    sign, whole = (-1 if frames < 0 else 1), int(abs(frames))
+    scales = [short_number(curve.evaluate(settings.origin_frame + sign * step)) for step in range(whole + 1)]
+    last = 0.5 * (scales[-1] + short_number(curve.evaluate(settings.origin_frame + frames))) * (abs(frames) - whole)
+    return float(settings.time_offset) + sign * (_trapezoid(scales) + last) / fps
 
 
 def _trapezoid(values: Sequence[float]) -> float:
@@ -123,9 +124,11 @@ def _trapezoid(values: Sequence[float]) -> float:
     return math.fsum(values) - 0.5 * (values[0] + values[-1])
 
 
-def _number(value: float) -> float:
+def short_number(value: float) -> float:
+    """A property's value as the artist reads it: a float property holds 32 bits, about seven digits."""
     return float(f"{value:.7g}")
 
 
-def _degrees(angle_rad: float) -> float:
+def short_degrees(angle_rad: float) -> float:
+    """An angle to a ten-thousandth of a degree, for the same reason."""
     return round(math.degrees(angle_rad), 4)

@@ -13,9 +13,10 @@ import math
 from typing import Any
 
 import bpy
-from bpy.props import EnumProperty, FloatProperty, IntProperty, PointerProperty
+from bpy.props import EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 
 from .layer_properties import FIXED
+from .sun_lamp import is_sun
 
 PLACEMENT_ITEMS = [
     ("DIRECTION", "Direction", "The sun stands at an azimuth and an elevation"),
@@ -56,7 +57,7 @@ def _other_lamp(group: bpy.types.PropertyGroup, context: bpy.types.Context) -> N
 
 def is_sun_lamp(group: Any, lamp: bpy.types.Object) -> bool:
     """Whether an object is a sun lamp, for the menu of lamps."""
-    return isinstance(lamp.data, bpy.types.SunLight)
+    return is_sun(lamp)
 
 
 class SkyGenSun(bpy.types.PropertyGroup):
@@ -182,6 +183,12 @@ class SkyGenSun(bpy.types.PropertyGroup):
         default=0.0,
         min=0.0,
         max=1e9,
+        options={"HIDDEN"},
+    )
+    unrecorded: StringProperty(
+        name="Unrecorded Frames",
+        description="Bound frames without a record of their sun, which no lamp can follow",
+        default="",
         options={"HIDDEN"},
     )
     shown_frame: IntProperty(

@@ -15,43 +15,34 @@ from typing import Any
 import bpy
 from bpy.app.handlers import persistent
 
-from ..core.errors import OutputError, SkyGenError
-from ..runtime.sun_record import SunLight, SunRow, clear_sun_irradiance, read_sunlight
+from ..core.errors import SkyGenError
+from ..runtime.sun_record import SunLight, clear_sun_irradiance
 from .properties import SkyGenSettings, sky_settings
-from .sequence import folder_of_sequence, frame_name, frame_request, frames_in_words
+from .sequence import folder_of_sequence, frames_in_words
+from .sun_adoption import hide, hide_lamps_of_other_worlds, let_go, take_lamp
+from .sun_check import uses_lamp
+from .sun_keys import Rows, has_keys_of_its_own, is_keyed, key_lamp, light_of, rows_identity, sun_rows, unkey_lamp
 from .sun_lamp import (
     Light,
-    is_keyed,
+    is_anothers,
+    is_sun,
     is_writable,
-    key_lamp,
-    keyed_span,
     lamp_in_scene,
+    lamp_of,
+    lies_in,
     new_lamp,
-    prepare_lamp,
-    remove_lamp,
+    scenes_of,
     shine,
-    unkey_lamp,
+    turn_with_sky,
 )
-from .sun_nodes import limit_of, show_sun_in_world
+from .sun_nodes import limit_of, show_sun_in_world, usual_peak
 from .sun_placement import sun_now
-from .world_nodes import ROLE, environment_node
+from .world_animation import is_driven
+from .world_nodes import environment_node
 
 _LOG = logging.getLogger(__name__)
 _SAME_SUN_RAD = 1e-5
 """What rounding to 32 bits leaves of two equal directions."""
-
-
-def scene_of(world: bpy.types.World) -> bpy.types.Scene | None:
-    """The scene that shows a world: the present one if it does, else the first; None if none does."""
-    present = bpy.context.scene
-    if present is not None and present.world == world:
-        return present
-    return next((scene for scene in bpy.data.scenes if scene.world == world), None)
-
-
-def uses_lamp(world: bpy.types.World) -> bool:
-    """Whether the settings want a sun lamp."""
-    return bool(sky_settings(world).sun.sun_in != "TEXTURE")
 
 
 def live_light(world: bpy.types.World, settings: SkyGenSettings, scene: bpy.types.Scene) -> Light:
@@ -79,11 +70,16 @@ def follow_settings(
 
     An impossible date leaves the lamp as it is: the panel tells of it.
     """
-    scene = scene_of(world) if scene is None else scene
-    if scene is None or not uses_lamp(world):
+    if not uses_lamp(world):
         return
-    lamp = lamp_in_scene(world, scene)
-    if lamp is None or not is_writable(lamp) or is_keyed(lamp):
+    if scene is None:
+        lamp, scene = lamp_of(world) or (None, None)
+    else:
+        lamp = lamp_in_scene(world, scene)
+    if lamp is None or scene is None or not is_writable(lamp) or has_keys_of_its_own(lamp):
+        return
+    turn_with_sky(lamp, world)
+    if is_keyed(lamp):
         return
     try:
         shine(lamp, live_light(world, sky_settings(world) if settings is None else settings, scene))
@@ -93,14 +89,11 @@ def follow_settings(
 
 def change_sun_in(world: bpy.types.World) -> None:
     """The artist has chosen what the sun shines from."""
-    scene = scene_of(world)
-    if scene is not None:
-        lamp = lamp_in_scene(world, scene)
-        if uses_lamp(world) and lamp is None and sky_settings(world).sun.lamp is None:
-            sky_settings(world).sun.lamp = new_lamp(scene)  # adopted by the property itself
-            return
-        if lamp is not None and is_writable(lamp):
-            lamp.hide_render = lamp.hide_viewport = not uses_lamp(world)
+    sun = sky_settings(world).sun
+    if uses_lamp(world) and _make_up_for_a_missing_lamp(world):
+        return  # adopted by the property itself
+    if sun.lamp is not None:
+        _hide_as_wanted(sun.lamp, world)
     show_sun(world)
 
 
@@ -109,143 +102,103 @@ def adopt_lamp(world: bpy.types.World) -> None:
     sun = sky_settings(world).sun
     lamp, before = sun.lamp, sun.followed_lamp
     if before is not None and before != lamp:
-        _let_go(world, before)
+        let_go(before, world)
     sun.followed_lamp = lamp
-    if lamp is not None and is_sun(lamp) and is_writable(lamp):
-        lamp.hide_render = lamp.hide_viewport = not uses_lamp(world)
+    if lamp is not None:
+        take_lamp(lamp, world)
+        _hide_as_wanted(lamp, world)
     show_sun(world)
 
 
-def is_sun(lamp: bpy.types.Object) -> bool:
-    """Whether an object is a sun lamp still."""
-    return isinstance(lamp.data, bpy.types.SunLight)
+def _hide_as_wanted(lamp: bpy.types.Object, world: bpy.types.World) -> None:
+    """A lamp beside a sun in the texture would be a second one, whichever scene holds it."""
+    if is_sun(lamp) and is_writable(lamp) and not is_anothers(lamp, world) and not has_keys_of_its_own(lamp):
+        hide(lamp, not uses_lamp(world))
 
 
 def add_lamp(world: bpy.types.World, scene: bpy.types.Scene) -> None:
     """Give a scene the world's lamp: the one of another scene that shows the same world, or a new one."""
-    sun = sky_settings(world).sun
-    lamp = sun.lamp
-    if lamp is not None and is_sun(lamp) and any(lamp_in_scene(world, other) for other in bpy.data.scenes):
-        scene.collection.objects.link(lamp)
+    found = lamp_of(world)
+    if found is None:
+        sky_settings(world).sun.lamp = new_lamp(scene)
+    elif lamp_in_scene(world, scene) is None:
+        scene.collection.objects.link(found[0])
         show_sun(world)
-    else:
-        sun.lamp = new_lamp(scene)
 
 
-def show_sun(world: bpy.types.World) -> None:
-    """Bring nodes, threshold and lamp to what the settings and the shown image ask for."""
+def show_sun(world: bpy.types.World, rows: Rows | None = None) -> None:
+    """Bring nodes, threshold and lamp to what the settings and the shown image ask for.
+
+    ``rows`` are the recorded suns of a shown sequence, read from its folder if not given.
+    """
     settings = sky_settings(world)
     show_sun_in_world(world, settings.sun.sun_in, limit_of(float(settings.sun.sky_peak), float(settings.exposure)))
-    scene = scene_of(world)
-    lamp = lamp_in_scene(world, scene) if scene is not None else None
-    if lamp is None or not uses_lamp(world) or not is_writable(lamp):
+    hide_lamps_of_other_worlds()
+    lamp, scene = lamp_of(world) or (None, None)
+    if lamp is None or not uses_lamp(world) or not is_writable(lamp) or has_keys_of_its_own(lamp):
         return
-    prepare_lamp(lamp, world)
+    turn_with_sky(lamp, world)
     node = environment_node(world)
     if node is not None and node.image is not None and node.image.source == "SEQUENCE":
         span = range(settings.baked_start, settings.baked_end + 1)
-        rows = sun_rows(folder_of_sequence(node.image), span)
+        rows = sun_rows(folder_of_sequence(node.image), span) if rows is None else rows
+        _note_unrecorded(world, span, rows)
         if len(span) and len(rows) == len(span):
-            lights = [_light(rows[frame].sun) for frame in span]
-            key_lamp(lamp, span.start, lights, cyclic=node.image_user.use_cyclic)
+            lights = [light_of(rows[frame][1]) for frame in span]
+            cyclic = node.image_user.use_cyclic
+            key_lamp(lamp, span.start, lights, cyclic=cyclic, identity=rows_identity(rows))
             return
     unkey_lamp(lamp)
     follow_settings(world, scene)
 
 
-def _light(sun: SunLight) -> Light:
-    return sun.azimuth_rad, sun.elevation_rad, sun.irradiance
-
-
-def sun_rows(folder: Path, frames: range) -> dict[int, SunRow]:
-    """Recorded suns of those frames whose file is the one that was rendered with them."""
-    try:
-        rows = read_sunlight(folder)
-    except OutputError as error:
-        _LOG.warning("SkyGen: %s", error)
-        return {}
-    return {
-        frame: rows[frame]
-        for frame in frames
-        if frame in rows and frame_request(folder / frame_name(frame)) == rows[frame].request_digest
-    }
-
-
-def note_preview(world: bpy.types.World, frame: int, row: SunRow | None) -> None:
-    """A preview of one frame is shown; ``row`` is its sun, None where the renderer does not know it."""
-    sun = sky_settings(world).sun
-    sun.sky_peak = row.sun.sky_peak if row is not None else 0.0
-    sun.shown_frame = frame if row is not None else -1
-    if row is not None:
-        sun.shown_azimuth, sun.shown_elevation = row.sun.azimuth_rad, row.sun.elevation_rad
-        sun.shown_transmittance = row.sun.transmittance
-    _make_up_for_a_removed_lamp(world)
+def note_preview(world: bpy.types.World, frame: int, sun: SunLight | None) -> None:
+    """A preview of one frame is shown; ``sun`` is what its sun gives, None where the renderer does not know it."""
+    known = sky_settings(world).sun
+    known.sky_peak = sun.sky_peak if sun is not None else 0.0
+    known.shown_frame = frame if sun is not None else -1
+    if sun is not None:
+        known.shown_azimuth, known.shown_elevation = sun.azimuth_rad, sun.elevation_rad
+        known.shown_transmittance = sun.transmittance
+    _make_up_for_a_missing_lamp(world)
     show_sun(world)
 
 
 def note_sequence(world: bpy.types.World, folder: Path, frames: range) -> None:
     """A baked sequence is shown."""
-    sun = sky_settings(world).sun
-    rows = sun_rows(folder, frames)
-    sun.sky_peak = max((row.sun.sky_peak for row in rows.values()), default=0.0)
-    sun.shown_frame = -1
-    _make_up_for_a_removed_lamp(world)
-    show_sun(world)
+    settings, rows = sky_settings(world), sun_rows(folder, frames)
+    peak = max((sun.sky_peak for _, sun in rows.values()), default=0.0)
+    if rows and len(rows) < len(frames):  # the others may be brighter
+        peak = max(peak, usual_peak(float(settings.exposure)))
+    settings.sun.sky_peak = peak
+    settings.sun.shown_frame = -1
+    _note_unrecorded(world, frames, rows)
+    _make_up_for_a_missing_lamp(world)
+    show_sun(world, rows)
 
 
-def _make_up_for_a_removed_lamp(world: bpy.types.World) -> None:
-    """The settings want a lamp and the world has none, because Restore World took it: it comes back with the sky."""
-    scene = scene_of(world)
-    if scene is not None and uses_lamp(world) and sky_settings(world).sun.lamp is None:
-        sky_settings(world).sun.lamp = new_lamp(scene)
+def _note_unrecorded(world: bpy.types.World, frames: range, rows: Rows) -> None:
+    """Keep for the panel which frames no lamp can follow."""
+    sky_settings(world).sun.unrecorded = frames_in_words(sorted(set(frames) - set(rows)))
+
+
+def _make_up_for_a_missing_lamp(world: bpy.types.World) -> bool:
+    """Make a lamp where the settings want one and the world has none, or one that was deleted or follows another."""
+    sun, scenes = sky_settings(world).sun, scenes_of(world)
+    lamp = sun.lamp
+    if not scenes or not uses_lamp(world):
+        return False
+    if lamp is not None and not is_anothers(lamp, world) and any(lies_in(lamp, scene) for scene in bpy.data.scenes):
+        return False
+    sun.lamp = new_lamp(scenes[0])
+    return True
 
 
 def forget_sun(world: bpy.types.World) -> None:
-    """The sky is taken out: so is its lamp."""
+    """The sky is taken out: so is its lamp, and an artist's own is let go."""
     sun = sky_settings(world).sun
-    sun.shown_frame, sun.sky_peak = -1, 0.0
-    if sun.lamp is not None and sun.lamp.get(ROLE) is not None:
-        sun.lamp = None  # the property lets it go
-    elif sun.lamp is not None:
-        _let_go(world, sun.lamp)
-
-
-def _let_go(world: bpy.types.World, lamp: bpy.types.Object) -> None:
-    """A lamp no longer follows this world; if it was made here and follows no other one, it goes."""
-    others = any(other != world and sky_settings(other).sun.lamp == lamp for other in bpy.data.worlds)
-    if is_sun(lamp) and is_writable(lamp) and not others:
-        remove_lamp(lamp)
-
-
-def lamp_fault(world: bpy.types.World, scene: bpy.types.Scene, *, detailed: bool = True) -> str | None:
-    """Why a scene's light would not be right with a lamp, and the remedy; None if it is, or no lamp is wanted.
-
-    Not ``detailed`` no file is read, for a panel that is drawn often.
-    """
-    if not uses_lamp(world):
-        return None
-    lamp = lamp_in_scene(world, scene)
-    if lamp is None:
-        return "The sky's sun lamp is not in this scene. Press Add Sun Lamp in the SkyGen panel."
-    node = environment_node(world)
-    if node is None or node.image is None or node.image.source != "SEQUENCE":
-        return None
-    settings = sky_settings(world)
-    first, last = int(settings.baked_start), int(settings.baked_end)
-    span = keyed_span(lamp)
-    if last < first or (span is not None and span[0] == first and span[1] in (last, last + 1)):
-        return None
-    if not is_writable(lamp):
-        return f"The linked sun lamp {lamp.name} does not follow the baked frames. Make it local, then bind again."
-    folder = folder_of_sequence(node.image)
-    frames = range(first, last + 1)
-    without = detailed and sorted(set(frames) - set(sun_rows(folder, frames)))
-    if not without:
-        return "The sun lamp does not follow the baked frames. Press Bind Baked Sky."
-    return (
-        f"The sun lamp does not follow the clouds: frames {frames_in_words(without)} were baked without a record of "
-        f"their sun. Delete them in {folder} and bake again."
-    )
+    sun.shown_frame, sun.sky_peak, sun.unrecorded = -1, 0.0, ""
+    sun.lamp = None  # the property lets it go
 
 
 @persistent  # type: ignore[untyped-decorator]
@@ -260,12 +213,41 @@ def follow_frame(scene: bpy.types.Scene, depsgraph: Any = None) -> None:
         _LOG.exception("SkyGen: the sun lamp could not follow the frame.")
 
 
+@persistent  # type: ignore[untyped-decorator]
+def follow_changes(scene: bpy.types.Scene, depsgraph: Any = None) -> None:
+    """Handler of ``depsgraph_update_post`` and ``render_init``: what no setting of ours tells of when it changes.
+
+    A scene may show another world, whose lamp alone is to shine; the Mapping node may have another name; a driver may
+    move the sun.
+    """
+    try:
+        hide_lamps_of_other_worlds()
+        world = scene.world
+        if world is None or not uses_lamp(world):
+            return
+        lamp = lamp_in_scene(world, scene)
+        if lamp is not None and is_writable(lamp) and not has_keys_of_its_own(lamp):
+            turn_with_sky(lamp, world)
+            if depsgraph is not None and is_driven(world):
+                follow_settings(world, scene, sky_settings(world.evaluated_get(depsgraph)))
+    except Exception:  # as in follow_frame
+        _LOG.exception("SkyGen: the sun lamps could not follow the scene.")
+
+
 def register() -> None:
-    """Add the handler."""
+    """Add the handlers."""
     bpy.app.handlers.frame_change_post.append(follow_frame)
+    bpy.app.handlers.depsgraph_update_post.append(follow_changes)
+    bpy.app.handlers.render_init.append(follow_changes)
 
 
 def unregister() -> None:
-    """Remove the handler."""
-    if follow_frame in bpy.app.handlers.frame_change_post:
-        bpy.app.handlers.frame_change_post.remove(follow_frame)
+    """Remove the handlers."""
+    handlers = bpy.app.handlers
+    for group, handler in (
+        (handlers.frame_change_post, follow_frame),
+        (handlers.depsgraph_update_post, follow_changes),
+        (handlers.render_init, follow_changes),
+    ):
+        if handler in group:
+            group.remove(handler)

@@ -14,6 +14,12 @@ def is_animated(world: bpy.types.World) -> bool:
     return data is not None and bool(data.action or data.drivers or data.nla_tracks)
 
 
+def is_driven(world: bpy.types.World) -> bool:
+    """Whether drivers set some of the sky's settings."""
+    data = world.animation_data
+    return data is not None and any(driver.data_path.startswith("skygen.") for driver in data.drivers)
+
+
 def curve_collections(data: bpy.types.AnimData) -> Iterator[Any]:
     """What holds the curves of an ID's action: each yields curves and can ``remove`` one."""
     action = data.action
@@ -36,9 +42,10 @@ def _action_curves(data: bpy.types.AnimData) -> Iterator[bpy.types.FCurve]:
 
 
 def settings_curve(world: bpy.types.World, path: str) -> bpy.types.FCurve | None:
-    """The keyframes of one setting, for example ``skygen.time_scale``; None where there are none."""
+    """The keyframes of one setting, for example ``skygen.time_scale``; None where there are none or they are muted."""
     data = world.animation_data
-    return None if data is None else next((c for c in _action_curves(data) if c.data_path == path), None)
+    curves = _action_curves(data) if data is not None else ()
+    return next((c for c in curves if c.data_path == path and not c.mute), None)
 
 
 def sets_by_driver_or_strip(world: bpy.types.World, path: str) -> bool:

@@ -1,8 +1,8 @@
 """What the sun itself gives in each baked frame, written beside the frames for whoever lights a scene with a lamp.
 
 ``sun.jsonl`` holds one line per rendered frame. Lines are only ever appended, so several machines may bake parts of
-a job into one folder and a bake that is killed loses nothing; the last whole line of a frame counts. A line carries
-the digest of the request that its frame file carries too, which tells whether the two belong together.
+a job into one folder and a bake that is killed loses nothing. A line carries the digest of the request that its frame
+file carries too, which tells whether the two belong together: a frame that was baked again has a line for each bake.
 """
 
 from __future__ import annotations
@@ -52,16 +52,6 @@ class SunLight:
             raise RequestError("irradiance has not three channels.", "Give red, green and blue.")
         for value in (*self.irradiance, self.sky_peak):
             _check("irradiance or sky_peak", value, 0, 1e12)
-
-
-@dataclass(frozen=True)
-class SunRow:
-    """One frame's line."""
-
-    request_digest: str
-    """As in the frame's file, :func:`..core.job.request_digest`."""
-    sun: SunLight
-    """What the sun gives."""
 
 
 class SunlitFrame(Protocol):
@@ -119,8 +109,10 @@ def append_sunlight(folder: Path, frame: int, request_digest: str, sun: SunLight
         raise output_error(path, error) from error
 
 
-def read_sunlight(folder: Path) -> dict[int, SunRow]:
-    """The folder's record by frame; empty where there is none. Lines that are damaged are as if never written.
+def read_sunlight(folder: Path) -> dict[tuple[int, str], SunLight]:
+    """The folder's record by frame and :func:`..core.job.request_digest`; empty where there is none.
+
+    Lines that are damaged are as if never written.
 
     Raises
     ------
@@ -147,13 +139,13 @@ def _ends_in_the_middle_of_a_line(path: Path) -> bool:
         return file.read(1) != b"\n"
 
 
-def _row(line: bytes) -> tuple[int, SunRow] | None:
-    """Frame and row of a line; None if it is none."""
+def _row(line: bytes) -> tuple[tuple[int, str], SunLight] | None:
+    """What a line tells; None if it is none."""
     try:
         data = json.loads(line)
         if not isinstance(data, dict) or type(data["frame"]) is not int or not isinstance(data["request"], str):
             return None
-        return data["frame"], SunRow(data["request"], _sunlight(data))
+        return (data["frame"], data["request"]), _sunlight(data)
     except (ValueError, TypeError, KeyError, RequestError, RecursionError):
         return None
 

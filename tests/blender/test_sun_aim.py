@@ -101,11 +101,14 @@ def picker(world: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     cls = part("blender.operators.aim_sun").SKYGEN_OT_aim_sun
     operator = type("Operator", (), {name: vars(cls)[name] for name in METHODS})()
     operator.pick = True
-    region = SimpleNamespace(x=100, y=50, width=400, height=300)
-    monkeypatch.setattr(
-        part("blender.operators.aim_sun"), "_views", lambda context: iter([(region, PerspectiveView())])
+    region = SimpleNamespace(x=100, y=50, width=400, height=300, type="WINDOW", data=PerspectiveView())
+    monkeypatch.setattr(part("blender.operators.aim_sun"), "_views", lambda context: iter([(region, region.data)]))
+    area = SimpleNamespace(type="VIEW_3D", regions=[region])
+    window = SimpleNamespace(
+        cursor_modal_set=lambda name: None,
+        cursor_modal_restore=lambda: None,
+        screen=SimpleNamespace(areas=[area]),
     )
-    window = SimpleNamespace(cursor_modal_set=lambda name: None, cursor_modal_restore=lambda: None)
     manager = SimpleNamespace(modal_handler_add=lambda operator: True)
     told: list[str | None] = []
     operator.told = told
@@ -150,3 +153,20 @@ def test_esc_leaves_the_sun_where_it_was(world: Any, picker: Any, key: str) -> N
     assert sun_deg(world) != pytest.approx(before, abs=0.1)
     assert operator.modal(context, event(key)) == {"CANCELLED"}
     assert sun_deg(world) == pytest.approx(before, abs=1e-5) and operator.told[-1] is None
+
+
+def test_a_pick_is_for_the_region_under_the_mouse_alone(picker: Any) -> None:
+    """Quad View has four main regions; a sidebar lies over a view; a hidden region has one pixel."""
+    context, picked = picker[1], part("blender.operators.aim_sun").picked_direction
+    (area,) = context.window.screen.areas
+    first = area.regions[0]
+    alone = picked(context, SimpleNamespace(mouse_x=300, mouse_y=200))
+    area.regions.append(SimpleNamespace(**{**vars(first), "x": 500}))
+    beside = picked(context, SimpleNamespace(mouse_x=700, mouse_y=200))
+    assert (beside - alone).length < 1e-6  # the middle of each
+    area.regions.append(SimpleNamespace(x=100, y=50, width=50, height=300, type="UI", data=None))
+    area.regions.append(SimpleNamespace(x=300, y=200, width=1, height=1, type="TOOLS", data=None))
+    assert picked(context, SimpleNamespace(mouse_x=120, mouse_y=200)) is None
+    assert (picked(context, SimpleNamespace(mouse_x=300, mouse_y=200)) - alone).length < 1e-6
+    area.type = "PROPERTIES"
+    assert picked(context, SimpleNamespace(mouse_x=300, mouse_y=200)) is None

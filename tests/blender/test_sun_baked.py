@@ -92,16 +92,54 @@ def test_frames_without_a_record_are_told(sky: Any, tmp_path: Path) -> None:
     record = tmp_path / "sky" / "sun.jsonl"
     lines = [json.loads(line) for line in record.read_text().splitlines()]
     record.write_text("".join(f"{json.dumps(line)}\n" for line in lines if line["frame"] != 2))
-    lamp, sync = use_lamp(sky, "BOTH"), part("blender.sun_sync")
-    assert not sync.is_keyed(lamp)
-    assert "frames 2 were baked without a record" in sync.lamp_fault(sky, bpy.context.scene)
+    lamp, fault, is_keyed = (
+        use_lamp(sky, "BOTH"),
+        part("blender.sun_check").lamp_fault,
+        part("blender.sun_keys").is_keyed,
+    )
+    assert not is_keyed(lamp)
+    for detailed in (True, False):  # the panel reads no file and tells the same
+        assert "frames 2 were baked without a record" in fault(sky, bpy.context.scene, detailed=detailed)
     other = [{**line, "request": "0" * 64} if line["frame"] == 3 else line for line in lines]  # of another bake
     record.write_text("".join(f"{json.dumps(line)}\n" for line in other))
     bpy.ops.skygen.bind_sequence()
     assert "frames 3 were" in part("blender.render_check").unbaked_in_words(bpy.context.scene)
     record.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
     bpy.ops.skygen.bind_sequence()
-    assert sync.is_keyed(lamp) and sync.lamp_fault(sky, bpy.context.scene) is None
+    assert is_keyed(lamp) and fault(sky, bpy.context.scene) is None
+
+
+def test_a_partly_missing_record_never_cuts_the_sky(sky: Any, tmp_path: Path) -> None:
+    """The frame without a line is the brightest one; 0.4 is the plain sky's brightest channel, doubled by each stop."""
+    settings = sky.skygen
+    for frame, exposure in ((1, 0.0), (3, 4.0)):
+        settings.exposure = exposure
+        settings.keyframe_insert("exposure", frame=frame)
+    bake()
+    record = tmp_path / "sky" / "sun.jsonl"
+    lines = record.read_text().splitlines()
+    record.write_text("".join(f"{line}\n" for line in lines if json.loads(line)["frame"] != 3))
+    bpy.context.scene.frame_set(1)
+    bpy.ops.skygen.bind_sequence()
+    use_lamp(sky)
+    limit = sky.node_tree.nodes["SkyGen Sun Limit"].inputs[1]
+    assert limit.default_value[0] > 0.4 * 2**4
+    record.write_text("".join(f"{line}\n" for line in lines))
+    bpy.ops.skygen.bind_sequence()
+    assert limit.default_value[0] == pytest.approx(1.05 * 0.4 * 2**4, rel=1e-6)
+
+
+def test_a_bake_killed_before_its_frame_leaves_the_lamp_its_older_sun(sky: Any, tmp_path: Path) -> None:
+    lamp = use_lamp(sky)
+    bake()
+    record = tmp_path / "sky" / "sun.jsonl"
+    line = json.loads(record.read_text().splitlines()[0])
+    with record.open("a") as file:
+        file.write(f"{json.dumps({**line, 'request': '0' * 64, 'azimuth_rad': 0.1})}\n")
+    bpy.ops.skygen.bind_sequence()
+    bpy.context.scene.frame_set(1)
+    assert part("blender.sun_check").lamp_fault(sky, bpy.context.scene) is None
+    assert (shown_by(lamp)[0] - toward_sun(sky.skygen.sun_azimuth, sky.skygen.sun_elevation)).length < 1e-5
 
 
 def test_a_lamp_beside_a_baked_disc_is_no_change_but_the_way_back_is(sky: Any) -> None:

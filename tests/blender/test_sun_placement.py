@@ -144,6 +144,48 @@ def test_the_lamp_goes_with_sky_time(golden: Any) -> None:
         assert math.remainder(turn + request.sun_azimuth_rad, math.tau) == pytest.approx(0.0, abs=1e-6)
 
 
+def test_the_lamp_stands_between_frames_where_sky_time_is_then(golden: Any) -> None:
+    """Half a frame, and a frame map that shows frame 10 at frame 20."""
+    settings, scene = golden.skygen, bpy.context.scene
+    now = part("blender.sun_placement").sky_time_s
+    settings.time_scale = 2400.0
+    for keyed in (False, True):
+        if keyed:  # a straight line between keyframes that are equal
+            for frame in (1, 100):
+                settings.keyframe_insert("time_scale", frame=frame)
+        scene.frame_set(5, subframe=0.5)
+        assert now(golden, settings, scene) == pytest.approx(450.0, rel=1e-9)
+        scene.render.frame_map_new = 200
+        scene.frame_set(20)
+        assert now(golden, settings, scene) == pytest.approx(900.0, rel=1e-6)
+        scene.render.frame_map_new = 100
+    settings.sun.sun_in = "LAMP"
+    scene.frame_set(49, subframe=0.5)
+    azimuth = part("blender.sun_placement").sun_now(golden, settings, scene).azimuth_rad
+    assert math.remainder(settings.sun.lamp.rotation_euler[2] + azimuth, math.tau) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_muted_time_scale_is_what_the_bake_takes(golden: Any) -> None:
+    settings, scene = golden.skygen, bpy.context.scene
+    for frame, scale in ((1, 60.0), (101, 6000.0)):
+        settings.time_scale = scale
+        settings.keyframe_insert("time_scale", frame=frame)
+    part("blender.world_animation").settings_curve(golden, "skygen.time_scale").mute = True
+    settings.time_scale = 60.0
+    scene.frame_set(101)
+    (request,) = requests(golden, [101])
+    told = part("blender.sun_placement").sun_now(golden, settings, scene)
+    assert told.azimuth_rad == pytest.approx(request.sun_azimuth_rad, abs=1e-8)
+
+
+def test_an_animated_live_lamp_asks_for_a_locked_interface(golden: Any) -> None:
+    scene, lines = bpy.context.scene, part("blender.panel_sun").lamp_lines
+    golden.skygen.sun.sun_in = "LAMP"
+    assert any("Lock Interface" in text for text, _ in lines(golden, scene))
+    scene.render.use_lock_interface = True
+    assert len(lines(golden, scene)) == 1
+
+
 def test_settings_of_older_files_keep_their_bakes(world: Any) -> None:
     """Without date, place and lamp, the fingerprint is that of a version that did not know them."""
     state = part("blender.sequence_state")

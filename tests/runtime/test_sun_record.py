@@ -68,14 +68,13 @@ def test_no_clouds_let_everything_through_and_overcast_nothing(
     assert sky_renderer.render_frame(closed).sun.transmittance < 1e-3
 
 
-def test_rows_come_back_and_the_last_one_counts(tmp_path: Path) -> None:
+def test_rows_come_back_and_the_last_one_of_a_request_counts(tmp_path: Path) -> None:
+    """A bake that is killed before it writes the frame leaves the older frame its own line."""
     other = dataclasses.replace(SUN, transmittance=0.125)
     assert read_sunlight(tmp_path) == {} == read_sunlight(tmp_path / "none")
-    for frame, sun in ((1, SUN), (2, other), (1, other)):
-        append_sunlight(tmp_path, frame, DIGEST, sun)
-    rows = read_sunlight(tmp_path)
-    assert {frame: row.sun for frame, row in rows.items()} == {1: other, 2: other}
-    assert {row.request_digest for row in rows.values()} == {DIGEST}
+    for frame, digest, sun in ((1, DIGEST, SUN), (2, DIGEST, other), (2, DIGEST, SUN), (1, "1" * 64, other)):
+        append_sunlight(tmp_path, frame, digest, sun)
+    assert read_sunlight(tmp_path) == {(1, DIGEST): SUN, (2, DIGEST): SUN, (1, "1" * 64): other}
 
 
 def test_damaged_lines_are_as_if_never_written(tmp_path: Path) -> None:
@@ -90,7 +89,7 @@ def test_damaged_lines_are_as_if_never_written(tmp_path: Path) -> None:
         file.write("".join(f"{json.dumps(line)}\n" for line in bad).encode())
         file.write(b'\xff\xfe\n{"frame": 2, "requ')  # a bake was killed here
     append_sunlight(tmp_path, 3, DIGEST, SUN)
-    assert set(read_sunlight(tmp_path)) == {1, 3}
+    assert set(read_sunlight(tmp_path)) == {(1, DIGEST), (3, DIGEST)}
 
 
 def test_no_number_is_written_that_no_lamp_could_have() -> None:
@@ -132,11 +131,11 @@ def test_a_bake_records_each_frame_with_its_request(tmp_path: Path, bundle_folde
     bake(job.select((1, 2)), bundle_folder, load=lambda folder, threads: SunlitLobe(renderer))
     bake(job, bundle_folder, load=lambda folder, threads: SunlitLobe(renderer), skip_existing=True)
     assert len((job.folder / SUN_FILE).read_text().splitlines()) == 4  # kept frames keep their lines
-    for frame, row in read_sunlight(job.folder).items():
+    for (frame, digest), sun in read_sunlight(job.folder).items():
         request = requests[frame - 1]
-        assert row.sun.azimuth_rad == request.sun_azimuth_rad
-        assert row.request_digest == request_digest(request, job.bundle_identity, job.engine)
-        assert row.request_digest == read_exr(job.path(frame)).request_digest
+        assert sun.azimuth_rad == request.sun_azimuth_rad
+        assert digest == request_digest(request, job.bundle_identity, job.engine)
+        assert digest == read_exr(job.path(frame)).request_digest
 
 
 def test_a_renderer_that_knows_no_sun_leaves_no_record(

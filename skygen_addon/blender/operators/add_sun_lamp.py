@@ -6,6 +6,7 @@ from typing import Any
 
 import bpy
 
+from ..sun_lamp import lamp_in_scene
 from ..sun_sync import add_lamp
 from .outcome import FINISHED, active_world, poll_editable_world
 
@@ -19,7 +20,12 @@ class SKYGEN_OT_add_sun_lamp(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return poll_editable_world(cls, context)
+        if not poll_editable_world(cls, context):
+            return False
+        if context.scene is not None and lamp_in_scene(active_world(context), context.scene) is not None:
+            cls.poll_message_set("The sky's sun lamp is in this scene already")
+            return False
+        return True
 
     def execute(self, context: bpy.types.Context) -> set[Any]:
         scene = context.scene

@@ -50,12 +50,28 @@ def view_direction(view: bpy.types.RegionView3D) -> Vector:
 
 
 def picked_direction(context: bpy.types.Context, event: bpy.types.Event) -> Vector | None:
-    """Unit vector from the viewer through the mouse; None while it is outside of every 3D view."""
-    for region, view in _views(context):
-        x, y = event.mouse_x - region.x, event.mouse_y - region.y
-        if 0 <= x < region.width and 0 <= y < region.height:
-            return region_2d_to_vector_3d(region, view, Vector((x, y))).normalized()
+    """Unit vector from the viewer through the mouse; None while it is outside of every 3D view of its window.
+
+    A view may have four regions (Quad View), and sidebars and headers may lie over it, where a click is not for it.
+    """
+    screen = context.window.screen if context.window is not None else None
+    for area in screen.areas if screen is not None else ():
+        for region in _regions_under(area, event.mouse_x, event.mouse_y) if area.type == "VIEW_3D" else ():
+            view = region.data
+            if view is not None:
+                at = Vector((event.mouse_x - region.x, event.mouse_y - region.y))
+                return region_2d_to_vector_3d(region, view, at).normalized()
     return None
+
+
+def _regions_under(area: bpy.types.Area, x: int, y: int) -> list[bpy.types.Region]:
+    """The area's main regions under a point of its window; none where another region lies over them."""
+    under = [
+        region for region in area.regions
+        if 0 <= x - region.x < region.width and 0 <= y - region.y < region.height
+        and region.width > 1 and region.height > 1  # a hidden one has one pixel
+    ]  # fmt: skip
+    return under if all(region.type == "WINDOW" for region in under) else []
 
 
 class SKYGEN_OT_aim_sun(bpy.types.Operator):

@@ -39,7 +39,10 @@ def poll_editable_world(cls: type[bpy.types.Operator], context: bpy.types.Contex
         cls.poll_message_set("The scene has no world: use Add Sky")
         return False
     if world.library is not None:
-        cls.poll_message_set("The world is linked from another file: make it local or a library override")
+        cls.poll_message_set("The world is linked from another file: make it local")
+        return False
+    if world.override_library is not None:
+        cls.poll_message_set("The world is a library override, which does not keep the sky's settings: make it local")
         return False
     return True
 
