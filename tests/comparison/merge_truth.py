@@ -2,6 +2,7 @@
 
 Every panorama of the folder is photographed by simulated cameras (5 exposures, 2 EV apart, 8 bits, shot and read
 noise), at rest, moved between the exposures, and with two discs that cross the view; then it is merged and compared.
+With ``--jpeg 95 85`` the pictures are stored as JPEG of those qualities too, colour for every second pixel only.
 Covered are pixels that some exposure shows with a code of 40 to 250 in that channel: a darker code is
 off by more than 1 % by its rounding alone. One scale is fitted, as the result is relative; a scale for
 each channel where the channels' curves differ, as no bracket can tell their balance.
@@ -10,12 +11,16 @@ each channel where the channels' curves differ, as no bracket can tell their bal
 from __future__ import annotations
 
 import argparse
+import io
+import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from tests.comparison.simulated_camera import (
     CAMERAS,
@@ -48,6 +53,18 @@ def true_log_light(curve: Curve) -> NDArray[np.float64]:
     """Natural logarithm of the light (256,) at which a curve gives each code of 8 bits."""
     light = np.geomspace(1e-7, 1.0, 400_001)
     return np.interp(np.arange(LEVELS) / (LEVELS - 1), curve(light), np.log(light))
+
+
+def through_jpeg(pictures: Sequence[Picture], quality: int | None, subsampling: str = "4:2:0") -> list[Picture]:
+    """Pictures as they come back from JPEG of a quality of 1..100; None leaves them as they are."""
+    if quality is None:
+        return list(pictures)
+    stored = []
+    for picture in pictures:
+        file = io.BytesIO()
+        Image.fromarray(picture.values).save(file, "JPEG", quality=quality, subsampling=subsampling)
+        stored.append(replace(picture, values=np.asarray(Image.open(file))))
+    return stored
 
 
 def response_error(found: Response, curves: Sequence[Curve]) -> tuple[float, float]:
@@ -120,12 +137,14 @@ def finer(radiance: Plane, width: int) -> Plane:
     return np.asarray(cv2.resize(radiance, size, interpolation=method), dtype=np.float32)
 
 
-def measured(scene: Plane, camera: str, motion: str, route: str = "debevec") -> dict[str, float | str]:
-    """One line of the table."""
+def measured(
+    scene: Plane, camera: str, motion: str, route: str = "debevec", quality: int | None = None
+) -> dict[str, float | str]:
+    """One line of the table; with a quality the pictures go through JPEG."""
     curves = CAMERAS[camera]
     seen = scenes_at(scene, motion)
     exposures = bracket_exposures(seen[2])
-    pictures = bracket(SimulatedCamera(curves), seen, exposures)
+    pictures = through_jpeg(bracket(SimulatedCamera(curves), seen, exposures), quality)
     merged = merge_stack(pictures, route)
     truth = seen[[p.name for p in pictures].index(merged.notes["reference"])]
     where = covered(bracket(SimulatedCamera(curves), [truth] * 5, exposures))
@@ -156,23 +175,26 @@ def main() -> None:
     parser.add_argument("--cameras", nargs="+", default=["srgb", "film"], choices=sorted(CAMERAS))
     parser.add_argument("--motions", nargs="+", default=["still", "yaw", "hand-held", "ghost"])
     parser.add_argument("--routes", nargs="+", default=["debevec", "robertson"])
+    parser.add_argument("--jpeg", nargs="+", type=int, default=[], metavar="QUALITY", help="besides not compressed")
     options = parser.parse_args()
     scenes: dict[str, Path | None] = {"synthetic": None}
     if options.folder:
         scenes = {p.stem: p for p in sorted(options.folder.iterdir()) if p.suffix in SUFFIXES}
     print(
-        f"{'scene':32} {'camera':11} {'motion':9} {'route':9} covered  median  p95     p99     shift  ghosts  swept p95"
+        f"{'scene':32} {'camera':11} {'motion':9} {'route':9} {'coded':8} covered  median  p95     p99     "
+        "shift  ghosts  swept p95"
     )
     for name, path in scenes.items():
         radiance = synthetic_scene(options.width * FINER) if path is None else read_panorama(path).radiance
         scene = finer(radiance, options.width)
         for camera in options.cameras:
             for motion in options.motions:
-                for route in options.routes:
-                    m = measured(scene, camera, motion, route)
+                for route, quality in itertools.product(options.routes, [None, *options.jpeg]):
+                    m = measured(scene, camera, motion, route, quality)
+                    coded = "-" if quality is None else f"JPEG {quality}"
                     print(
-                        f"{name[:32]:32} {camera:11} {motion:9} {route:9} {m['covered']:.3f}    {m['median']:.4f}  "
-                        f"{m['p95']:.4f}  {m['p99']:.4f}  {m['shift']:5.1f}  {m['ghosts']:.4f}  "
+                        f"{name[:32]:32} {camera:11} {motion:9} {route:9} {coded:8} {m['covered']:.3f}    "
+                        f"{m['median']:.4f}  {m['p95']:.4f}  {m['p99']:.4f}  {m['shift']:5.1f}  {m['ghosts']:.4f}  "
                         f"{m.get('swept p95', '')!s:.6}  {m['flags']}",
                         flush=True,
                     )

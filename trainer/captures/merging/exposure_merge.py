@@ -2,7 +2,7 @@
 
 Each exposure's light is averaged with weights of inverse variance (shot, read and quantisation noise), as in
 Granados et al., "Optimal HDR reconstruction with linear digital cameras" (CVPR 2010). What disagrees with the
-reference exposure by more than noise and resampling explain has moved and loses its weight.
+reference exposure by more than noise, resampling and lossy coding explain has moved and loses its weight.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from skygen_addon.core.errors import CaptureError
 from trainer.captures.merging.camera_response import Response, debevec_malik, linear_response, robertson
 from trainer.captures.merging.code_pairs import flat_pixels, reduced_codes
-from trainer.captures.merging.coding_loss import CodingLoss, estimate_coding_loss
+from trainer.captures.merging.coding_loss import CodingLoss, coded_in_blocks, estimate_coding_loss
 from trainer.captures.merging.merge_rows import Frame, believed_codes, merge_rows
 from trainer.captures.merging.motion import Motion, resample
 from trainer.captures.merging.noise_model import NoiseModel, estimate_noise
@@ -170,13 +170,14 @@ def _sample_noise(frames: Sequence[Frame], response: Response, flat: Mask) -> No
 
 def _sample_coding(frames: Sequence[Frame], response: Response, noise: NoiseModel) -> CodingLoss | None:
     """What lossy coding took, from up to a few hundred rows of display-encoded pictures of 8 bits."""
-    values = frames[0].values
-    if frames[0].linear or values.dtype != np.uint8:
+    if frames[0].linear or frames[0].values.dtype != np.uint8:
         return None
-    starts = np.unique(np.linspace(0, max(0, values.shape[0] - 48), 8).astype(int))
-    rows = [slice(int(start), min(int(start) + 48, values.shape[0])) for start in starts]
-    strips = [[frame.rows(part, response) for frame in frames] for part in rows]
-    return estimate_coding_loss(strips, [f.exposure for f in frames], response, noise)
+    in_blocks, height = coded_in_blocks([f.values for f in frames]), len(frames[0].values)
+    if not in_blocks and not all(f.motion.is_still for f in frames):  # resampled pictures disagree at edges anyway
+        return None
+    starts = np.unique(np.linspace(0, max(0, height - 48), 8).astype(int)).tolist()
+    strips = [[f.rows(slice(start, min(start + 48, height)), response) for f in frames] for start in starts]
+    return estimate_coding_loss(strips, [f.exposure for f in frames], response, noise, in_blocks)
 
 
 def merge_stack(pictures: Sequence[Picture], route: str = "debevec", aligned: bool = False) -> MergedStack:

@@ -24,7 +24,9 @@ RESAMPLED_PX = 0.5
 _CLIPPED, _BLACK = 250.5 / 255, 3.5 / 255  # codes, share of full scale, from and up to which nothing is known
 _LINEAR_CLIPPED, _LINEAR_BLACK = 0.985, 2e-4
 _DEPARTS = 4.0  # squared departure in units of the variance from which something moved
-_BLED = 1e-3  # weight of codes of coded pictures that have a clipped or black one beside them
+_BLED = 1e-3  # weight of codes that have a clipped or black one beside them, in what others are compared with
+_CODED_RIM_PX = 5  # a block's ringing about it
+_CODED_PX = 4  # least size of a thing that moved in coded pictures
 _LEAST = 0.85  # share of the light of a clipped exposure below which another shows something else
 
 
@@ -95,12 +97,13 @@ def _departs(departure: Plane, compared: Mask) -> Mask:
     return np.asarray((smooth > _DEPARTS * count) & (count > 0.5))
 
 
-def _trust(departs: Mask) -> Plane:
-    """Weight (R, W) of 0..1 of an exposure: 0 where something moved."""
-    moved = departs.astype(np.uint8)
-    moved = cv2.morphologyEx(moved, cv2.MORPH_OPEN, np.ones((2, 2), dtype=np.uint8))
-    moved = cv2.dilate(moved, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7)))
-    return np.asarray(1 - np.clip(cv2.GaussianBlur(moved.astype(np.float32), (0, 0), 1.0) * 2, 0, 1), dtype=np.float32)
+def _trust(departs: Mask, least_px: int = 2, rim_px: int = 3) -> Plane:
+    """Weight (R, W) of 0..1 of an exposure: 0 where something moved that is at least that wide and high."""
+    large = cv2.morphologyEx(departs.astype(np.uint8), cv2.MORPH_OPEN, np.ones((least_px, least_px), dtype=np.uint8))
+    moved = cv2.dilate(large, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * rim_px + 1,) * 2))
+    return np.asarray(
+        1 - np.clip(cv2.GaussianBlur(np.asarray(moved, dtype=np.float32), (0, 0), 1.0) * 2, 0, 1), dtype=np.float32
+    )
 
 
 @dataclass(frozen=True)
@@ -149,16 +152,17 @@ def merge_rows(
     coded = [coding.inverse.rows(v) for v in lit] if coding else []
     lost = [coding.variance(c)[..., None] for c in coded] if coding else [None] * len(frames)
 
-    def variance_of(frame: int, radiance: Plane, steep: Plane) -> Plane:
+    def variance_of(frame: int, radiance: Plane, steep: Plane, coded_loss: Plane | None = None) -> Plane:
         """Of an exposure's radiance: noise, what coding took, and what resampling leaves at edges."""
         exposure = np.float32(frames[frame].exposure)
         resampled = 0.0 if frames[frame].motion.is_still else RESAMPLED_PX
-        return noise.variance(radiance * exposure, lost[frame]) / exposure**2 + np.float32(resampled**2) * steep**2
+        return noise.variance(radiance * exposure, coded_loss) / exposure**2 + np.float32(resampled**2) * steep**2
 
     def averaged_variance(frame: int, radiance: Plane) -> Plane:
         """Variance (R, W) of one code in radiance, squared."""
         exposure = np.float32(frames[frame].exposure)
-        return 12 * noise.rounding(radiance * exposure).mean(axis=-1) / exposure**2
+        found = 12 * noise.rounding(radiance * exposure).mean(axis=-1) / exposure**2
+        return np.asarray(found, dtype=np.float32)
 
     # Outwards from the reference, each exposure is compared with what those before it say.
     total, weights = np.zeros_like(radiances[0]), np.zeros_like(radiances[0])
@@ -171,13 +175,13 @@ def merge_rows(
         known = weights > 0
         estimate = np.where(known, total / np.where(known, weights, 1), radiance).astype(np.float32)
         steep = _steepness(estimate)
-        variance = variance_of(frame, estimate, steep)
+        variance = variance_of(frame, estimate, steep, lost[frame])
         if frame != reference:
             if coding:
                 bounded = ~certain & ((least > 0) | (most < np.inf)).any(axis=-1)
                 predicted = np.where(certain[..., None], estimate, np.clip(radiance, least, most)).astype(np.float32)
                 one_code = averaged_variance(frame, predicted)
-                others = np.where(certain, 1 / np.maximum(coherent * one_code, 1e-6), coding.luma**2)
+                others = np.where(bounded, coding.luma**2, 1 / np.maximum(coherent * one_code, 1e-6))
                 compared = usable.any(axis=-1) & (certain | bounded)
                 far = departure(
                     coding,
@@ -187,7 +191,7 @@ def merge_rows(
                     compared,
                     edge_px,
                 )
-                trusts[frame] = _trust((far > _DEPARTS) & compared)
+                trusts[frame] = _trust((far > _DEPARTS) & compared, _CODED_PX, _CODED_RIM_PX)
             else:
                 allowed = variance + (SYSTEMATIC * estimate) ** 2 + (edge_px * steep) ** 2
                 allowed += np.where(known, 1 / np.where(known, weights, 1), 0)
@@ -224,8 +228,6 @@ def merge_rows(
         light = estimate * np.float32(frames[frame].exposure)
         near_clipping = np.clip((response.clipped_light(*clipping) - light) * 12, 0.05, 1)
         weight = trusts[frame][..., None] * near_clipping * usable / variance_of(frame, estimate, steep)
-        if coding:
-            weight *= np.where(coded[frame].whole, 1, _BLED)[..., None]
         total += weight * radiances[frame]
         weights += weight
         left_out |= (trusts[frame] < 0.5) & usable.any(axis=-1)
