@@ -10,11 +10,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from skygen_addon.core.geometry import REC709_LUMINANCE, disc_directions, disc_position
+from skygen_addon.core.geometry import REC709_LUMINANCE, disc_directions
 from trainer.captures.measuring.calibration import Calibration, calibrate
 from trainer.captures.measuring.cloud_opacity import CloudEstimate, estimate_clouds
 from trainer.captures.measuring.cloud_plane import PLANE_SCALES, unproject
-from trainer.captures.measuring.sampling import fill_unseen, sample_disc, shrink_panorama, turn_from_north
+from trainer.captures.measuring.sampling import (
+    fill_unseen,
+    nearest_on_disc,
+    sample_disc,
+    shrink_panorama,
+    turn_from_north,
+)
 from trainer.captures.measuring.sky_mask import find_sky
 from trainer.captures.measuring.sky_state import SkyState, cloud_cover, describe_sky
 from trainer.captures.measuring.sun_position import SunPosition, find_sun
@@ -172,11 +178,8 @@ def training_disc(panorama: Panorama, measured: Measurement) -> tuple[NDArray[np
     if measured.sun is not None:
         turned = replace(measured.sun, azimuth_rad=0.0)
     disc = measured.calibration.apply(remove_sun(disc, turned))
-    position = disc_position(turn_from_north(disc_directions(TRAINING_DISC), azimuth))
-    size = measured.sky.shape[0]
-    row = np.clip(((1 - position[..., 1]) / 2 * size).astype(int), 0, size - 1)
-    column = np.clip(((1 + position[..., 0]) / 2 * size).astype(int), 0, size - 1)
-    return disc, measured.sky[row, column].astype(np.uint8)
+    seen = nearest_on_disc(measured.sky, turn_from_north(disc_directions(TRAINING_DISC), azimuth))
+    return disc, seen.astype(np.uint8)
 
 
 def plane_maps(measured: Measurement) -> dict[int, NDArray[np.float32]]:

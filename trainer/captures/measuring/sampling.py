@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, sparse
 
-from skygen_addon.core.geometry import disc_directions, panorama_pixel
+from skygen_addon.core.geometry import disc_directions, disc_position, panorama_pixel
 
 
 def shrink_panorama(image: NDArray[np.float32], width: int) -> NDArray[np.float32]:
@@ -87,6 +89,15 @@ def sample_disc(
     directions = turn_from_north(disc_directions(size * substeps), azimuth_rad)
     fine = sample_panorama(image, directions)
     return np.asarray(fine.reshape(size, substeps, size, substeps, -1).mean(axis=(1, 3)), dtype=np.float32)
+
+
+def nearest_on_disc(disc: NDArray[Any], directions: NDArray[np.floating]) -> NDArray[Any]:
+    """Values (...) of a disc's (N, N) nearest pixels in directions (..., 3); its rim's beyond it. Row 0 is north."""
+    size = disc.shape[0]
+    place = disc_position(directions)
+    row = np.clip(((1 - place[..., 1]) / 2 * size).astype(int), 0, size - 1)
+    column = np.clip(((1 + place[..., 0]) / 2 * size).astype(int), 0, size - 1)
+    return np.asarray(disc[row, column])
 
 
 def fill_unseen(disc: NDArray[np.float32], covered: NDArray[np.bool_]) -> NDArray[np.float32]:

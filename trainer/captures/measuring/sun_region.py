@@ -17,7 +17,7 @@ CLIPPED_SHARE = 0.1
 
 @dataclass(frozen=True)
 class BrightRegion:
-    """The connected region above half of the peak that sends most light."""
+    """A connected region above half of a peak."""
 
     centre: NDArray[np.float64]
     """Unit vector (3,) of its middle."""
@@ -70,17 +70,31 @@ def brightest_region(
     value, omega = luminance[rows, columns], solid_angle[rows, columns]
     light = np.bincount(which, value * omega)
     own = which == int(light.argmax())
-    d, weight = directions[rows[own], columns[own]].astype(np.float64), omega[own]
-    centre = (d * weight[:, None]).sum(axis=0)
+    return shape_of(directions[rows[own], columns[own]], omega[own], value[own], peak)
+
+
+def shape_of(
+    directions: NDArray[np.floating], solid_angle: NDArray[np.float64], luminance: NDArray[np.float64], peak: float
+) -> BrightRegion:
+    """What a region of pixels looks like: their directions (n, 3), solid angles (n,) and luminance (n,).
+
+    ``peak`` is the luminance beside which flat and clipped are told.
+    """
+    d = directions.astype(np.float64)
+    centre = (d * solid_angle[:, None]).sum(axis=0)
     centre /= max(float(np.linalg.norm(centre)), 1e-12)
-    area = float(weight.sum())
+    area = float(solid_angle.sum())
     away = d - (d @ centre)[:, None] * centre
-    longest = float(np.linalg.eigvalsh((away * weight[:, None]).T @ away / area)[-1])
-    plateau, top = (float(weight[value[own] > share * peak].sum()) / area for share in (0.95, 0.98))
+    longest = float(np.linalg.eigvalsh((away * solid_angle[:, None]).T @ away / area)[-1])
+    plateau, top = (float(solid_angle[luminance > share * peak].sum()) / area for share in (0.95, 0.98))
     radius = float(np.sqrt(area / np.pi))
-    enough = int((value[own] > 0.95 * peak).sum()) >= MIN_FLAT_PIXELS
-    flat = plateau > 0.5 and int(own.sum()) >= MIN_FLAT_PIXELS
+    enough = int((luminance > 0.95 * peak).sum()) >= MIN_FLAT_PIXELS
     half_disc = radius**2 / 2  # second moment of half a disc along its edge; a whole disc has half of it
     return BrightRegion(
-        centre, radius, float(light.max()), flat, top > CLIPPED_SHARE and enough, longest < 1.1 * half_disc
+        centre,
+        radius,
+        light=float((luminance * solid_angle).sum()),
+        flat=plateau > 0.5 and len(luminance) >= MIN_FLAT_PIXELS,
+        clipped=top > CLIPPED_SHARE and enough,
+        round=longest < 1.1 * half_disc,
     )

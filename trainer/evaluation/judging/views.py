@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skygen_addon.core.geometry import REC709_LUMINANCE, panorama_solid_angles
-from trainer.captures.measuring.sampling import sample_panorama, shrink_panorama
+from trainer.captures.measuring.sampling import nearest_on_disc, sample_panorama, shrink_panorama
 
 PANORAMA_ROWS = 256
 """Rows to which panoramas are averaged: 0.7 degrees each, a little more than a view's pixel."""
@@ -90,12 +90,7 @@ def sky_views(panorama: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def obstructed_share(sky: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Share (8,) of each view that is no sky, by the mask (N, N) of a sky disc with row 0 north."""
-    d = view_directions()
-    size = sky.shape[0]
-    scale = 1 / (1 + d[..., 2])
-    row = np.clip(((1 - d[..., 1] * scale) / 2 * size).astype(int), 0, size - 1)
-    column = np.clip(((1 + d[..., 0] * scale) / 2 * size).astype(int), 0, size - 1)
-    return np.asarray(1 - sky[row, column].mean(axis=(1, 2)))
+    return np.asarray(1 - nearest_on_disc(sky, view_directions()).mean(axis=(1, 2)))
 
 
 def thumbnail(panorama: NDArray[np.float32], width: int) -> NDArray[np.uint8]:

@@ -1,8 +1,9 @@
 """How many suns a viewer would count in a sky.
 
 `measuring.sun_position.find_sun` refuses a picture in which two regions compete; here every compact
-region that by itself passes as a sun counts. What passes is judged against the sky, not against the
-brightest region: on a display a second sun is as white as the first one, however much weaker it is.
+region that by itself passes as a sun counts, within the bounds of that module. What passes is judged
+against the sky, not against the brightest region: on a display a second sun is as white as the first
+one, however much weaker it is.
 Panorama rows run from the zenith down, as in ``core.geometry``.
 """
 
@@ -12,32 +13,25 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from skygen_addon.core.geometry import REC709_LUMINANCE, panorama_directions, panorama_solid_angles
 from trainer.captures.measuring.sampling import shrink_panorama
+from trainer.captures.measuring.sun_position import (
+    CORE_RAD,
+    MAX_RADIUS_RAD,
+    MIN_CLIPPED_CONTRAST,
+    MIN_CONTRAST,
+    MIN_ENERGY_RATIO,
+    RING_RAD,
+)
+from trainer.captures.measuring.sun_region import BrightRegion, label_around, shape_of
 
 COUNT_WIDTH = 512
 """Width in pixels to which larger panoramas are averaged first, so that the same bounds fit all of them."""
 
-MIN_CONTRAST = 10.0
-"""Least ratio of peak to the ring around."""
-
 MIN_BRIGHTNESS = 8.0
 """Least ratio of peak to what 97 percent of the hemisphere stay below: lit clouds stand out from a dark blue sky
 too, and gaps from leaves, but not from everything else."""
-
-MIN_CLIPPED_CONTRAST = 3.0
-"""Least ratio of peak to ring of a round, evenly white spot where the picture's values end, as of one exposure."""
-
-MIN_ENERGY_RATIO = 0.004
-"""Least irradiance of a sun over that of the sky; lamps, windows and planets send less."""
-
-MAX_RADIUS_RAD = np.deg2rad(10.0)
-"""Largest radius of a sun's bloom."""
-
-RING_RAD = (np.deg2rad(4.0), np.deg2rad(8.0))
-"""Inner and outer radius of the ring that tells the sky beside a point-like sun."""
 
 OWN_RAD = np.deg2rad(12.0)
 """Flare, aureole and lit cloud that reach less far beyond a sun's rim belong to it."""
@@ -48,8 +42,6 @@ MOST_SPOTS = 60
 _BRIGHT_SHARE = 0.97
 _HALF_PEAK = 0.5
 _PLATEAU = 0.95
-_MIN_FLAT_PIXELS = 9
-_CORE_RAD = np.deg2rad(2.5)
 _REJECTED_RAD = np.deg2rad(3.0)
 
 
@@ -71,20 +63,6 @@ class _Upper:
     """Largest luminance."""
 
 
-@dataclass(frozen=True)
-class _Spot:
-    """The connected region around a peak that is brighter than half of it."""
-
-    centre: NDArray[np.float64]
-    """Unit vector (3,)."""
-    radius_rad: float
-    """Of the disc of its area."""
-    clipped: bool
-    """Whether it is round and most of it is at its peak."""
-    pixels: NDArray[np.bool_]
-    """(rows, W)."""
-
-
 def _upper(panorama: NDArray[np.float32]) -> _Upper:
     small = shrink_panorama(panorama, COUNT_WIDTH)
     width = small.shape[1]
@@ -100,34 +78,15 @@ def _upper(panorama: NDArray[np.float32]) -> _Upper:
     return _Upper(luminance, solid_angle, direction, irradiance, bright, float(luminance.max()))
 
 
-def _region_of(bright: NDArray[np.bool_], row: int, column: int) -> NDArray[np.bool_]:
-    """The connected part of ``bright`` (rows, W) that holds a pixel, across the wrap too."""
-    width = bright.shape[1]
-    turned = np.roll(bright, width // 2 - column, axis=1)  # in the middle a sun does not meet the wrap
-    twice = np.concatenate([turned, turned], axis=1) if turned[:, [0, -1]].any() else turned
-    labels, _ = ndimage.label(twice, np.ones((3, 3)))
-    own = labels == labels[row, width // 2]
-    if twice is not turned:
-        own = own[:, :width] | own[:, width:]
-    return np.asarray(np.roll(own, column - width // 2, axis=1))
-
-
-def _spot(sky: _Upper, luminance: NDArray[np.float64], row: int, column: int) -> _Spot:
+def _spot(sky: _Upper, luminance: NDArray[np.float64], row: int, column: int) -> tuple[BrightRegion, NDArray[np.bool_]]:
+    """The connected region around a peak that is brighter than half of it, and its pixels (rows, W)."""
     peak = float(luminance[row, column])
-    own = _region_of(luminance >= _HALF_PEAK * peak, row, column)
-    direction, weight = sky.direction[own], sky.solid_angle[own]
-    centre = (direction * weight[:, None]).sum(axis=0)
-    centre /= max(float(np.linalg.norm(centre)), 1e-12)
-    area = float(weight.sum())
-    radius = float(np.sqrt(area / np.pi))
-    away = direction - (direction @ centre)[:, None] * centre
-    longest = float(np.linalg.eigvalsh((away * weight[:, None]).T @ away / area)[-1])
-    flat = float(weight[luminance[own] > _PLATEAU * peak].sum()) > 0.5 * area and int(own.sum()) >= _MIN_FLAT_PIXELS
-    half_disc = radius**2 / 2  # second moment of half a disc along its edge; a whole disc has half of it
-    return _Spot(centre, radius, flat and longest < 1.1 * half_disc, own)
+    labels = label_around(luminance >= _HALF_PEAK * peak)
+    own = labels == labels[row, column]
+    return shape_of(sky.direction[own], sky.solid_angle[own], luminance[own], peak), own
 
 
-def _is_sun(sky: _Upper, spot: _Spot, peak: float, free: NDArray[np.bool_]) -> bool:
+def _is_sun(sky: _Upper, spot: BrightRegion, peak: float, free: NDArray[np.bool_]) -> bool:
     """Whether a spot stands out as a sun does from what around it no other sun claims."""
     if spot.radius_rad > MAX_RADIUS_RAD:
         return False
@@ -137,11 +96,11 @@ def _is_sun(sky: _Upper, spot: _Spot, peak: float, free: NDArray[np.bool_]) -> b
     if not around.any():
         return False
     ring = float(np.median(sky.luminance[around]))
-    core = cosine > np.cos(max(_CORE_RAD, spot.radius_rad + np.deg2rad(1.5)))
+    core = cosine > np.cos(max(CORE_RAD, spot.radius_rad + np.deg2rad(1.5)))
     light = float(((sky.luminance[core] - ring) * sky.solid_angle[core]).sum())
     if light < MIN_ENERGY_RATIO * sky.sky_irradiance:
         return False
-    if spot.clipped and peak > _PLATEAU * sky.peak:
+    if spot.flat and spot.round and peak > _PLATEAU * sky.peak:
         return peak >= MIN_CLIPPED_CONTRAST * ring
     return peak >= MIN_CONTRAST * ring and peak >= MIN_BRIGHTNESS * sky.bright
 
@@ -175,13 +134,13 @@ def sun_count(panorama: NDArray[np.float32]) -> int:
         peak = float(luminance[row, column])
         if peak <= least:  # no ring in this sky is dark enough for it
             break
-        spot = _spot(sky, luminance, row, column)
+        spot, pixels = _spot(sky, luminance, row, column)
         if _is_sun(sky, spot, peak, free):
             count += 1
             own = sky.direction @ spot.centre > np.cos(spot.radius_rad + OWN_RAD)
         else:
             own = sky.direction @ sky.direction[row, column] > np.cos(_REJECTED_RAD)
-            own |= spot.pixels
+            own |= pixels
         free &= ~own
         luminance[own] = 0.0
     return count

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skygen_addon.core.errors import CaptureError
-from skygen_addon.core.geometry import disc_position, panorama_directions
+from skygen_addon.core.geometry import panorama_directions
 from trainer.captures.items import is_sky
 from trainer.captures.manifest import read_manifest
 from trainer.captures.measuring.measure import judge_panorama
-from trainer.captures.measuring.sampling import shrink_panorama
+from trainer.captures.measuring.sampling import nearest_on_disc, shrink_panorama
 from trainer.captures.readers.capture_file import read_capture
 from trainer.captures.readers.fisheye import Projection
 from trainer.captures.readers.panorama_file import Panorama
@@ -102,11 +102,7 @@ def _calibration(state: dict[str, Any]) -> NDArray[np.float32]:
 def _mask_of_disc(sky: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
     """Mask (width / 2, width) of a panorama from that of a sky disc (N, N), row 0 north; nothing below the horizon."""
     directions = panorama_directions(width)
-    size = sky.shape[0]
-    place = disc_position(directions)
-    row = np.clip(((1 - place[..., 1]) / 2 * size).astype(int), 0, size - 1)
-    column = np.clip(((1 + place[..., 0]) / 2 * size).astype(int), 0, size - 1)
-    return np.asarray(sky[row, column] & (directions[..., 2] > 0))
+    return np.asarray(nearest_on_disc(sky, directions) & (directions[..., 2] > 0))
 
 
 def _read(captures: Path, files: list[str], state: dict[str, Any]) -> Panorama:
