@@ -52,12 +52,6 @@ def layer_shells(layer_index: int, thickness_km: float) -> int:
     return LAYER_SHELLS[layer_index]
 
 
-OUTLINE_CHANNELS = ("lower_fill", "upper_fill", "greatest_extinction")
-"""Where a gap between two shells holds cloud: shares of the column's greatest extinction (1/km) on both shells."""
-
-LIGHT_CHANNELS = ("lower_sun_depth", "upper_sun_depth", "lower_zenith_depth", "upper_zenith_depth")
-"""Optical depths toward the sun and straight up on the lower and the upper shell of a gap."""
-
 OCCUPANCY_CELL = 4
 """Texels along each side of an occupancy cell."""
 
@@ -141,8 +135,10 @@ SUNLIGHT = GraphSignature(
         Tensor("sun_direction", (3,), "unit vector at the clouds"),
     ),
     (
-        Tensor("outline", (1, len(OUTLINE_CHANNELS), "gLN", "N"), "OUTLINE_CHANNELS, gaps below one another"),
-        Tensor("light", (1, len(LIGHT_CHANNELS), "gLN", "N"), "LIGHT_CHANNELS, gaps below one another"),
+        Tensor("fill", (1, 1, "kLN", "N"), "share of the column's greatest extinction, shells below one another"),
+        Tensor("greatest", (1, 1, "LN", "N"), "greatest extinction of the column, 1/km"),
+        Tensor("sun_depth", (1, 1, "kLM", "M"), "optical depth toward the sun, every second texel"),
+        Tensor("zenith_depth", (1, 1, "kLM", "M"), "optical depth straight up, every second texel"),
         Tensor("occupancy", ("g", 1, "Ln", "n"), "greatest fill in and around cells of OCCUPANCY_CELL texels"),
     ),
 )
@@ -152,8 +148,10 @@ DOME = GraphSignature(
     (
         Tensor("direction", ("h", "w", 3), "unit vector"),
         Tensor("footprint_rad", (), "angle of one output pixel"),
-        Tensor("outline", (1, len(OUTLINE_CHANNELS), "gLN", "N"), "the sunlight graph's output"),
-        Tensor("light", (1, len(LIGHT_CHANNELS), "gLN", "N"), "the sunlight graph's output"),
+        Tensor("fill", (1, 1, "kLN", "N"), "the sunlight graph's output"),
+        Tensor("greatest", (1, 1, "LN", "N"), "the sunlight graph's output"),
+        Tensor("sun_table", (1, 1, "kLM", "M"), "the sunlight graph's sun_depth"),
+        Tensor("zenith_table", (1, 1, "kLM", "M"), "the sunlight graph's zenith_depth"),
         Tensor("occupancy", ("g", 1, "Ln", "n"), "the sunlight graph's output"),
         Tensor("detail", (1, "c", "d", "d"), "tileable detail octaves, zero mean, unit variance, see core.detail"),
         Tensor("detail_strength", (), "0 turns detail off"),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,8 @@ from ..core.errors import RequestError
 from ..core.geometry import FloatArray, plane_matrix
 from ..core.lattice import lattice_noise
 from ..core.request import CLOUD_TYPES, LayerRequest
-from ..core.signatures import CONDITION_CHANNELS
+from ..core.signatures import CONDITION_CHANNELS, WINDOW_STEP
+from .kept import Kept
 
 FieldGraph = Callable[..., list[FloatArray]]
 """Runs field.onnx: inputs by name as keyword arguments, outputs as a list."""
@@ -51,6 +52,25 @@ class CloudVolume:
     """How much wider each window is than the finer one."""
     plane_matrix: NDArray[np.float64]
     """(2, 2) plane to lattice."""
+
+    def around_camera(self, share: int) -> CloudVolume:
+        """The same clouds on windows of a ``share`` of the texels along each side, cut out around the camera.
+
+        The coarser windows then begin nearer to the camera: a quarter of the work for half of the side.
+        """
+        levels, _, size, _ = self.extinction_per_thickness.shape
+        window = size // share // WINDOW_STEP * WINDOW_STEP
+        coarsest = self.factor ** (levels - 1)  # windows stay concentric on whole texels of the coarsest one
+        steps = np.round(self.plane_offset_km / (self.texel_km * coarsest)).astype(int)  # east, north
+        if window // 2 + int(np.abs(steps).max()) * coarsest > size // 2:
+            raise ValueError(f"A window of {window} texels around the camera is not inside one of {size}.")
+        cut = np.empty((levels, self.extinction_per_thickness.shape[1], window, window), dtype=np.float32)
+        for level in range(levels):
+            east, north = steps * (coarsest // self.factor**level)
+            row, column = (size - window) // 2 - north, (size - window) // 2 + east
+            cut[level] = self.extinction_per_thickness[level, :, row : row + window, column : column + window]
+        offset_km = self.plane_offset_km - steps * (coarsest * self.texel_km)
+        return replace(self, extinction_per_thickness=cut, plane_offset_km=offset_km)
 
 
 @dataclass(frozen=True)
@@ -98,6 +118,7 @@ class CloudField:
         self._lattice: Lattice = bundle.lattice
         self._graph = graph
         self._slices: OrderedDict[tuple[int, ...], FloatArray] = OrderedDict()
+        self._volumes: dict[int, Kept[CloudVolume]] = {}
 
     def volume(
         self,
@@ -109,7 +130,7 @@ class CloudField:
         *,
         loop_angle_rad: float = 0.0,
     ) -> CloudVolume:
-        """Cloud volume around the camera.
+        """Cloud volume around the camera; that of each layer is kept, for the sun and the air do not change it.
 
         Parameters
         ----------
@@ -131,6 +152,15 @@ class CloudField:
         RequestError
             If the loop displacement is not a whole number of lattice steps away.
         """
+        shape = replace(layer, density=1.0, base_km=1.0, thickness_km=1.0)  # they do not change it either
+        return self._volumes.setdefault(layer_index, Kept()).get(
+            (shape, seed, grain, shells, loop_angle_rad),
+            lambda: self._made(shape, seed, layer_index, grain, shells, loop_angle_rad),
+        )
+
+    def _made(
+        self, layer: LayerRequest, seed: int, layer_index: int, grain: float, shells: int, loop_angle_rad: float
+    ) -> CloudVolume:
         texel_km = self._lattice.texel_km * layer.texture_scale
         snap_km = self._lattice.snap_texels * texel_km
         matrix = plane_matrix(layer.stretch, layer.stretch_azimuth_rad)

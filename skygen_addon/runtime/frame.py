@@ -23,7 +23,7 @@ from ..core.geometry import (
     disc_directions,
     panorama_directions,
 )
-from ..core.request import SkyRequest
+from ..core.request import WIDTH_RANGE, SkyRequest
 from ..core.shade_features import shade_features
 from ..core.signatures import COMPOSE, DOME, SHADE, SHELL_COUNTS, SUNLIGHT, field_signature
 from ..core.sun import sun_disc
@@ -31,6 +31,7 @@ from ..core.sunlight_passes import sunlight_graph
 from ..core.weather import apply_weather, weather_state
 from .cloud_field import CloudField
 from .graphs import GRAPH_FOLDER, Graph
+from .kept import Kept
 from .layers import MOST_SUBSTEPS, LayerLight, layer_dome, layer_light, substeps_at
 from .sun_record import SunLight
 from .tiles import TILE_PIXELS, RowTile, row_tiles
@@ -39,6 +40,8 @@ from .weather_graph import WeatherGraph
 FIELD_THREADS = 4
 """Threads inside the field graph, always: where one thread's share of a logarithm ends, its last bits change."""
 DISC_SUBSTEPS = 4
+DRAFT_SHARE = 2
+"""A draft sees this share of the windows' sides, and is shaded on this share of the disc's."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,8 @@ class _Scene:
     open_share: float
     air_glow: FloatArray
     exposure: float
+    sun_irradiance: FloatArray
+    """(3,) of the clear sky, normal to the sun."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +109,8 @@ class FrameRenderer:
         }
         self._dome = Graph(GRAPH_FOLDER / "dome.onnx", DOME, keep_memory=True)
         self._compose = Graph(GRAPH_FOLDER / "compose.onnx", COMPOSE, keep_memory=True)
+        self._scenes: Kept[_Scene] = Kept()
+        self._layers: tuple[Kept[LayerLight | None], Kept[LayerLight | None]] = (Kept(), Kept())
 
     def weather(self, request: SkyRequest) -> tuple[SkyRequest, float]:
         """The request after the weather has acted on it, and the grain that it asks for."""
@@ -126,15 +133,26 @@ class FrameRenderer:
         """
         return self.render_frame(request).radiance
 
-    def render_frame(self, request: SkyRequest) -> SkyFrame:
-        """Panorama of one request, with what the sun itself gives: its light, dimmed by the clouds in front of it."""
+    def render_frame(self, request: SkyRequest, *, draft: bool = False) -> SkyFrame:
+        """Panorama of one request, with what the sun itself gives: its light, dimmed by the clouds in front of it.
+
+        What frames share is kept: another width, or the disc switched, costs no more than the panorama,
+        and another sun no new clouds.
+
+        Parameters
+        ----------
+        request : SkyRequest
+            The frame.
+        draft : bool
+            A quick look: the same clouds, sharp only close to the camera, their light shaded more coarsely.
+        """
         request, grain = self.weather(request)
-        sky = clear_sky(request.sun_elevation_rad, Air(haze=request.haze, ground_albedo=request.ground_albedo))
-        scene = self._scene(request, sky, grain)
+        same = replace(request, width=WIDTH_RANGE[0], sun_disc=True)
+        scene = self._scenes.get((same, grain, draft), lambda: self._scene(request, grain, draft))
         panorama = self._panorama(request.width, scene)
         sky_peak = float(panorama.max())
         transmittance = self._sun_transmittance(request, scene)
-        irradiance = sky.sun_irradiance * (transmittance * scene.exposure)
+        irradiance = scene.sun_irradiance * (transmittance * scene.exposure)
         if request.sun_disc:
             patch = sun_disc(request.width, request.sun_azimuth_rad, request.sun_elevation_rad, irradiance)
             panorama[patch.row_start : patch.row_stop, patch.columns] += patch.radiance
@@ -142,10 +160,14 @@ class FrameRenderer:
         sun = (request.sun_azimuth_rad, request.sun_elevation_rad, (red, green, blue), transmittance)
         return SkyFrame(panorama, SunLight(*sun, sky_peak=sky_peak))
 
-    def _scene(self, request: SkyRequest, sky: ClearSky, grain: float) -> _Scene:
-        sun = direction_from_angles(request.sun_azimuth_rad, request.sun_elevation_rad).astype(np.float32)
-        layers = tuple(
-            layer_light(
+    def _layer(
+        self, request: SkyRequest, index: int, grain: float, sun_direction: FloatArray, share: int
+    ) -> LayerLight | None:
+        layer = (request.low, request.high)[index]
+        key = (layer, request.seed, grain, request.loop_angle_rad, sun_direction.tobytes(), share)
+        return self._layers[index].get(
+            key,
+            lambda: layer_light(
                 self._field,
                 self._sunlight,
                 layer,
@@ -153,11 +175,16 @@ class FrameRenderer:
                 seed=request.seed,
                 grain=grain,
                 loop_angle_rad=request.loop_angle_rad,
-                sun_direction=sun,
-            )
-            for index, layer in enumerate((request.low, request.high))
+                sun_direction=sun_direction,
+                window_share=share,
+            ),
         )
-        low, high = layers
+
+    def _scene(self, request: SkyRequest, grain: float, draft: bool) -> _Scene:
+        sky = clear_sky(request.sun_elevation_rad, Air(haze=request.haze, ground_albedo=request.ground_albedo))
+        sun = direction_from_angles(request.sun_azimuth_rad, request.sun_elevation_rad).astype(np.float32)
+        share = DRAFT_SHARE if draft else 1
+        low, high = (self._layer(request, index, grain, sun, share) for index in (0, 1))
         low_sun = low.sun_transmittance() if low else 1.0
         high_sun = high.sun_transmittance() if high else 1.0
         light = np.zeros((6, 3), dtype=np.float32)
@@ -175,15 +202,15 @@ class FrameRenderer:
             ground_radiance=np.zeros(3, dtype=np.float32),
             air_light=1.0,
             sun_share=low_sun * high_sun,
-            open_share=opening(math.prod(layer.vertical_transmittance() for layer in layers if layer)),
+            open_share=opening(math.prod(layer.vertical_transmittance() for layer in (low, high) if layer)),
             air_glow=np.zeros(3, dtype=np.float32),
             exposure=1.0,
+            sun_irradiance=sky.sun_irradiance,
         )
-        return self._lit_scene(request, sky, scene)
+        return self._lit_scene(request, sky, scene, self.bundle.disc_size // share)
 
-    def _lit_scene(self, request: SkyRequest, sky: ClearSky, scene: _Scene) -> _Scene:
-        """Run shading on the disc and settle the light that ground and clouds exchange."""
-        size = self.bundle.disc_size
+    def _lit_scene(self, request: SkyRequest, sky: ClearSky, scene: _Scene, size: int) -> _Scene:
+        """Run shading on a disc of ``size`` and settle the light that ground and clouds exchange."""
         direction = disc_directions(size)
         bands = np.array_split(direction, max(1, size * size // TILE_PIXELS))
         with ThreadPoolExecutor(self.threads) as pool:
@@ -196,7 +223,8 @@ class FrameRenderer:
         clear_disc = self._compose_tile(direction, clear, clear, scene)
         if self._correction:
             features = shade_features(direction, low, high, scene.sun_direction, clear_disc @ REC709_LUMINANCE)
-            (correction,) = self._shade(features=features)
+            spread = self.bundle.disc_size // size  # the network sees a disc of one size
+            (correction,) = self._shade(features=features.repeat(spread, axis=2).repeat(spread, axis=3))
             scene = replace(scene, log_correction=correction)
         r2 = np.square(direction[..., :2] / (1 + direction[..., 2:])).sum(-1)
         weight = np.where(direction[..., 2] > 0, (4.0 / size**2) * 4 / (1 + r2) ** 2 * direction[..., 2], 0.0)

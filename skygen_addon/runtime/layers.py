@@ -32,10 +32,14 @@ DETAIL_STRENGTH = 1.0
 class LayerLight:
     """A layer ready to be seen from any direction."""
 
-    outline: FloatArray
-    """(1, 3, (k - 1) * L * N, N), signatures.OUTLINE_CHANNELS."""
-    light: FloatArray
-    """(1, 4, (k - 1) * L * N, N), signatures.LIGHT_CHANNELS."""
+    fill: FloatArray
+    """(1, 1, k * L * N, N) shares of the columns' greatest extinction."""
+    greatest: FloatArray
+    """(1, 1, L * N, N) greatest extinction of the columns in 1/km."""
+    sun_depth: FloatArray
+    """(1, 1, k * L * M, M) optical depth toward the sun."""
+    zenith_depth: FloatArray
+    """(1, 1, k * L * M, M) optical depth straight up."""
     occupancy: FloatArray
     """(k - 1, 1, L * n, n)."""
     shell_km: FloatArray
@@ -58,13 +62,17 @@ class LayerLight:
 
     def sun_transmittance(self) -> float:
         """Mean transmittance of sunlight through the whole layer over the middle window."""
-        size = self.light.shape[3]
-        return float(np.exp(-self.light[0, 0, size : 2 * size]).mean())
+        return _middle_transmittance(self.sun_depth)
 
     def vertical_transmittance(self) -> float:
         """Mean transmittance straight up through the whole layer over the middle window."""
-        size = self.light.shape[3]
-        return float(np.exp(-self.light[0, 2, size : 2 * size]).mean())
+        return _middle_transmittance(self.zenith_depth)
+
+
+def _middle_transmittance(table: FloatArray) -> float:
+    """Mean over the middle window of the lowest shell of a table of depths."""
+    size = table.shape[3]
+    return float(np.exp(-table[0, 0, size : 2 * size]).mean())
 
 
 def layer_light(
@@ -77,6 +85,7 @@ def layer_light(
     grain: float,
     loop_angle_rad: float,
     sun_direction: FloatArray,
+    window_share: int = 1,
 ) -> LayerLight | None:
     """Generate a layer's volume and the sunlight in it.
 
@@ -94,6 +103,8 @@ def layer_light(
         As in SkyRequest and the weather state.
     sun_direction : ndarray, shape (3,)
         Unit vector.
+    window_share : int
+        Above 1, windows have that share of the texels along each side, as CloudVolume.around_camera cuts them.
 
     Returns
     -------
@@ -103,6 +114,8 @@ def layer_light(
         return None
     shells = layer_shells(index, layer.thickness_km)
     volume = field.volume(layer, seed, index, grain, shells, loop_angle_rad=loop_angle_rad)
+    if window_share > 1:
+        volume = volume.around_camera(window_share)
     height = np.linspace(0.0, 1.0, shells)
     shell_km = (layer.base_km + layer.thickness_km * height).astype(np.float32)
     extinction = volume.extinction_per_thickness * np.float32(layer.density / layer.thickness_km)
@@ -115,15 +128,18 @@ def layer_light(
     }
     passes = sunlight_passes(sun_direction, layer.thickness_km / (shells - 1))
     sun_depths = []
-    for one in passes:
-        outline, light, occupancy = sunlight[shells, one.low_sun](**inputs, sun_direction=one.sun_direction)
-        sun_depths.append(light[:, :2])  # the zenith depths are the same in all passes
-    light[:, :2] = mixed_depth(passes, sun_depths)
+    for one in passes:  # all but the sun depths are the same in all of them
+        fill, greatest, sun_depth, zenith_depth, occupancy = sunlight[shells, one.low_sun](
+            **inputs, sun_direction=one.sun_direction
+        )
+        sun_depths.append(sun_depth)
     tile_km = TILE_TEXELS * volume.texel_km
     moved = -np.asarray(volume.plane_matrix, dtype=np.float64) @ np.asarray(layer.displacement_km, dtype=np.float64)
     return LayerLight(
-        outline=outline,
-        light=light,
+        fill=fill,
+        greatest=greatest,
+        sun_depth=mixed_depth(passes, sun_depths),
+        zenith_depth=zenith_depth,
         occupancy=occupancy,
         shell_km=shell_km,
         texel_km=volume.texel_km,
@@ -148,7 +164,7 @@ def substeps_at(layer: LayerLight, elevation_rad: float, footprint_rad: float) -
     """
     sine = math.sin(max(elevation_rad, math.radians(1.5)))
     distance_km = float(layer.shell_km[0]) / sine
-    reach = distance_km / (READ_SHARE * layer.texel_km * layer.light.shape[3])
+    reach = distance_km / (READ_SHARE * layer.texel_km * layer.fill.shape[3])
     level = min(max(math.ceil(math.log(reach, layer.factor)), 0), layer.levels - 1) if reach > 0 else 0
     step_km = max(
         STEP_TEXELS * layer.texel_km * float(layer.factor) ** level, STEP_PIXELS * footprint_rad * distance_km
@@ -176,8 +192,10 @@ def layer_dome(
     outputs = dome(
         direction=direction,
         footprint_rad=footprint_rad,
-        outline=layer.outline,
-        light=layer.light,
+        fill=layer.fill,
+        greatest=layer.greatest,
+        sun_table=layer.sun_depth,
+        zenith_table=layer.zenith_depth,
         occupancy=layer.occupancy,
         detail=detail_tile(),
         detail_strength=detail_strength,

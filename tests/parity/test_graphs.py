@@ -17,7 +17,7 @@ from skygen_addon.runtime.graphs import GRAPH_FOLDER, Graph
 from trainer.networks.compose import Compose
 from trainer.networks.dome import Dome
 from trainer.networks.onnx_export import export_fixed_graphs
-from trainer.networks.sunlight import GapSunlight
+from trainer.networks.sunlight import DomeSunlight
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # torch's tracer warns of every constant
 
@@ -60,10 +60,12 @@ def dome_inputs(shells: int, rows: int = 9, columns: int = 14) -> Inputs:
     generator = torch.Generator().manual_seed(shells)
     volume = sunlight_inputs(shells, (0.4, 0.5, 0.6))
     with torch.no_grad():
-        outline, light, occupancy = GapSunlight()(*volume.values())
+        fill, greatest, sun_table, zenith_table, occupancy = DomeSunlight()(*volume.values())
     values = {
-        "outline": outline,
-        "light": light,
+        "fill": fill,
+        "greatest": greatest,
+        "sun_table": sun_table,
+        "zenith_table": zenith_table,
         "occupancy": occupancy,
         "direction": _directions(generator, rows, columns, -0.02),
         "footprint_rad": torch.tensor(0.003),
@@ -110,12 +112,12 @@ SUNS = {"overhead": (0.4, 0.5, 0.6), "rising": (0.9, -0.3, 0.04), "beneath": (-0
 CASES: dict[str, Case] = {
     "compose": ("compose.onnx", COMPOSE, Compose, compose_inputs),
     "sunlight_4_in_windows_of_512": (
-        "sunlight_4.onnx", SUNLIGHT, GapSunlight, lambda: sunlight_inputs(4, (0.4, 0.5, 0.6), cells=128)
+        "sunlight_4.onnx", SUNLIGHT, DomeSunlight, lambda: sunlight_inputs(4, (0.4, 0.5, 0.6), cells=128)
     ),
     **{f"dome_{k}": ("dome.onnx", DOME, Dome, lambda k=k: dome_inputs(k)) for k in SHELL_COUNTS},
     **{
         sunlight_graph(k, low).replace(".onnx", f"_{name}"): (
-            sunlight_graph(k, low), SUNLIGHT, lambda low=low: GapSunlight(low), lambda k=k, s=s: sunlight_inputs(k, s)
+            sunlight_graph(k, low), SUNLIGHT, lambda low=low: DomeSunlight(low), lambda k=k, s=s: sunlight_inputs(k, s)
         )
         for k in SHELL_COUNTS
         for low in (False, True)

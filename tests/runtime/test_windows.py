@@ -7,8 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from skygen_addon.core.air import Air
-from skygen_addon.core.atmosphere import clear_sky
 from skygen_addon.core.geometry import FloatArray, direction_from_angles
 from skygen_addon.core.request import LayerRequest, SkyRequest
 from skygen_addon.runtime.frame import FrameRenderer
@@ -23,8 +21,7 @@ def transmittance(renderer: FrameRenderer, east_km: float) -> FloatArray:
     """exp(-view depth) around the horizon, (elevations, azimuths), of cumulus that have moved east."""
     low = LayerRequest(cover=0.4, base_km=1.2, thickness_km=1.0, displacement_km=(east_km, 0.0))
     request = SkyRequest(seed=7, low=low, width=512)
-    sky = clear_sky(request.sun_elevation_rad, Air(haze=1.0, ground_albedo=request.ground_albedo))
-    scene = renderer._scene(request, sky, 0.0)
+    scene = renderer._scene(request, 0.0, draft=False)
     rows = [[direction_from_angles(a, np.radians(e)) for a in AZIMUTH_RAD] for e in ELEVATIONS_DEG]
     low_dome, _ = renderer._domes(np.array(rows, dtype=np.float32), 2 * np.pi / 2048, lambda _: 8, scene)
     seen: FloatArray = np.exp(-low_dome[0])

@@ -15,7 +15,7 @@ from trainer.networks.atlas import atlas_grid, shifted_texels, sure_reach, texel
 from trainer.networks.cloud_light import between, between_from_beneath
 from trainer.networks.dome import Dome
 from trainer.networks.outline import clear_stretch, mean_sharpened, over_step, sharpened
-from trainer.networks.sunlight import GapSunlight
+from trainer.networks.sunlight import DomeSunlight
 
 OUTLINES = st.floats(-0.25, 1.25, width=32)
 TEXEL_KM = torch.tensor(0.025)
@@ -53,7 +53,7 @@ def _dome(extinction: Tensor, elevation_rad: float, steps: int, rays: int = 720)
     up = torch.full_like(azimuth, math.sin(elevation_rad))
     direction = torch.stack([slope * torch.sin(azimuth), slope * torch.cos(azimuth), up], dim=-1)[None]
     with torch.no_grad():
-        tables = GapSunlight()(extinction, shell_km, TEXEL_KM, torch.eye(2), torch.zeros(2), sun)
+        tables = DomeSunlight()(extinction, shell_km, TEXEL_KM, torch.eye(2), torch.zeros(2), sun)
         outputs: tuple[Tensor, ...] = Dome()(
             direction,
             torch.tensor(0.003),

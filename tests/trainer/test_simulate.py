@@ -14,7 +14,7 @@ from torch.nn.functional import normalize
 from skygen_addon.core.errors import RequestError, SkyGenError
 from trainer.networks.atlas import atlas_grid, sample
 from trainer.networks.cloud_light import ASYMMETRY, dual_lobe, sky_share
-from trainer.networks.sunlight import gap_fill, sharpened
+from trainer.networks.sunlight import sharpened, shell_fill
 from trainer.simulate.analytic_volumes import heap_extinction, slab_extinction
 from trainer.simulate.cloud_volume import CloudVolume, VolumeSampler, height_km, make_volume
 from trainer.simulate.generate import shard_path, simulate
@@ -82,7 +82,8 @@ def test_point_look_up_equals_the_domes_look_up() -> None:
     volume, share = heaps(), 0.3
     plane = (torch.rand(500, 2, generator=torch.Generator().manual_seed(2)) - 0.5) * 30
     grid = atlas_grid(plane, volume.texel_km, volume.window, volume.levels)[None, None]
-    lower, upper, greatest = sample(gap_fill(volume.atlas[:, :1])[4:5], grid)[0, :, 0]
+    fill, column = shell_fill(volume.atlas[:, :1])
+    lower, upper, greatest = (sample(maps, grid)[0, 0, 0] for maps in (fill[4:5], fill[5:6], column))
     expected = sharpened(lower + share * (upper - lower)) * greatest
     position = torch.cat([plane.T, torch.zeros(1, 500)])
     height = torch.full((500,), float(torch.lerp(volume.shell_km[4], volume.shell_km[5], share)))

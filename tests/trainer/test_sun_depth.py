@@ -39,7 +39,7 @@ from skygen_addon.core.request import LayerRequest, SkyRequest
 from trainer.networks.atlas import places_on_atlas
 from trainer.networks.shells import EARTH_RADIUS_KM
 from trainer.networks.sun_march import depths_at, sun_slope
-from trainer.networks.sunlight import Sunlight, gap_tables
+from trainer.networks.sunlight import Sunlight, dome_tables
 from trainer.simulate.analytic_volumes import heap_extinction, slab_extinction
 from trainer.simulate.cloud_volume import CloudVolume, VolumeSampler, height_km, make_volume
 from trainer.simulate.volume_states import SkyState, VolumeMaker
@@ -153,13 +153,13 @@ def agreement(seen: Tensor, marched: Tensor) -> Agreement:
 def seen_depth(sampler: VolumeSampler, position: Tensor) -> Tensor:
     """Depth (n,) toward the sun by which the dome lights positions (3, n)."""
     volume = sampler.volume
-    outline, light, _ = gap_tables(volume.atlas)
+    fill, greatest, sun, zenith, _ = dome_tables(volume.atlas)
     distance = position.norm(dim=0)
     on_lattice = volume.plane_matrix @ position[:2] + volume.plane_offset_km[:, None]  # 2 n
     with torch.no_grad():
         depth, _ = depths_at(
-            outline,
-            light,
+            (fill, greatest),
+            (sun, zenith),
             places_on_atlas(*on_lattice, volume.texel_km, volume.window, volume.levels, repeat=False),
             height_km(position),
             *sampler.outline(position),

@@ -134,17 +134,17 @@ def sample(maps: Tensor, grid: Tensor, mode: str = "bilinear") -> Tensor:
     return functional.grid_sample(maps, grid, mode=mode, padding_mode="zeros", align_corners=False)
 
 
-def stack_gaps(maps: Tensor) -> Tensor:
-    """Atlases of gaps (g, C, R, N) below one another as one (1, C, g * R, N)."""
-    gaps, channels, rows, columns = maps.shape
-    return maps.transpose(0, 1).reshape(1, channels, gaps * rows, columns)
+def stack_shells(maps: Tensor) -> Tensor:
+    """Atlases of shells (k, 1, R, N) below one another as one (1, 1, k * R, N)."""
+    shells, _, rows, columns = maps.shape
+    return maps.reshape(1, 1, shells * rows, columns)
 
 
-def sample_gaps(stack: Tensor, grid: Tensor, gap: Tensor, gaps: int) -> Tensor:
-    """Values (C, q) of atlases stacked by :func:`stack_gaps`, at coordinates (q, 2) of gaps (q,)."""
-    row = (0.5 * grid[:, 1] + 0.5 + gap) * (2.0 / gaps) - 1
+def sample_shells(stack: Tensor, grid: Tensor, shell: Tensor, shells: int) -> Tensor:
+    """Values (q,) of atlases stacked by :func:`stack_shells`, at coordinates (q, 2) on shells (q,)."""
+    row = (0.5 * grid[:, 1] + 0.5 + shell) * (2.0 / shells) - 1
     place = torch.stack([grid[:, 0], row], dim=-1)[None, None]  # 1 1 q 2
-    return sample(stack, place)[0, :, 0]
+    return sample(stack, place)[0, 0, 0]
 
 
 def blend_margins(windows: Tensor, offset_texels: Tensor | None = None) -> Tensor:

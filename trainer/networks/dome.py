@@ -14,7 +14,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from .atlas import AtlasPlaces, places_on_atlas, sample, sample_gaps
+from .atlas import AtlasPlaces, places_on_atlas, sample, sample_shells
 from .cloud_light import sky_share, sun_source
 from .dome_detail import DetailTile
 from .outline import clear_stretch, mean_sharpened, over_step, sharpened
@@ -88,8 +88,10 @@ class Dome(nn.Module):
         self,
         direction: Tensor,
         footprint_rad: Tensor,
-        outline: Tensor,
-        light: Tensor,
+        fill: Tensor,
+        greatest: Tensor,
+        sun_table: Tensor,
+        zenith_table: Tensor,
         occupancy: Tensor,
         detail: Tensor,
         detail_strength: Tensor,
@@ -102,7 +104,7 @@ class Dome(nn.Module):
         sun_direction: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
         h, w = direction.shape[0], direction.shape[1]
-        rays, window = h * w, outline.shape[3]
+        rays, window = h * w, fill.shape[3]
         levels = occupancy.shape[2] // occupancy.shape[3]
         view = direction.reshape(rays, 3)
         sin_elevation = view[:, 2].clamp(0.0, 1.0)  # p
@@ -115,7 +117,7 @@ class Dome(nn.Module):
 
         tile = DetailTile(detail, detail_strength, detail_offset_km, footprint_rad, texel_km)
         height, distance, edge, extinction, offset = self.samples(
-            outline, occupancy, shell_km, substep, sin_elevation, on_plane, places_at, tile
+            (fill, greatest), occupancy, shell_km, substep, sin_elevation, on_plane, places_at, tile
         )
         # Optical depth of each step, and the share of the ray's light that it scatters.
         stretch = stretches(distance, sin_elevation, shell_km)
@@ -144,8 +146,8 @@ class Dome(nn.Module):
         slope, cos_angle = sin_elevation[ray], (view * sun_direction).sum(-1)[ray]
         here_km = at(distance)
         sun_depth, above = depths_at(
-            outline,
-            light,
+            (fill, greatest),
+            (sun_table, zenith_table),
             places_at(here_km, on_plane[ray]),
             here_height,
             at(edge),
@@ -177,7 +179,7 @@ class Dome(nn.Module):
 
     def samples(
         self,
-        outline: Tensor,
+        outline: tuple[Tensor, Tensor],
         occupancy: Tensor,
         shell_km: Tensor,
         substep: Tensor,
@@ -210,8 +212,8 @@ class Dome(nn.Module):
             return nothing.scatter(0, place, values * occupied).reshape(distance.shape)  # s p
 
         def looked_up(grid: Tensor) -> tuple[Tensor, Tensor]:
-            fills = sample_gaps(outline, grid, gap, gaps)  # 3 q
-            return along_rays(fills[0] + (fills[1] - fills[0]) * f), along_rays(fills[2])
+            lower, upper = (sample_shells(outline[0], grid, shell, gaps + 1) for shell in (gap, gap + 1))
+            return along_rays(lower + (upper - lower) * f), along_rays(sample(outline[1], grid[None, None])[0, 0, 0])
 
         stretch = stretches(distance, sin_elevation, shell_km)
         met = first_met(distance, height, stretch, along_rays(occupied), *looked_up(chosen.grid))

@@ -14,7 +14,7 @@ from skygen_addon.core.sunlight_passes import sunlight_graph
 
 from .compose import Compose
 from .dome import Dome
-from .sunlight import GapSunlight, gap_tables
+from .sunlight import DomeSunlight, dome_tables
 
 OPSET = 20
 
@@ -77,7 +77,7 @@ def export_fixed_graphs(folder: Path) -> None:
         example = (extinction, shell_km, texel, matrix, torch.zeros(2), sun)
         for low_sun in (False, True):
             path = folder / sunlight_graph(shells, low_sun)
-            export_graph(GapSunlight(low_sun), SUNLIGHT, example, path, ("N", "LN", "gLN", "n", "Ln"))
+            export_graph(DomeSunlight(low_sun), SUNLIGHT, example, path, ("N", "LN", "kLN", "M", "kLM", "n", "Ln"))
     atlas = torch.rand(shells, 3, levels * window, window)
     direction = nn.functional.normalize(torch.rand(6, 8, 3) + 0.1, dim=-1)
     export_graph(
@@ -86,7 +86,7 @@ def export_fixed_graphs(folder: Path) -> None:
         (
             direction,
             torch.tensor(0.006),
-            *gap_tables(atlas),
+            *dome_tables(atlas),
             torch.rand(1, DETAIL_CHANNELS, 33, 33),
             torch.tensor(0.5),
             shell_km,
@@ -98,7 +98,7 @@ def export_fixed_graphs(folder: Path) -> None:
             sun,
         ),
         folder / "dome.onnx",
-        ("h", "w", "k", "g", "m", "gLN", "Ln", "N", "n", "c", "d"),
+        ("h", "w", "k", "g", "m", "kLN", "LN", "kLM", "Ln", "N", "M", "n", "c", "d"),
     )
     layer = torch.rand(6, 6, 8)
     export_graph(

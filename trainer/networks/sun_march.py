@@ -14,7 +14,7 @@ from torch import Tensor
 
 from skygen_addon.core.sunlight_passes import HORIZON_FADE_RAD
 
-from .atlas import AtlasPlaces, sample_gaps
+from .atlas import AtlasPlaces, sample, sample_shells
 from .cloud_light import between, between_from_beneath
 from .outline import mean_sharpened, over_step
 from .shells import EARTH_RADIUS_KM
@@ -32,8 +32,8 @@ def share_from_beneath(sun_direction: Tensor) -> Tensor:
 
 
 def depths_at(
-    outline: Tensor,
-    light: Tensor,
+    outline: tuple[Tensor, Tensor],
+    light: tuple[Tensor, Tensor],
     places: AtlasPlaces,
     height_km: Tensor,
     fill: Tensor,
@@ -48,8 +48,10 @@ def depths_at(
 
     Parameters
     ----------
-    outline, light : Tensor, shapes (1, 3, R, N) and (1, 4, R, N)
-        As the sunlight graph gives them.
+    outline : tuple of Tensor, shapes (1, 1, k * R, N) and (1, 1, R, N)
+        Fill and greatest extinction, as the sunlight graph gives them.
+    light : tuple of Tensor, shapes (1, 1, k * r, n)
+        Depth toward the sun and straight up, as the sunlight graph gives them.
     places, height_km : AtlasPlaces of q, and Tensor, shape (q,)
         Places on the lattice, and their height above the camera.
     fill, greatest : Tensor, shapes (q,)
@@ -64,7 +66,7 @@ def depths_at(
     detail_km : tuple of Tensor, shapes (q,), optional
         How far east and north of a place the detail reads outline and light there.
     """
-    gaps = shell_km.shape[0] - 1
+    shells = shell_km.shape[0]
     base, top = shell_km[0], shell_km[-1]
     gap_km = shell_km[1] - shell_km[0]
     march_km = torch.maximum(MARCH_TEXELS * places.texel_there_km, gap_km)
@@ -73,8 +75,11 @@ def depths_at(
 
     def gap_and_fraction(height: Tensor) -> tuple[Tensor, Tensor]:
         shell = (height - base) / gap_km
-        gap = torch.floor(shell).clamp(min=0).clamp(max=gaps - 1)
+        gap = torch.floor(shell).clamp(min=0).clamp(max=shells - 2)
         return gap, (shell - gap).clamp(0.0, 1.0)
+
+    def on_both(table: Tensor, grid: Tensor, gap: Tensor) -> tuple[Tensor, Tensor]:
+        return sample_shells(table, grid, gap, shells), sample_shells(table, grid, gap + 1, shells)
 
     depth = torch.zeros_like(height_km)
     begin = 0.0
@@ -84,21 +89,21 @@ def depths_at(
         if detail_km is not None:
             east, north = east + detail_km[0], north + detail_km[1]
         gap, f = gap_and_fraction(height_km + along * slope)
-        fills = sample_gaps(outline, places.moved(east, north), gap, gaps)  # 3 q
-        next_fill = fills[0] + f * (fills[1] - fills[0])
-        share = mean_sharpened(fill, next_fill) * over_step(greatest, fills[2])
+        grid = places.moved(east, north)
+        lower, upper = on_both(outline[0], grid, gap)
+        next_fill, next_greatest = lower + f * (upper - lower), sample(outline[1], grid[None, None])[0, 0, 0]
+        share = mean_sharpened(fill, next_fill) * over_step(greatest, next_greatest)
         depth = depth + share * ((end - begin) * march_km)
-        begin, fill, greatest = end, next_fill, fills[2]
+        begin, fill, greatest = end, next_fill, next_greatest
 
     gap, f = gap_and_fraction(height_km + march_km * slope)
-    rest = sample_gaps(light, places.moved(east, north), gap, gaps)  # 4 q, where the last step ended
+    rest = on_both(light[0], grid, gap)  # where the last step ended
     lowest = (gap == 0).to(depth.dtype)
     depth = depth + between_from_beneath(rest[0], rest[1], f, lowest, share_from_beneath(sun_direction))
 
     gap, f = gap_and_fraction(height_km)
     grid = places.grid if detail_km is None else places.moved(*detail_km)
-    here = sample_gaps(light, grid, gap, gaps)  # 4 q; to slice the table first would copy it
-    return depth, between(here[2], here[3], f)
+    return depth, between(*on_both(light[1], grid, gap), f)
 
 
 def sun_slope(sun_direction: Tensor, cos_angle: Tensor, distance_km: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ round: a place toward the sun sees it higher, and a path bends away from the gro
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -19,27 +20,36 @@ from torch import Tensor, nn
 from skygen_addon.core.signatures import OCCUPANCY_CELL
 from skygen_addon.core.sunlight_passes import LOW_SUN_SUBSTEPS, SUBSTEPS
 
-from .atlas import blend_margins, sample, shifted_texels, stack_gaps, stack_windows, texel_positions
+from .atlas import blend_margins, sample, shifted_texels, stack_shells, stack_windows, texel_positions
 from .dome_detail import GREATEST_WARP_TEXELS
-from .outline import sharpened
+from .outline import SHARPNESS, sharpened
 from .shells import EARTH_RADIUS_KM
 
-SUN_TABLE_STRIDE = 2
-"""The sun depth is computed on every second texel and interpolated."""
+TABLE_STRIDE = 2
+"""Depths are tabulated on every second texel."""
 ZENITH_SUBSTEPS = 4
 """Samples of extinction between two shells toward the zenith."""
+
+
+class SunTables(NamedTuple):
+    """A volume as the dome reads it, shells of L windows each; n is N / TABLE_STRIDE."""
+
+    extinction: Tensor
+    """(k, 1, L * N, N) in 1/km, every window melted into the next coarser one."""
+    fill: Tensor
+    """(k, 1, L * N, N) shares of the column's greatest extinction."""
+    greatest: Tensor
+    """(1, 1, L * N, N) the column's greatest extinction."""
+    sun_depth: Tensor
+    """(k, 1, L * n, n) optical depth toward the sun."""
+    zenith_depth: Tensor
+    """(k, 1, L * n, n) optical depth straight up."""
 
 
 def shell_fill(extinction: Tensor) -> tuple[Tensor, Tensor]:
     """Shells (k, 1, L * N, N) as shares of a column's greatest extinction, and that, (1, 1, L * N, N)."""
     greatest = extinction.amax(0, keepdim=True)
     return extinction / (greatest + 1e-6), greatest
-
-
-def gap_fill(extinction: Tensor) -> Tensor:
-    """Shells (k, 1, L * N, N) as gaps (k - 1, 3, L * N, N): shares of lower and upper shell, greatest extinction."""
-    fill, greatest = shell_fill(extinction)
-    return torch.cat([fill[:-1], fill[1:], greatest.expand(extinction.shape[0] - 1, -1, -1, -1)], dim=1)
 
 
 def rising_path_km(gap_km: Tensor, sin_elevation: Tensor) -> Tensor:
@@ -98,49 +108,53 @@ class Sunlight(nn.Module):
         plane_offset_km: Tensor,
         sun_direction: Tensor,
     ) -> Tensor:
+        levels = extinction.shape[0]
+        tables = self.tables(extinction, shell_km, texel_km, plane_matrix, plane_offset_km, sun_direction)
+        depths = [spread_table(depth, levels) for depth in (tables.sun_depth, tables.zenith_depth)]
+        return torch.cat([tables.extinction, *depths], dim=1)  # k 3 LN N
+
+    def tables(
+        self,
+        extinction: Tensor,
+        shell_km: Tensor,
+        texel_km: Tensor,
+        plane_matrix: Tensor,
+        plane_offset_km: Tensor,
+        sun_direction: Tensor,
+    ) -> SunTables:
+        """The tables of a volume (L, k, N, N)."""
         levels, shells, size, _ = extinction.shape
         atlas = stack_windows(blend_margins(extinction, plane_offset_km / texel_km))  # k 1 LN N
         fill, greatest = shell_fill(atlas)
         gap_km = (shell_km[-1] - shell_km[0]) / float(shells - 1)  # shells are evenly spaced
+        zenith_depth = zenith_depths(fill, greatest, gap_km)  # k 1 Ln n
 
-        slab = torch.zeros_like(fill[:-1])  # k-1 1 LN N
-        for index in range(ZENITH_SUBSTEPS):
-            f = (index + 0.5) / ZENITH_SUBSTEPS
-            slab = slab + sharpened((1 - f) * fill[:-1] + f * fill[1:])
-        slab = slab * greatest * (gap_km / ZENITH_SUBSTEPS)
-        above = torch.flip(torch.cumsum(torch.flip(slab, [0]), dim=0), [0])
-        zenith_depth = torch.cat([above, torch.zeros_like(greatest)])  # k 1 LN N
-
-        rising = (sun_direction[2] >= 0).to(torch.float32)
         # with a sun below the horizon, the volume is turned upside down and back
-        ordered = rising * fill + (1 - rising) * torch.flip(fill, [0])
-        maps = torch.cat([ordered, greatest]).transpose(0, 1)  # 1 k+1 LN N
+        rising = (sun_direction[2] >= 0).to(torch.float32)
+        upward = torch.arange(shells, dtype=torch.float32, device=atlas.device)
+        order = (rising * upward + (1 - rising) * (float(shells - 1) - upward)).to(torch.int64)
+        maps = fill.index_select(0, order).reshape(1, shells, levels * size, size)
 
-        small = size // SUN_TABLE_STRIDE
-        small_texel = texel_km * float(SUN_TABLE_STRIDE)
+        small = size // TABLE_STRIDE
+        small_texel = texel_km * float(TABLE_STRIDE)
         path, toward = self.paths(levels, small, small_texel, gap_km, plane_matrix, sun_direction, rising)
         step = path[..., None] * toward  # Ln n 2, lattice km from one shell to the next
 
         gap_depth = torch.zeros(1, device=atlas.device)
         for fraction, width in sample_places(self.low_sun):
-            place = shifted_texels(levels, small, small_texel, step * fraction, self.repeat)
-            here = sample(maps, place[None])  # 1 k+1 Ln n
+            place = shifted_texels(levels, small, small_texel, step * fraction, self.repeat)[None]
+            here = sample(maps, place)  # 1 k Ln n
             climbed = fraction_climbed(fraction, path, gap_km, rising)
-            between = here[:, :-2] + climbed * (here[:, 1:-1] - here[:, :-2])  # 1 k-1 Ln n
-            gap_depth = gap_depth + sharpened(between) * (here[:, -1:] * width)
-        gap_depth = (gap_depth * path).transpose(0, 1)  # k-1 1 Ln n
+            between = here[:, :-1] + climbed * (here[:, 1:] - here[:, :-1])  # 1 k-1 Ln n
+            gap_depth = gap_depth + sharpened(between) * (sample(greatest, place) * width)
+        gap_depth = (gap_depth * path).reshape(shells - 1, 1, levels * small, small)
 
         whole = shifted_texels(levels, small, small_texel, step, self.repeat)[None]
         tables = [torch.zeros_like(gap_depth[:1])]
         for k in range(shells - 2, -1, -1):
             tables.insert(0, gap_depth[k : k + 1] + sample(tables[0], whole))
-        table = torch.cat(tables)  # k 1 Ln n
-        table = rising * table + (1 - rising) * torch.flip(table, [0])
-        windows = table.reshape(shells, levels, small, small)
-        sun_depth = nn.functional.interpolate(
-            windows, scale_factor=float(SUN_TABLE_STRIDE), mode="bilinear", align_corners=False
-        ).reshape(shells, 1, levels * size, size)
-        return torch.cat([atlas, sun_depth, zenith_depth], dim=1)  # k 3 LN N
+        sun_depth = torch.cat(tables).index_select(0, order)  # k 1 Ln n
+        return SunTables(atlas, fill, greatest, sun_depth, zenith_depth)
 
     @staticmethod
     def paths(
@@ -167,25 +181,64 @@ class Sunlight(nn.Module):
         return path, plane_matrix @ horizontal
 
 
-def occupancy_of(gaps: Tensor) -> Tensor:
-    """Greatest fill of either shell in and around every cell, (g, 1, R / CELL, N / CELL), of gaps (g, 3, R, N).
+def zenith_depths(fill: Tensor, greatest: Tensor, gap_km: Tensor) -> Tensor:
+    """Optical depth straight up (k, 1, L * n, n) of every second texel of shells (k, 1, L * N, N)."""
+    raised = (nn.functional.avg_pool2d(fill, TABLE_STRIDE) - 0.5) * SHARPNESS + 0.5  # as outline.sharpened
+    lower, rise = raised[:-1], raised[1:] - raised[:-1]
+    slab = torch.zeros_like(lower)
+    for index in range(ZENITH_SUBSTEPS):
+        slab = slab + (lower + ((index + 0.5) / ZENITH_SUBSTEPS) * rise).clamp(0.0, 1.0)
+    column = nn.functional.avg_pool2d(greatest, TABLE_STRIDE) * (gap_km / ZENITH_SUBSTEPS)
+    above = torch.flip(torch.cumsum(torch.flip(slab * column, [0]), dim=0), [0])
+    return torch.cat([above, torch.zeros_like(column)])
+
+
+def spread_table(depth: Tensor, levels: int) -> Tensor:
+    """Depths (k, 1, L * n, n) interpolated on every texel, (k, 1, L * N, N), window by window."""
+    shells, _, _, small = depth.shape
+    windows = nn.functional.interpolate(
+        depth.reshape(shells, levels, small, small),
+        scale_factor=float(TABLE_STRIDE),
+        mode="bilinear",
+        align_corners=False,
+    )
+    return windows.reshape(shells, 1, levels * small * TABLE_STRIDE, small * TABLE_STRIDE)
+
+
+def gathered_table(depth: Tensor, levels: int) -> Tensor:
+    """The table (k, 1, L * n, n) that :func:`spread_table` has interpolated to (k, 1, L * N, N)."""
+    shells, _, _, size = depth.shape
+    table = depth.reshape(shells, levels, size, size)
+    for axis in (2, 3):
+        first, second = table.unflatten(axis, (-1, TABLE_STRIDE)).unbind(axis + 1)
+        start = first.narrow(axis, 0, 1)
+        before = torch.cat([start, second.narrow(axis, 0, second.shape[axis] - 1)], axis)
+        # a quarter of the entry before and three of the own, and the other way round
+        table = 1.5 * first - 0.5 * before
+    small = size // TABLE_STRIDE
+    return table.clamp(min=0.0).reshape(shells, 1, levels * small, small)
+
+
+def occupancy_of(fill: Tensor, greatest: Tensor) -> Tensor:
+    """Greatest fill of a gap's shells in and around every cell, (k - 1, 1, R / CELL, N / CELL); fill (k, 1, R, N).
 
     As far around it as detail displaces outlines.
     """
     around = math.ceil(GREATEST_WARP_TEXELS) + 1  # what is interpolated reaches a texel farther
-    fill = torch.maximum(gaps[:, :1], gaps[:, 1:2]) * (gaps[:, 2:3] > 1e-6).to(torch.float32)
-    return nn.functional.max_pool2d(fill, OCCUPANCY_CELL + 2 * around, stride=OCCUPANCY_CELL, padding=around)
+    held = fill * (greatest > 1e-6).to(torch.float32)
+    cells = nn.functional.max_pool2d(held, OCCUPANCY_CELL + 2 * around, stride=OCCUPANCY_CELL, padding=around)
+    return torch.maximum(cells[:-1], cells[1:])
 
 
-def gap_tables(atlas: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """An atlas (k, 3, L * N, N) as the dome reads it: outline, light and occupancy of core.signatures.SUNLIGHT."""
-    fill = gap_fill(atlas[:, :1])
-    sun, zenith = atlas[:, 1:2], atlas[:, 2:3]
-    light = torch.cat([sun[:-1], sun[1:], zenith[:-1], zenith[1:]], dim=1)
-    return stack_gaps(fill), stack_gaps(light), occupancy_of(fill)
+def dome_tables(atlas: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """An atlas (k, 3, L * N, N) as the dome reads it: the outputs of core.signatures.SUNLIGHT."""
+    fill, greatest = shell_fill(atlas[:, :1])
+    levels = atlas.shape[2] // atlas.shape[3]
+    sun, zenith = (gathered_table(depth, levels) for depth in (atlas[:, 1:2], atlas[:, 2:]))
+    return stack_shells(fill), greatest, stack_shells(sun), stack_shells(zenith), occupancy_of(fill, greatest)
 
 
-class GapSunlight(nn.Module):
+class DomeSunlight(nn.Module):
     """Signature ``SUNLIGHT`` of :mod:`skygen_addon.core.signatures`."""
 
     def __init__(self, low_sun: bool = False) -> None:
@@ -200,6 +253,9 @@ class GapSunlight(nn.Module):
         plane_matrix: Tensor,
         plane_offset_km: Tensor,
         sun_direction: Tensor,
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        atlas = self.sunlight(extinction, shell_km, texel_km, plane_matrix, plane_offset_km, sun_direction)
-        return gap_tables(atlas)
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        _, fill, greatest, sun_depth, zenith_depth = self.sunlight.tables(
+            extinction, shell_km, texel_km, plane_matrix, plane_offset_km, sun_direction
+        )
+        occupancy = occupancy_of(fill, greatest)
+        return stack_shells(fill), greatest, stack_shells(sun_depth), stack_shells(zenith_depth), occupancy

@@ -24,7 +24,7 @@ from skygen_addon.core.whole_file import whole_file
 from skygen_addon.runtime.frame import DISC_SUBSTEPS
 from trainer.networks.dome import Dome
 from trainer.networks.shade import CELL
-from trainer.networks.sunlight import gap_tables
+from trainer.networks.sunlight import dome_tables
 
 from .cloud_volume import CloudVolume
 from .reference import TraceOptions, trace_reference
@@ -149,7 +149,7 @@ def disc_dome(
     """
     substep = (torch.arange(substeps) + 0.5) / substeps
     rows = []
-    tables = gap_tables(volume.atlas)
+    tables = dome_tables(volume.atlas)
     with torch.no_grad():
         for part in torch.split(direction, max(1, 32 * DISC_SUBSTEPS // substeps)):
             outputs = Dome(repeat=repeat)(
