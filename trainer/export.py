@@ -7,7 +7,8 @@ import dataclasses
 import json
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from skygen_addon.core.errors import BundleError, OutputError
 from skygen_addon.core.signatures import ENGINE_SCHEMA
 
 from .bundle_folder import check_name, check_replaceable, replace_bundle
-from .model_card import licence_words, model_card
+from .model_card import card_with_base, licence_words, model_card
 from .networks.field_export import export_field
 from .networks.procedural_field import FIELD_LATTICE, ProceduralField
 from .training.field import load_field
@@ -32,12 +33,18 @@ BUNDLES_FOLDER = Path("bundles")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Command-line options of ``export``."""
-    parser.add_argument("run_dir", type=Path, metavar="RUN", help="run directory written by train")
+    parser.add_argument("run_dir", type=Path, nargs="?", metavar="RUN", help="run directory written by train")
     parser.add_argument("--data", type=Path, default=Path("data/captures"), help="data folder that the run used")
     parser.add_argument("--out", type=Path, help="bundle folder (default: bundles/NAME)")
     parser.add_argument("--name", default="skygen_quick", help="name of the bundle: letters, digits, _ and -")
     parser.add_argument(
         "--field", choices=("learned", "procedural"), default="learned", help="which field the bundle carries"
+    )
+    parser.add_argument(
+        "--base",
+        type=Path,
+        metavar="BUNDLE",
+        help="take all but the field from this bundle; RUN is read for a learned one",
     )
 
 
@@ -121,12 +128,7 @@ def write_bundle(run: Path, data: Path, out: Path, name: str, field: str = "lear
     figures, training_manifest = _figures(run, stages), _manifest_hash(data, record)
     limits = (run / LIMITS_FILE).read_text(encoding="utf-8") if (run / LIMITS_FILE).is_file() else ""
     card = model_card(name, field, record, figures, data / "manifest.jsonl", limits)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    except OSError as error:
-        raise OutputError(f"{out.parent} cannot be written: {error}.", "Choose another folder with --out.") from error
-    try:
+    with _staged(out) as staging:
         module = load_field(run / "field") if field == "learned" else ProceduralField()
         export_field(module, staging / "field.onnx")
         export_shade(load_shade(run / "shade"), staging / "shade.onnx")
@@ -143,18 +145,78 @@ def write_bundle(run: Path, data: Path, out: Path, name: str, field: str = "lear
         }
         write_description(staging, described)
         (staging / CARD_FILE).write_text(card, encoding="utf-8")
+    return load_bundle(out)
+
+
+@contextmanager
+def _staged(out: Path) -> Iterator[Path]:
+    """A folder beside ``out`` to write a bundle into; when that is done and passes its checks it takes its place."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    except OSError as error:
+        raise OutputError(f"{out.parent} cannot be written: {error}.", "Choose another folder with --out.") from error
+    try:
+        yield staging
         staging.chmod(0o755)
         load_bundle(staging)
         replace_bundle(out, staging)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def write_with_base(base: Path, run: Path | None, out: Path, name: str, field: str) -> Bundle:
+    """Write a bundle that takes all but its field from another one.
+
+    Parameters
+    ----------
+    base : Path
+        Bundle whose shading and weather are kept as they are; ``out`` may be the same folder.
+    run : Path or None
+        Run directory of the field; a procedural field needs none.
+    out, name, field
+        As in :func:`write_bundle`.
+
+    Raises
+    ------
+    BundleError
+        If the base is damaged or has other windows, or the run does not say how its field was trained.
+    OutputError, RequestError
+        As in :func:`write_bundle`.
+    """
+    check_name(name)
+    check_replaceable(out)
+    old = load_bundle(base)
+    if old.lattice != FIELD_LATTICE:
+        raise BundleError(f"{base} has other windows than this engine's fields.", "Export a whole run instead.")
+    figures = {stage: value for stage, value in old.figures.items() if stage != "field"}
+    record: dict[str, Any] = {}
+    if field == "learned":
+        if run is None:
+            raise BundleError("A learned field comes from a run.", "Name the run directory, or --field procedural.")
+        record, figures = read_record(run, ("field",)), {**figures, **_figures(run, ("field",))}
+    limits = (run / LIMITS_FILE).read_text(encoding="utf-8") if run and (run / LIMITS_FILE).is_file() else ""
+    card = card_with_base(name, field, record, figures, (base / CARD_FILE).read_text(encoding="utf-8"), limits)
+    described = json.loads((base / DESCRIPTION_FILE).read_text(encoding="utf-8"))
+    with _staged(out) as staging:
+        for graph in ("shade.onnx", "weather.onnx"):
+            shutil.copyfile(base / graph, staging / graph)
+        module = load_field(run / "field") if run is not None and field == "learned" else ProceduralField()
+        export_field(module, staging / "field.onnx")
+        write_description(staging, {**described, "name": name, "figures": figures})
+        (staging / CARD_FILE).write_text(card, encoding="utf-8")
     return load_bundle(out)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the bundle and say where it is."""
     out = BUNDLES_FOLDER / arguments.name if arguments.out is None else arguments.out
-    bundle = write_bundle(arguments.run_dir, arguments.data, out, arguments.name, arguments.field)
+    if arguments.base is not None:
+        bundle = write_with_base(arguments.base, arguments.run_dir, out, arguments.name, arguments.field)
+    elif arguments.run_dir is None:
+        raise BundleError("There is no run to export.", "Name the run directory, or a bundle with --base.")
+    else:
+        bundle = write_bundle(arguments.run_dir, arguments.data, out, arguments.name, arguments.field)
     size = sum(path.stat().st_size for path in out.iterdir())
     print(f"{out}: {bundle.name}, {size / 1e6:.1f} MB, identity {bundle.identity[:12]}")
     print(f"Next: python -m skygen_addon bake --bundle {out} --out sky")

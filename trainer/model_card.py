@@ -149,3 +149,41 @@ def model_card(
         *(["## Limits", "", limits.strip(), ""] if limits else []),
     ]
     return "\n".join(lines)
+
+
+def card_with_base(
+    name: str, field: str, settings: dict[str, Any], figures: dict[str, Any], base_card: str, limits: str = ""
+) -> str:
+    """Markdown text of the card of a bundle that takes all but its field from another one, whose card it quotes.
+
+    Parameters
+    ----------
+    name, field, limits
+        As in :func:`model_card`.
+    settings : dict
+        As in :func:`model_card`, with the stage "field"; empty for a procedural one.
+    figures : dict
+        Measured figures by stage; the field's are stated, the others stand in the base's card.
+    base_card : str
+        Markdown of the other bundle.
+    """
+    how = settings.get("stages", {}).get("field")
+    quoted = ["#" + line if line.startswith("#") else line for line in base_card.strip().split("\n")]
+    lines = [
+        f"# {name}",
+        "",
+        "## The field",
+        "",
+        LEARNED_FIELD if field == "learned" else PROCEDURAL_FIELD,
+        "",
+        *([f"Trained for {how['minutes']:g} minutes on {how['hardware']}, {_source(how)}.", ""] if how else []),
+        *(["Figures, as its training measured them:", "", *_lines(figures["field"]), ""] if "field" in figures else []),
+        *(["## Limits", "", limits.strip(), ""] if limits else []),
+        "## Shading and weather",
+        "",
+        "They are those of another bundle. Its card follows; what it says of its own field does not hold here.",
+        "",
+        *quoted,
+        "",
+    ]
+    return "\n".join(lines)

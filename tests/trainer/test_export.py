@@ -273,3 +273,36 @@ def test_the_work_tree_is_dirty_from_the_first_change_to_the_next_commit(tmp_pat
     git("checkout", "code.py")
     (tmp_path / "new.py").write_text("")
     assert source_state(tmp_path)[1] is True
+
+
+def test_a_bundle_may_take_all_but_its_field_from_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    """Shading and weather are the base's files, the field is the procedural one, and the card quotes the base's."""
+    base, out = installed_bundle(), tmp_path / "mine"
+    written: list[str] = []
+
+    def export_field(module: object, path: Path) -> None:
+        written.append(type(module).__name__)
+        path.write_bytes((base / "field.onnx").read_bytes())
+
+    monkeypatch.setattr(export, "export_field", export_field)
+    assert main(["export", "--base", str(base), "--field", "procedural", "--name", "mine", "--out", str(out)]) == 0
+    assert written == ["ProceduralField"]
+    for graph in ("shade.onnx", "weather.onnx"):
+        assert (out / graph).read_bytes() == (base / graph).read_bytes()
+    described = json.loads((out / "model.json").read_text())
+    assert described["name"] == "mine" and "field" not in described["figures"]
+    assert described["weather"] == json.loads((base / "model.json").read_text())["weather"]
+    card = (out / "MODEL_CARD.md").read_text()
+    assert card.startswith("# mine\n") and "procedural noise field; nothing in it is learned" in card
+    quoted = (base / "MODEL_CARD.md").read_text().strip().splitlines()
+    assert "#" + quoted[0] in card.splitlines() and quoted[-1] in card.splitlines()
+
+
+@pytest.mark.parametrize("arguments", [["--base", "BASE"], []])
+def test_a_learned_field_and_a_whole_bundle_come_from_a_run(arguments: list[str], tmp_path: Path, capsys: Any) -> None:
+    named = [str(installed_bundle()) if word == "BASE" else word for word in arguments]
+    assert main(["export", *named, "--out", str(tmp_path / "mine")]) == 2
+    assert "Name the run directory" in capsys.readouterr().err
+    assert not (tmp_path / "mine").exists()
