@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from skygen_addon.core.errors import CaptureError
+from skygen_addon.core.measuring.measure import Measurement, examine
+from skygen_addon.core.measuring.sky_state import MIN_ELEVATION_RAD, VISIBLE_OPACITY
 from skygen_addon.core.whole_file import whole_file
+from skygen_addon.runtime.panoramas.panorama_file import read_panorama
 from trainer.captures.display.exposure_fusion import fuse_disc
-from trainer.captures.measuring.measure import Measurement, examine
-from trainer.captures.measuring.sky_state import MIN_ELEVATION_RAD, VISIBLE_OPACITY
-from trainer.captures.readers.panorama_file import read_panorama
 
 TABLE = Path(__file__).with_suffix(".csv")
 CELL = 300

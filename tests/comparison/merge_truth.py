@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from skygen_addon.runtime.panoramas.panorama_file import SUFFIXES, read_panorama
 from tests.comparison.simulated_camera import (
     CAMERAS,
     Curve,
@@ -35,7 +36,6 @@ from tests.comparison.simulated_camera import (
 from trainer.captures.merging.camera_response import Response
 from trainer.captures.merging.code_pairs import LEVELS
 from trainer.captures.merging.exposure_merge import MergedStack, merge_stack
-from trainer.captures.readers.panorama_file import SUFFIXES, read_panorama
 from trainer.captures.readers.picture_file import Picture
 
 Plane = NDArray[np.float32]

@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from skygen_addon.core.geometry import FloatArray
+from skygen_addon.core.measuring.sampling import shrink_panorama
 from skygen_addon.core.whole_file import whole_file
+from skygen_addon.runtime.panoramas.panorama_file import SUFFIXES, read_panorama
 from trainer.captures.display.exposure_fusion import fuse_exposures
 from trainer.captures.display.global_curves import global_reinhard, plain_gamma
 from trainer.captures.display.tmqi import Quality, tone_mapped_quality
-from trainer.captures.measuring.sampling import shrink_panorama
-from trainer.captures.readers.panorama_file import SUFFIXES, read_panorama
 
 OPERATORS: dict[str, Callable[[FloatArray], NDArray[np.uint8]]] = {
     "exposure fusion": fuse_exposures,

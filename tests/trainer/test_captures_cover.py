@@ -12,14 +12,14 @@ from scipy import ndimage
 
 from skygen_addon.core.errors import CaptureError
 from skygen_addon.core.geometry import direction_from_angles, disc_directions
+from skygen_addon.core.measuring.calibration import model_radiance
+from skygen_addon.core.measuring.clear_colour import model_blueness
+from skygen_addon.core.measuring.cloud_opacity import CloudEstimate, estimate_clouds
+from skygen_addon.core.measuring.measure import measure
+from skygen_addon.core.measuring.sky_state import cloud_cover, mean_opacity
 from skygen_addon.core.request import CLOUD_TYPES, LayerRequest, SkyRequest
+from skygen_addon.runtime.panoramas.panorama_file import read_panorama
 from tests.comparison.cover_by_eye import main, seen_covers
-from trainer.captures.measuring.calibration import model_radiance
-from trainer.captures.measuring.clear_colour import model_blueness
-from trainer.captures.measuring.cloud_opacity import CloudEstimate, estimate_clouds
-from trainer.captures.measuring.measure import measure
-from trainer.captures.measuring.sky_state import cloud_cover, mean_opacity
-from trainer.captures.readers.panorama_file import read_panorama
 from trainer.simulate.marcher import Marcher
 from trainer.simulate.simulated_captures import as_measured
 from trainer.simulate.volume_states import SkyState

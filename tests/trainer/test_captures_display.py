@@ -14,6 +14,8 @@ from scipy import stats
 
 from skygen_addon.core.errors import CaptureError
 from skygen_addon.core.geometry import REC709_LUMINANCE, panorama_directions
+from skygen_addon.core.measuring.sampling import shrink_panorama
+from skygen_addon.runtime.panoramas.panorama_file import read_panorama
 from trainer.captures.display.blend_pyramid import blend
 from trainer.captures.display.exposure_fusion import fuse_disc, fuse_exposures, fused_code
 from trainer.captures.display.global_curves import global_reinhard, plain_gamma, to_srgb
@@ -26,8 +28,6 @@ from trainer.captures.display.tmqi import (
     structural_fidelity,
     tone_mapped_quality,
 )
-from trainer.captures.measuring.sampling import shrink_panorama
-from trainer.captures.readers.panorama_file import read_panorama
 
 CAPTURES = Path(__file__).parents[3] / "shared/captures/hdri"
 

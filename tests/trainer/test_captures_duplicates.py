@@ -15,11 +15,11 @@ from PIL import Image
 from scipy import ndimage
 
 from skygen_addon.core.geometry import REC709_LUMINANCE, direction_from_angles, panorama_directions
+from skygen_addon.core.measuring.calibration import model_radiance
+from skygen_addon.runtime.panoramas.panorama_file import read_panorama
 from trainer.captures.curation.agreement import MAX_DISTANCE, Agreement, Fields, compare, stored_fields
 from trainer.captures.curation.duplicates import fingerprint, mark_duplicates
 from trainer.captures.items import item_path
-from trainer.captures.measuring.calibration import model_radiance
-from trainer.captures.readers.panorama_file import read_panorama
 
 Radiance = NDArray[np.float32]
 REAL = Path(__file__).parents[3] / "shared" / "captures" / "hdri"

@@ -13,11 +13,11 @@ import pytest
 from skygen_addon.core.atmosphere import Air, clear_sky, sky_view_coordinates
 from skygen_addon.core.errors import CaptureError
 from skygen_addon.core.geometry import REC709_LUMINANCE, direction_from_angles, panorama_directions
+from skygen_addon.runtime.panoramas.panorama_file import read_hdr
+from skygen_addon.runtime.panoramas.rejected_capture import RejectedCapture
 from trainer.captures.readers.capture_file import read_capture, srgb_to_linear
 from trainer.captures.readers.fisheye import panorama_width, unwrap_fisheye
 from trainer.captures.readers.fisheye_circle import Circle, find_circle, leaves_frame_dark, shows_two_circles
-from trainer.captures.readers.panorama_file import read_hdr
-from trainer.captures.readers.rejected_capture import RejectedCapture
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "captures"
 

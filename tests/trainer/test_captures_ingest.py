@@ -14,13 +14,13 @@ import pytest
 from PIL import Image
 
 from skygen_addon.core.geometry import direction_from_angles, panorama_directions, panorama_pixel
+from skygen_addon.core.measuring.calibration import model_radiance
+from skygen_addon.core.measuring.panorama import Panorama
+from skygen_addon.core.measuring.verdict import REASONS, SkyEvidence, judge
 from trainer.__main__ import COMMANDS, main
 from trainer.captures import items, measure_capture
 from trainer.captures.ingest import add_unseen
 from trainer.captures.known_files import KnownFiles
-from trainer.captures.measuring.calibration import model_radiance
-from trainer.captures.measuring.verdict import REASONS, SkyEvidence, judge
-from trainer.captures.readers.panorama_file import Panorama
 from trainer.captures.split import split_of
 
 SUN = direction_from_angles(np.deg2rad(120.0), np.deg2rad(40.0))

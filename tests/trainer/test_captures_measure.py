@@ -15,13 +15,14 @@ from skygen_addon.core.geometry import (
     panorama_solid_angles,
     shell_distance_km,
 )
-from trainer.captures.measuring.calibration import calibrate, model_radiance
-from trainer.captures.measuring.cloud_opacity import estimate_clouds
-from trainer.captures.measuring.cloud_plane import BASE_KM, PlaneScale, plane_directions, unproject
-from trainer.captures.measuring.measure import examine, training_disc
-from trainer.captures.measuring.sampling import sample_disc, sample_panorama, shrink_panorama
-from trainer.captures.measuring.sun_position import find_sun
-from trainer.captures.readers.panorama_file import Panorama
+from skygen_addon.core.measuring.calibration import calibrate, model_radiance
+from skygen_addon.core.measuring.cloud_opacity import estimate_clouds
+from skygen_addon.core.measuring.cloud_plane import BASE_KM, PlaneScale, plane_directions
+from skygen_addon.core.measuring.measure import examine
+from skygen_addon.core.measuring.panorama import Panorama
+from skygen_addon.core.measuring.sampling import sample_disc, sample_panorama, shrink_panorama
+from skygen_addon.core.measuring.sun_position import find_sun
+from trainer.captures.training_maps import training_disc, unproject
 
 WIDTH = 512
 SUN = direction_from_angles(np.deg2rad(200.3), np.deg2rad(41.7))

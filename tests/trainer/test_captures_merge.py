@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from skygen_addon.core.errors import CaptureError
+from skygen_addon.runtime.panoramas.panorama_file import read_panorama
 from tests.comparison.merge_truth import covered, finer, relative_error, scenes_at, swept
 from tests.comparison.simulated_camera import (
     CAMERAS,
@@ -26,7 +27,6 @@ from trainer.captures.merging.exposure_merge import MIN_SIDE, merge_stack
 from trainer.captures.merging.merge_rows import Frame
 from trainer.captures.merging.motion import Motion
 from trainer.captures.merging.registration import STILL_PX, pair_motion, register
-from trainer.captures.readers.panorama_file import read_panorama
 from trainer.captures.readers.picture_file import Picture
 
 HDRI = Path(__file__).parents[3] / "shared" / "captures" / "hdri"

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from skygen_addon.runtime.panoramas.panorama_file import read_panorama
 from tests.comparison.merge_truth import finer, scenes_at, swept, through_jpeg
 from tests.comparison.simulated_camera import (
     CAMERAS,
@@ -21,7 +22,6 @@ from tests.comparison.simulated_camera import (
 from trainer.captures.merging.camera_response import linear_response
 from trainer.captures.merging.coding_loss import CodeTable, coded_in_blocks
 from trainer.captures.merging.exposure_merge import merge_stack
-from trainer.captures.readers.panorama_file import read_panorama
 
 HDRI = Path(__file__).parents[3] / "shared" / "captures" / "hdri"
 SKIES = ["chinese_garden_1k.hdr", "forest_slope_1k.hdr", "wasteland_clouds_puresky_1k.hdr"]

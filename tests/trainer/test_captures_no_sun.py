@@ -9,8 +9,8 @@ import pytest
 from scipy import ndimage
 
 from skygen_addon.core.geometry import direction_from_angles, panorama_directions
-from trainer.captures.measuring.calibration import model_radiance
-from trainer.captures.measuring.sun_position import find_sun
+from skygen_addon.core.measuring.calibration import model_radiance
+from skygen_addon.core.measuring.sun_position import find_sun
 
 
 def angle_deg(directions: np.ndarray, place: np.ndarray) -> np.ndarray:

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from trainer.captures.readers.open_exr import read_exr
-from trainer.captures.readers.panorama_file import read_panorama
-from trainer.captures.readers.rejected_capture import RejectedCapture
+from skygen_addon.runtime.panoramas.open_exr import read_exr
+from skygen_addon.runtime.panoramas.panorama_file import read_panorama
+from skygen_addon.runtime.panoramas.rejected_capture import RejectedCapture
 
 HEIGHT, WIDTH = 40, 80  # more than one tile of 32 and one block of 32 lines, neither filled
 

@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 from PIL import Image
 from PIL.TiffImagePlugin import IFDRational
 
+from skygen_addon.core.measuring.panorama import Panorama
+from skygen_addon.runtime.panoramas.rejected_capture import RejectedCapture
 from trainer.captures.readers.capture_file import read_capture, srgb_to_linear
-from trainer.captures.readers.panorama_file import Panorama
 from trainer.captures.readers.picture_file import read_picture
-from trainer.captures.readers.rejected_capture import RejectedCapture
 
 EXPOSURE = 1 / 250 * (200 / 100) / 4.0**2
 """Of 1/250 s at ISO 200 and f/4. A shutter marked 1/250 may count as the 1/256 s that it opens for."""

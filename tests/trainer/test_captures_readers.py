@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from skygen_addon.core.errors import CaptureError
-from trainer.captures.readers.panorama_file import MIN_WIDTH, RejectedCapture, mend, read_panorama
-from trainer.captures.readers.radiance_hdr import read_radiance
+from skygen_addon.runtime.panoramas.panorama_file import MIN_WIDTH, mend, read_panorama
+from skygen_addon.runtime.panoramas.radiance_hdr import read_radiance
+from skygen_addon.runtime.panoramas.rejected_capture import RejectedCapture
 
 
 def encode_rgbe(radiance: np.ndarray) -> np.ndarray:

@@ -21,6 +21,7 @@ import pytest
 from PIL import Image
 
 from skygen_addon.core.geometry import disc_directions, panorama_directions
+from skygen_addon.core.measuring.verdict import REASONS
 from trainer.__main__ import main
 from trainer.captures import curate
 from trainer.captures.curation import report
@@ -31,7 +32,6 @@ from trainer.captures.curation.report_summary import histogram
 from trainer.captures.curation.verdict_words import REASON_WORDS
 from trainer.captures.items import item_path
 from trainer.captures.manifest import write_manifest
-from trainer.captures.measuring.verdict import REASONS
 
 EVIL = """odd/<script>alert("1")</script> & 'quoted' "name" ünïcode 雲.hdr"""
 SUN = {"azimuth_deg": 120.0, "elevation_deg": 40.0}

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from skygen_addon.core.measuring.cloud_plane import PLANE_SCALES
 from trainer.captures.items import item_path, save_arrays
-from trainer.captures.measuring.cloud_plane import PLANE_SCALES
 from trainer.captures.shards import SKIES_PER_SHARD, assemble
 from trainer.captures.split import HELD_OUT_SITES, split_of
 

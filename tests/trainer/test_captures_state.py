@@ -16,12 +16,12 @@ from skygen_addon.core.geometry import (
     panorama_directions,
     shell_distance_km,
 )
-from trainer.captures.measuring.calibration import PRIOR_MEDIAN_LUMINANCE, model_radiance
-from trainer.captures.measuring.cloud_opacity import CloudEstimate
-from trainer.captures.measuring.cloud_texture import autocorrelation, texture_size_km
-from trainer.captures.measuring.measure import examine, measure
-from trainer.captures.measuring.sky_state import VISIBLE_OPACITY, SkyState, cloud_brightness
-from trainer.captures.readers.panorama_file import Panorama
+from skygen_addon.core.measuring.calibration import PRIOR_MEDIAN_LUMINANCE, model_radiance
+from skygen_addon.core.measuring.cloud_opacity import CloudEstimate
+from skygen_addon.core.measuring.cloud_texture import autocorrelation, texture_size_km
+from skygen_addon.core.measuring.measure import examine, measure
+from skygen_addon.core.measuring.panorama import Panorama
+from skygen_addon.core.measuring.sky_state import VISIBLE_OPACITY, SkyState, cloud_brightness
 
 WIDTH = 1024
 SUN = direction_from_angles(np.deg2rad(126.0), np.deg2rad(38.0))

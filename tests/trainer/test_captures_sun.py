@@ -7,10 +7,10 @@ import pytest
 from scipy import ndimage
 
 from skygen_addon.core.geometry import direction_from_angles, panorama_directions
-from trainer.captures.measuring.calibration import model_radiance
-from trainer.captures.measuring.sun_position import SunPosition, find_sun
-from trainer.captures.measuring.sun_region import label_around
-from trainer.captures.readers.panorama_file import mend
+from skygen_addon.core.measuring.calibration import model_radiance
+from skygen_addon.core.measuring.sun_position import SunPosition, find_sun
+from skygen_addon.core.measuring.sun_region import label_around
+from skygen_addon.runtime.panoramas.panorama_file import mend
 
 PROMISE_DEG = 0.3
 """What the measurement promises of a sun that is visible, at 512 pixels and more."""

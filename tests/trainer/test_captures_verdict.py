@@ -9,9 +9,10 @@ import pytest
 from scipy import ndimage
 
 from skygen_addon.core.geometry import direction_from_angles, panorama_directions
-from trainer.captures.measuring.calibration import model_radiance
-from trainer.captures.measuring.measure import Measurement, examine, ground_luminance, judge_panorama
-from trainer.captures.readers.panorama_file import Panorama, read_panorama
+from skygen_addon.core.measuring.calibration import model_radiance
+from skygen_addon.core.measuring.measure import Measurement, examine, ground_luminance, judge_panorama
+from skygen_addon.core.measuring.panorama import Panorama
+from skygen_addon.runtime.panoramas.panorama_file import read_panorama
 
 SHARED = Path(__file__).parents[3] / "shared" / "captures" / "hdri"
 

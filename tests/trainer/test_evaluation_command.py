@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from skygen_addon.core.geometry import direction_from_angles, panorama_directions
+from skygen_addon.core.measuring.calibration import model_radiance
 from trainer.__main__ import main
-from trainer.captures.measuring.calibration import model_radiance
 
 SITES = ("meadow", "harbour", "ridge", "dunes", "quay")
 

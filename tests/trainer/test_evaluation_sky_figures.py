@@ -12,10 +12,10 @@ from scipy import ndimage
 
 from skygen_addon.core.errors import RequestError
 from skygen_addon.core.geometry import direction_from_angles, panorama_directions
+from skygen_addon.core.measuring.calibration import model_radiance
+from skygen_addon.core.measuring.sampling import shrink_panorama
 from skygen_addon.core.sun import sun_disc
-from trainer.captures.measuring.calibration import model_radiance
-from trainer.captures.measuring.sampling import shrink_panorama
-from trainer.captures.readers.panorama_file import read_panorama
+from skygen_addon.runtime.panoramas.panorama_file import read_panorama
 from trainer.evaluation.looks.sky_figures import (
     SkyFigures,
     dynamic_range_stops,

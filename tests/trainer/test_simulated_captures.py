@@ -14,13 +14,14 @@ import torch
 from skygen_addon.core.controls import LayerControls, SkyControls
 from skygen_addon.core.errors import RequestError
 from skygen_addon.core.geometry import direction_from_angles, disc_directions
+from skygen_addon.core.measuring.cloud_plane import PlaneScale
+from skygen_addon.core.measuring.measure import remove_sun
+from skygen_addon.core.measuring.sun_position import SunPosition
 from skygen_addon.core.request import LayerRequest, SkyRequest, request_from_dict
 from trainer.__main__ import main
 from trainer.captures.items import item_path
 from trainer.captures.manifest import read_manifest
-from trainer.captures.measuring.cloud_plane import PlaneScale, unproject
-from trainer.captures.measuring.measure import PLANE_CHANNELS, remove_sun
-from trainer.captures.measuring.sun_position import SunPosition
+from trainer.captures.training_maps import PLANE_CHANNELS, unproject
 from trainer.simulate.capture_series import FOLDER, CaptureSeries, simulate_captures
 from trainer.simulate.marcher import Marcher
 from trainer.simulate.moving_states import draw_motion, states_at

@@ -13,15 +13,16 @@ from typing import Any
 
 import numpy as np
 
+from skygen_addon.core.measuring.measure import examine
+from skygen_addon.core.measuring.sun_position import SunPosition
+from skygen_addon.runtime.panoramas.rejected_capture import RejectedCapture
 from trainer.captures.curation.duplicates import fingerprint
 from trainer.captures.display.picture_output import preview_jpeg
 from trainer.captures.items import blank_finding, item_path, read_item, save_arrays, unreadable, write_item
 from trainer.captures.known_files import FileMark, file_mark
 from trainer.captures.manifest import file_sha256
-from trainer.captures.measuring.measure import examine, plane_maps, training_disc
-from trainer.captures.measuring.sun_position import SunPosition
 from trainer.captures.readers.capture_file import read_capture
-from trainer.captures.readers.panorama_file import RejectedCapture
+from trainer.captures.training_maps import plane_maps, training_disc
 
 PREVIEW_WIDTH = 1024
 """Width in pixels of the tone-mapped panorama that is kept for a person's eye."""

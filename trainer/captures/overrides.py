@@ -12,9 +12,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from skygen_addon.core.errors import CaptureError
+from skygen_addon.core.measuring.verdict import REASONS
 from trainer.captures.items import is_sky
 from trainer.captures.manifest import write_text
-from trainer.captures.measuring.verdict import REASONS
 
 Overrides = dict[str, dict[str, Any]]
 """Verdicts by file."""

@@ -22,11 +22,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from skygen_addon.core.measuring.cloud_plane import BASE_KM, PLANE_SCALES, plane_directions
 from trainer.captures.items import ALGORITHM, entry_item, is_sky, item_key, save_arrays
 from trainer.captures.manifest import write_text
-from trainer.captures.measuring.cloud_plane import BASE_KM, PLANE_SCALES, plane_directions
-from trainer.captures.measuring.measure import PLANE_CHANNELS
 from trainer.captures.split import split_of
+from trainer.captures.training_maps import PLANE_CHANNELS
 
 SKIES_PER_SHARD = 16
 """Skies in one shard (about 40 MB of discs)."""

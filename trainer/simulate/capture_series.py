@@ -15,10 +15,10 @@ from skygen_addon.core.errors import RequestError
 from skygen_addon.core.whole_file import output_error
 from trainer.captures.items import item_path
 from trainer.captures.manifest import read_manifest, write_manifest
-from trainer.captures.measuring.measure import TRAINING_DISC
 from trainer.captures.overrides import read_overrides
 from trainer.captures.settle import apply_overrides, manifest_entry
 from trainer.captures.shards import assemble
+from trainer.captures.training_maps import TRAINING_DISC
 from trainer.networks.shade import CELL
 from trainer.side_by_side import check_workers, draw_side_by_side
 

@@ -15,7 +15,7 @@ import torch
 
 from skygen_addon.core.errors import RequestError
 from skygen_addon.core.whole_file import output_error
-from trainer.captures.measuring.measure import TRAINING_DISC
+from trainer.captures.training_maps import TRAINING_DISC
 from trainer.networks.shade import CELL
 from trainer.side_by_side import check_workers, draw_side_by_side
 

@@ -25,15 +25,16 @@ import numpy as np
 
 from skygen_addon.core.engine_identity import ENGINE_VERSION
 from skygen_addon.core.geometry import disc_directions
+from skygen_addon.core.measuring.calibration import Calibration
+from skygen_addon.core.measuring.cloud_opacity import TAU_MAX, CloudEstimate
+from skygen_addon.core.measuring.measure import Measurement, remove_sun
+from skygen_addon.core.measuring.sky_state import cloud_cover, mean_opacity
+from skygen_addon.core.measuring.sun_position import SunPosition
+from skygen_addon.core.measuring.verdict import SkyEvidence
 from trainer.captures.items import blank_finding, item_path, read_item, save_arrays, write_item
 from trainer.captures.manifest import Capture
-from trainer.captures.measuring.calibration import Calibration
-from trainer.captures.measuring.cloud_opacity import TAU_MAX, CloudEstimate
-from trainer.captures.measuring.measure import Measurement, plane_maps, remove_sun
-from trainer.captures.measuring.sky_state import cloud_cover, mean_opacity
-from trainer.captures.measuring.sun_position import SunPosition
-from trainer.captures.measuring.verdict import SkyEvidence
 from trainer.captures.origins import Origin
+from trainer.captures.training_maps import plane_maps
 
 from .marcher import SUBSTEPS, MarchedSky, Marcher
 from .moving_states import draw_motion, states_at

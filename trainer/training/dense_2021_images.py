@@ -18,9 +18,9 @@ from PIL import Image
 
 from skygen_addon.core.errors import CaptureError
 from skygen_addon.core.geometry import REC709_LUMINANCE, FloatArray
+from skygen_addon.core.measuring.sampling import shrink_panorama
 from trainer.captures.items import entry_item, is_sky
 from trainer.captures.manifest import read_manifest
-from trainer.captures.measuring.sampling import shrink_panorama
 from trainer.captures.split import split_of
 
 from ..networks.dense_2021 import ROWS

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from skygen_addon.core.geometry import direction_from_angles, disc_position
+from skygen_addon.core.measuring.cloud_plane import PLANE_SCALES
 from skygen_addon.core.whole_file import whole_file
 from trainer.captures.curation.pictures import DISC_PIXELS, capture_pictures, tone_map
 from trainer.captures.items import entry_item
-from trainer.captures.measuring.cloud_plane import PLANE_SCALES
 
 CELL = DISC_PIXELS
 """Edge of one picture in pixels."""

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from skygen_addon.core.geometry import FloatArray
+from skygen_addon.core.measuring.sampling import shrink_panorama
 from trainer.captures.display.exposure_fusion import fuse_exposures
-from trainer.captures.measuring.sampling import shrink_panorama
 
 QUALITY = 88
 """JPEG quality at which smooth skies show no blocks."""

@@ -13,12 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
+from skygen_addon.runtime.panoramas.panorama_file import SUFFIXES
 from trainer.captures.merging.exposure_headers import PICTURES, ExposureHeader, read_header, real_shutter_s
 from trainer.captures.merging.exposure_names import named_exposure
 
 __all__ = ["HDR_SUFFIXES", "exposure_of", "group_brackets", "real_shutter_s", "stack_exposures"]
 
-HDR_SUFFIXES = (".hdr", ".pic", ".exr")
+HDR_SUFFIXES = SUFFIXES
 """Already hold the whole range: never part of a stack."""
 MIN_STEP = 2**0.45
 """Ratio of two exposures of a stack at least; less is one exposure again, or a camera on automatic."""

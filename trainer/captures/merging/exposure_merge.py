@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skygen_addon.core.errors import CaptureError
+from skygen_addon.runtime.panoramas.rejected_capture import RejectedCapture
 from trainer.captures.merging.camera_response import Response, debevec_malik, linear_response, robertson
 from trainer.captures.merging.code_pairs import flat_pixels, reduced_codes
 from trainer.captures.merging.coding_loss import CodingLoss, coded_in_blocks, estimate_coding_loss
@@ -24,7 +25,6 @@ from trainer.captures.merging.motion import Motion, resample
 from trainer.captures.merging.noise_model import NoiseModel, estimate_noise
 from trainer.captures.merging.registration import disagreement, register
 from trainer.captures.readers.picture_file import Picture
-from trainer.captures.readers.rejected_capture import RejectedCapture
 
 Plane = NDArray[np.float32]
 Mask = NDArray[np.bool_]

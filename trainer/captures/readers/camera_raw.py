@@ -14,7 +14,7 @@ import rawpy
 from numpy.typing import NDArray
 from PIL import TiffImagePlugin
 
-from trainer.captures.readers.rejected_capture import check_packing, check_size, unreadable
+from skygen_addon.runtime.panoramas.rejected_capture import check_packing, check_size, unreadable
 
 _SIGNATURES = (b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\0", b"FOVb", b"\0MRM")
 _CFA, _LINEAR_RAW = 32803, 34892  # PhotometricInterpretation of TIFF/EP and DNG

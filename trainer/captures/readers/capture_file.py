@@ -26,6 +26,17 @@ from numpy.typing import NDArray
 
 from skygen_addon.core.errors import CaptureError
 from skygen_addon.core.geometry import REC709_LUMINANCE
+from skygen_addon.core.measuring.panorama import Panorama
+from skygen_addon.runtime.panoramas.panorama_file import (
+    MIN_WIDTH,
+    SUFFIXES,
+    HdrPicture,
+    holds_hdr,
+    mend,
+    read_hdr,
+    to_panorama,
+)
+from skygen_addon.runtime.panoramas.rejected_capture import RejectedCapture, unreadable
 from trainer.captures.merging.bracket_stacks import stack_exposures
 from trainer.captures.merging.exposure_merge import check_stack_memory, merge_stack
 from trainer.captures.readers.camera_raw import holds_raw, read_raw, stack_balance
@@ -37,18 +48,7 @@ from trainer.captures.readers.fisheye import (
     unwrap_fisheye,
 )
 from trainer.captures.readers.fisheye_circle import Circle, find_circle, leaves_frame_dark, shows_two_circles
-from trainer.captures.readers.panorama_file import (
-    MIN_WIDTH,
-    SUFFIXES,
-    HdrPicture,
-    Panorama,
-    holds_hdr,
-    mend,
-    read_hdr,
-    to_panorama,
-)
 from trainer.captures.readers.picture_file import Picture, read_picture
-from trainer.captures.readers.rejected_capture import RejectedCapture, unreadable
 
 HDR_SUFFIXES = SUFFIXES
 """File name endings of HDR pictures."""

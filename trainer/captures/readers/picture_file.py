@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import JpegImagePlugin, PngImagePlugin, TiffImagePlugin
 
+from skygen_addon.runtime.panoramas.rejected_capture import check_packing, check_size, unreadable
 from trainer.captures.merging.bracket_stacks import exposure_of
 from trainer.captures.readers.camera_raw import holds_raw, read_raw
-from trainer.captures.readers.rejected_capture import check_packing, check_size, unreadable
 
 COLOUR_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "YCbCr", "I;16", "I;16B", "I;16L", "I;16N")
 """Pixel kinds, in Pillow's words, that hold grey, a palette or RGB in 8 or 16 bits."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skygen_addon.core.geometry import REC709_LUMINANCE, panorama_solid_angles
-from trainer.captures.measuring.sampling import nearest_on_disc, sample_panorama, shrink_panorama
+from skygen_addon.core.measuring.sampling import nearest_on_disc, sample_panorama, shrink_panorama
 
 PANORAMA_ROWS = 256
 """Rows to which panoramas are averaged: 0.7 degrees each, a little more than a view's pixel."""

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skygen_addon.core.geometry import REC709_LUMINANCE
-from trainer.captures.measuring.sampling import sample_panorama, shrink_panorama
-from trainer.captures.measuring.sun_position import find_sun
+from skygen_addon.core.measuring.sampling import sample_panorama, shrink_panorama
+from skygen_addon.core.measuring.sun_position import find_sun
 
 SLOPE_WIDTH = 256
 """Width in pixels to which all larger panoramas are averaged, so that they resolve alike."""

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skygen_addon.core.geometry import REC709_LUMINANCE, panorama_directions, panorama_solid_angles
-from trainer.captures.measuring.sampling import shrink_panorama
-from trainer.captures.measuring.sun_position import (
+from skygen_addon.core.measuring.sampling import shrink_panorama
+from skygen_addon.core.measuring.sun_position import (
     CORE_RAD,
     MAX_RADIUS_RAD,
     MIN_CLIPPED_CONTRAST,
@@ -24,7 +24,7 @@ from trainer.captures.measuring.sun_position import (
     MIN_ENERGY_RATIO,
     RING_RAD,
 )
-from trainer.captures.measuring.sun_region import BrightRegion, label_around, shape_of
+from skygen_addon.core.measuring.sun_region import BrightRegion, label_around, shape_of
 
 COUNT_WIDTH = 512
 """Width in pixels to which larger panoramas are averaged first, so that the same bounds fit all of them."""

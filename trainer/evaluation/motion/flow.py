@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skygen_addon.core.geometry import REC709_LUMINANCE, FloatArray
-from trainer.captures.measuring.sampling import sample_panorama
+from skygen_addon.core.measuring.sampling import sample_panorama
 from trainer.evaluation.motion.film import Film, without_disc
 
 FLOW_WIDTH = 256

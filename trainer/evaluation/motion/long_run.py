@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from skygen_addon.core.geometry import REC709_LUMINANCE, FloatArray, direction_from_angles, disc_directions
+from skygen_addon.core.measuring.sampling import disc_weights, sample_disc
 from skygen_addon.core.request import SkyRequest
-from trainer.captures.measuring.sampling import disc_weights, sample_disc
 from trainer.evaluation.looks.spectral_slope import spectral_slope
 from trainer.evaluation.motion.film import Film, cloudless, without_disc
 

@@ -13,7 +13,7 @@ from skygen_addon.core.geometry import (
     panorama_directions,
     panorama_solid_angles,
 )
-from trainer.captures.measuring.sampling import shrink_panorama
+from skygen_addon.core.measuring.sampling import shrink_panorama
 from trainer.evaluation.looks.sky_figures import horizontal_irradiance
 from trainer.evaluation.motion.film import Film, without_disc
 

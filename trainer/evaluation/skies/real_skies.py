@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from skygen_addon.core.errors import CaptureError
 from skygen_addon.core.geometry import panorama_directions
+from skygen_addon.core.measuring.measure import judge_panorama
+from skygen_addon.core.measuring.panorama import Panorama
+from skygen_addon.core.measuring.sampling import nearest_on_disc, shrink_panorama
+from skygen_addon.runtime.panoramas.rejected_capture import RejectedCapture
 from trainer.captures.items import is_sky
 from trainer.captures.manifest import read_manifest
-from trainer.captures.measuring.measure import judge_panorama
-from trainer.captures.measuring.sampling import nearest_on_disc, shrink_panorama
 from trainer.captures.readers.capture_file import read_capture
 from trainer.captures.readers.fisheye import Projection
-from trainer.captures.readers.panorama_file import Panorama
-from trainer.captures.readers.rejected_capture import RejectedCapture
 from trainer.captures.split import split_of
 from trainer.evaluation.judging.views import PANORAMA_ROWS, obstructed_share, sky_views
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
-from skygen_addon.core.atmosphere import Air, clear_sky, sky_view_coordinates
-from trainer.captures.measuring.cloud_structure import SMOOTH
+from ..atmosphere import Air, clear_sky, sky_view_coordinates
+from .cloud_structure import SMOOTH
+from .resampling import bilinear_at
 
 LITTLE_HAZE, MIDDLE_HAZE, MUCH_HAZE = 0.5, 2.0, 8.0
 """Hazes of the model: the fit starts from the middle one and may add some of the others' difference."""
@@ -46,9 +46,8 @@ def model_blueness(directions: NDArray[np.floating], sun: NDArray[np.float64], h
     """ln(B / R) of the clear-sky model (...) in unit directions (..., 3) for a sun direction (3,)."""
     table = np.maximum(clear_sky(float(np.arcsin(np.clip(sun[2], -1, 1))), Air(haze=haze)).radiance, 1e-9)
     u, v = sky_view_coordinates(directions, sun)
-    at = [v * (table.shape[0] - 1), u * (table.shape[1] - 1)]
     ratio = np.log(table[..., 2] / table[..., 0])
-    return np.asarray(ndimage.map_coordinates(ratio, at, order=1, mode="nearest"), dtype=np.float64)
+    return np.asarray(bilinear_at(ratio, v * (table.shape[0] - 1), u * (table.shape[1] - 1)), dtype=np.float64)
 
 
 def smooth_terms(directions: NDArray[np.float32], sun: NDArray[np.float64] | None) -> NDArray[np.float64]:

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from skygen_addon.core.geometry import REC709_LUMINANCE, disc_directions
-from trainer.captures.measuring.calibration import Calibration
-from trainer.captures.measuring.cloud_opacity import CloudEstimate
-from trainer.captures.measuring.cloud_texture import texture_size_km
-from trainer.captures.measuring.sampling import disc_weights
-from trainer.captures.measuring.sun_position import SunPosition
-from trainer.captures.measuring.verdict import SkyEvidence
+from ..geometry import REC709_LUMINANCE, disc_directions
+from .calibration import Calibration
+from .cloud_opacity import CloudEstimate
+from .cloud_texture import texture_size_km
+from .sampling import disc_weights
+from .sun_position import SunPosition
+from .verdict import SkyEvidence
 
 SUNLESS = ("night", "indoor", "sun_only", "not_panorama")
 """Reasons with which a bright spot is a lamp, the moon or a window, and colours tell nothing about clouds."""

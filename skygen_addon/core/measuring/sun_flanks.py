@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from skygen_addon.core.geometry import panorama_directions, panorama_solid_angles
+from ..geometry import panorama_directions, panorama_solid_angles
 
 MAX_REACH_RAD = np.deg2rad(20.0)
 """Farthest from the first guess that flanks are read."""

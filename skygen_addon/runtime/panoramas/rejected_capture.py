@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from skygen_addon.core.errors import CaptureError
+from ...core.errors import CaptureError
 
 MAX_WIDTH = 32768
 """Longest side in pixels that is read; larger pictures are refused from their header, before pixels take memory."""
@@ -70,3 +70,9 @@ def check_packing(name: str, pixel_bytes: int, file_bytes: int) -> None:
         raise unreadable(f"{name}: its pixels take {pixel_bytes >> 20} MiB.", "Scale it down, or export R, G, B alone.")
     if pixel_bytes > SMALL_PICTURE_BYTES and pixel_bytes > MAX_PACKING * file_bytes:
         raise unreadable(f"{name}: {file_bytes} bytes cannot hold the pixels of its header.")
+
+
+def block_size(height: int, width: int, most_width: int) -> int:
+    """Edge of the blocks of pixels that bring a picture nearest to ``most_width`` from above; 1 where none fit."""
+    fitting = [n for n in range(1, max(width // most_width, 1) + 1) if width % n == 0 and height % n == 0]
+    return max(fitting)

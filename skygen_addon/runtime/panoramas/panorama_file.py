@@ -6,18 +6,18 @@ Panorama rows run from the zenith down, as in ``core.geometry``.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
-from trainer.captures.merging.bracket_stacks import HDR_SUFFIXES as SUFFIXES
-from trainer.captures.readers.open_exr import read_exr
-from trainer.captures.readers.radiance_hdr import read_radiance
-from trainer.captures.readers.rejected_capture import MAX_WIDTH, RejectedCapture, unreadable
+from ...core.measuring.nearest import nearest_inside
+from ...core.measuring.panorama import Panorama
+from .open_exr import read_exr
+from .radiance_hdr import read_radiance
+from .rejected_capture import MAX_WIDTH, RejectedCapture, unreadable
 
 __all__ = [
     "MAX_WIDTH",
@@ -33,6 +33,9 @@ __all__ = [
     "to_panorama",
 ]
 
+SUFFIXES = (".hdr", ".pic", ".exr")
+"""Endings of such files, in small letters."""
+
 MIN_WIDTH = 256
 """Narrowest panorama that holds enough sky to learn from, pixels."""
 
@@ -41,20 +44,6 @@ RADIANCE_MAGIC = b"#?"
 
 _BESIDE = np.array([(r, c) for r in (-1, 0, 1) for c in (-1, 0, 1) if r or c]).T
 _BLOCK_PIXELS = 1 << 18
-
-
-@dataclass(frozen=True)
-class Panorama:
-    """A panorama as it was found, with what had to be mended."""
-
-    radiance: NDArray[np.float32]
-    """Linear Rec.709 radiance (H, W, 3), W = 2H, finite and non-negative, in the file's scale."""
-    flags: tuple[str, ...]
-    """What was mended: ``non_finite``, ``negative``, ``single_channel``; how it was made: see ``capture_file``."""
-    covered: NDArray[np.bool_] | None = None
-    """(H, W) where the capture saw anything; None everywhere. A fisheye still sees no ground."""
-    notes: Mapping[str, Any] = field(default_factory=dict)
-    """How it was read, for the manifest: projection, exposures of a stack and what they could not cover."""
 
 
 @dataclass(frozen=True)
@@ -87,8 +76,8 @@ def holds_hdr(path: Path) -> bool:
     return magic == EXR_MAGIC or magic.startswith(RADIANCE_MAGIC)
 
 
-def read_hdr(path: Path) -> HdrPicture:
-    """Read a Radiance or OpenEXR picture; the content decides, not the name.
+def read_hdr(path: Path, most_width: int | None = None) -> HdrPicture:
+    """Read a Radiance or OpenEXR picture; the content decides, not the name. ``most_width`` as for `read_radiance`.
 
     Raises
     ------
@@ -101,8 +90,8 @@ def read_hdr(path: Path) -> HdrPicture:
         with path.open("rb") as stream:
             is_exr = stream.read(4) == EXR_MAGIC
         if not is_exr:
-            return HdrPicture(read_radiance(path), None, {})
-        exr = read_exr(path)
+            return HdrPicture(read_radiance(path, most_width), None, {})
+        exr = read_exr(path, most_width)
         told: dict[str, Any] = {} if exr.channels == ("R", "G", "B") else {"channels": list(exr.channels)}
         told |= {} if exr.primaries is None else {"primaries": list(exr.primaries)}
         return HdrPicture(exr.radiance, exr.covered, told | ({"part": exr.part} if exr.part else {}))
@@ -115,9 +104,8 @@ def _fill_holes(radiance: NDArray[np.float32], holes: NDArray[np.bool_]) -> None
     rows = np.flatnonzero(holes.any(axis=1))
     band = slice(max(int(rows[0]) - 1, 0), int(rows[-1]) + 2)  # holds pixels outside: half of the picture is finite
     values, inside = radiance[band], holes[band]
-    nearest = ndimage.distance_transform_edt(inside, return_distances=False, return_indices=True)
     row, column = np.nonzero(inside)
-    filled = values[nearest[0, row, column], nearest[1, row, column]]
+    filled = values[nearest_inside(~inside)]
     values[row, column] = np.nan
     for start in range(0, len(row), _BLOCK_PIXELS):
         part = slice(start, start + _BLOCK_PIXELS)
@@ -180,13 +168,15 @@ def to_panorama(name: str, picture: HdrPicture) -> Panorama:
     return Panorama(radiance, flags, picture.covered, {"projection": "panorama", **picture.notes})
 
 
-def read_panorama(path: Path) -> Panorama:
+def read_panorama(path: Path, most_width: int | None = None) -> Panorama:
     """Read and check one HDR panorama file.
 
     Parameters
     ----------
     path : Path
         A ``.hdr``, ``.pic`` or ``.exr`` file; the content decides, not the name.
+    most_width : int, optional
+        Average blocks of pixels of a wider one while reading; it comes out less than twice as wide as this.
 
     Returns
     -------
@@ -197,4 +187,4 @@ def read_panorama(path: Path) -> Panorama:
     RejectedCapture
         With reason ``unreadable``, ``not_panorama`` or ``low_resolution``.
     """
-    return to_panorama(path.name, read_hdr(path))
+    return to_panorama(path.name, read_hdr(path, most_width))

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
-from skygen_addon.core.geometry import REC709_LUMINANCE, disc_directions
-from trainer.captures.measuring.cloud_opacity import colour_ratio
+from ..geometry import REC709_LUMINANCE, disc_directions
+from .cloud_opacity import colour_ratio
+from .morphology import closing, dilate, opening, within_reach
+from .regions import label_regions, region_sums
+from .resampling import resize
+from .smoothing import gaussian_blur, median_filter, percentile_filter
 
 MIN_ELEVATION_RAD = np.deg2rad(1.0)
 """Nothing below this counts as sky: haze, hills and the horizon's own blur."""
@@ -62,14 +65,14 @@ def _join_sky_behind_bars(
     if candidates.size == 0 or not in_core.any():
         return
     reach = BAR_PIXELS * labels.shape[0] // 640
-    from_core = ndimage.distance_transform_cdt(~in_core[labels])
+    at_core, near_core = (within_reach(in_core[labels], distance) for distance in (reach - 1, reach))
     for label in candidates[np.argsort(-areas[candidates])][:MAX_JOINED]:
         region = labels == label
-        if not (from_core[region] <= reach).any():
+        if not near_core[region].any():
             continue
-        from_region = ndimage.distance_transform_cdt(~region)
-        own, other = region & (from_core <= reach), in_core[labels] & (from_region <= reach)
-        bar = (from_core < reach) & (from_region < reach) & ~region & ~in_core[labels]
+        at_region, near_region = (within_reach(region, distance) for distance in (reach - 1, reach))
+        own, other = region & near_core, in_core[labels] & near_region
+        bar = at_core & at_region & ~region & ~in_core[labels]
         if min(own.sum(), other.sum(), bar.sum()) < 30:
             continue
         level, beyond = float(np.median(log_l[own])), float(np.median(log_l[other]))
@@ -112,14 +115,14 @@ def find_sky(
     luminance = radiance @ REC709_LUMINANCE
     floor = max(float(np.percentile(luminance[above], 1)), 1e-9) * 0.1 + 1e-12
     log_l = np.log(luminance + floor)
-    smooth = ndimage.gaussian_filter(log_l, size / 640 * 0.6)
+    smooth = gaussian_blur(log_l, size / 640 * 0.6)
     edge = np.hypot(*np.gradient(smooth))  # per pixel of the disc
     total = radiance.sum(axis=-1) + 1e-12
     green = green_excess(radiance)
     yellow = (radiance[..., 0] - radiance[..., 2]) / total
-    bright = ndimage.percentile_filter(ndimage.zoom(log_l, 0.125, order=1), 80, size=21, mode="nearest")
-    around = ndimage.zoom(bright, size / bright.shape[0], order=1)[:size, :size]
-    thin = log_l < _double(ndimage.median_filter(log_l[::2, ::2], 7), size) - 0.3
+    bright = percentile_filter(resize(log_l, 0.125), 80, 21)
+    around = resize(bright, size / bright.shape[0])[:size, :size]
+    thin = log_l < _double(median_filter(log_l[::2, ::2], 7), size) - 0.3
     ratio = colour_ratio(radiance)
     bluest = 0.75 * float(np.percentile(ratio[above], 95))
     blue = ratio > np.clip(bluest, *DEEP_BLUE)  # a clear sky is many times darker than the clouds beside it
@@ -132,33 +135,33 @@ def find_sky(
         warm_allowed = cosine > np.cos(np.deg2rad(40.0))
     low = directions[..., 2] < np.sin(np.deg2rad(15.0))
     # the glow of a low sun is yellow, even green, but smooth and brighter than what is around it
-    textured = ndimage.gaussian_filter(edge, size / 640 * 3) > 0.03
+    textured = gaussian_blur(edge, size / 640 * 3) > 0.03
     green &= textured | ~warm_allowed
     earthy = (yellow > 0.22) & ~warm_allowed & ~low | (yellow > 0.45) & ~warm_allowed & (textured | (log_l < around))
     barrier = (edge > 0.22) | green | dark | earthy
     barrier &= ~near_sun
-    barrier = ndimage.binary_closing(barrier, iterations=2)
+    barrier = closing(barrier, iterations=2)
     open_sky = above & ~barrier
-    wide = ndimage.binary_opening(open_sky, _disk(4))  # cuts leaks through soft edges
-    labels, count = ndimage.label(wide)
+    wide = opening(open_sky, _disk(4))  # cuts leaks through soft edges
+    labels, count = label_regions(wide)
     if count == 0:
         return np.zeros_like(above)
     zenith = directions[..., 2] > np.sin(np.deg2rad(45.0))
-    overhead = ndimage.sum_labels(wide & zenith, labels, np.arange(1, count + 1))
+    overhead = region_sums(wide & zenith, labels, count)
     in_core = np.zeros(count + 1, dtype=np.bool_)
     in_core[1:] = overhead > 0.003 * zenith.sum()
     _join_sky_behind_bars(in_core, labels, log_l, ratio, 0.002 * float(above.sum()))
     core = in_core[labels]
-    sky = ndimage.binary_dilation(core, _disk(1), iterations=6, mask=open_sky)
+    sky = dilate(core, _disk(1), 6, within=open_sky)
     holes = above & ~sky
     near_horizon = directions[..., 2] < np.sin(np.deg2rad(6.0))
-    hole_labels, hole_count = ndimage.label(holes)
+    hole_labels, hole_count = label_regions(holes)
     if hole_count:
-        hole_areas = ndimage.sum_labels(holes, hole_labels, np.arange(1, hole_count + 1))
-        green_share = ndimage.mean(green, hole_labels, np.arange(1, hole_count + 1))
-        rooted = ndimage.maximum(near_horizon, hole_labels, np.arange(1, hole_count + 1)) > 0
+        hole_areas = region_sums(holes, hole_labels, hole_count)
+        green_share = region_sums(green, hole_labels, hole_count) / hole_areas
+        rooted = region_sums(near_horizon, hole_labels, hole_count) > 0
         small = hole_areas < 0.0008 * above.sum()
         cloud_edge = ~rooted & (hole_areas < 0.05 * above.sum())
         sky |= np.isin(hole_labels, np.flatnonzero((small | cloud_edge) & (green_share < 0.2)) + 1)
-    obstacle = ndimage.binary_dilation(above & ~sky, iterations=2)
+    obstacle = dilate(above & ~sky, iterations=2)
     return np.asarray((above & ~obstacle) | (near_sun & sky), dtype=np.bool_)

@@ -15,12 +15,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
-from skygen_addon.core.geometry import REC709_LUMINANCE, disc_directions
-from trainer.captures.measuring.clear_colour import fit_clear_ratio
-from trainer.captures.measuring.cloud_structure import SMOOTH, sky_structure
-from trainer.captures.measuring.cloud_thickness import GLARE_RAD, opaque_depth, overcast_depth
+from ..geometry import REC709_LUMINANCE, disc_directions
+from .clear_colour import fit_clear_ratio
+from .cloud_structure import SMOOTH, sky_structure
+from .cloud_thickness import GLARE_RAD, opaque_depth, overcast_depth
+from .morphology import dilate, opening
+from .smoothing import gaussian_blur
 
 TAU_MAX = 30.0
 """Largest optical depth that is told apart."""
@@ -95,7 +96,7 @@ def estimate_clouds(
     directions = disc_directions(size)
     sin_elevation = np.maximum(directions[..., 2], 0.01)
     luminance = radiance @ REC709_LUMINANCE
-    s = ndimage.gaussian_filter(colour_ratio(radiance), size / 640 * 0.5)
+    s = gaussian_blur(colour_ratio(radiance), size / 640 * 0.5)
     valid = sky.copy()
     if sun is not None:
         valid &= directions @ sun.astype(np.float32) < np.cos(GLARE_RAD)
@@ -130,13 +131,13 @@ def estimate_clouds(
     if grey.sum() > 200 and blue.sum() > 200:
         q = float(np.clip(np.median(luminance[grey]) / np.median(luminance[blue]), 0.7, 3.0))
     alpha = (linear / (linear + q * (1 - linear) + 1e-6)).astype(np.float32) * sky
-    glow = (alpha > 0.1) & (ndimage.gaussian_filter(alpha, size / 200) > 0.1) & (structure < SMOOTH)
-    valid &= ~ndimage.binary_dilation(ndimage.binary_opening(glow, iterations=3), iterations=6)
+    glow = (alpha > 0.1) & (gaussian_blur(alpha, size / 200) > 0.1) & (structure < SMOOTH)
+    valid &= ~dilate(opening(glow, iterations=3), iterations=6)
     overhead = s[valid & (directions[..., 2] > 0.5)]  # none where all of it is hidden, glare or glow
     warmest = min(-0.03, float(np.percentile(overhead, 5)) if overhead.size else -0.03) - 0.03
     warm = valid & (s < warmest) & (directions[..., 2] < 0.5)  # sunset glow or an obstacle, not cloud
-    warm = ndimage.binary_dilation(warm, iterations=4)
-    rim = ndimage.binary_dilation(~sky, iterations=6) & (alpha > 0.4)
+    warm = dilate(warm, iterations=4)
+    rim = dilate(~sky, iterations=6) & (alpha > 0.4)
     valid &= ~warm & ~rim
     if low_sun:
         valid &= directions[..., 2] > np.sin(LOW_SUN_HORIZON_RAD)

@@ -1,55 +1,56 @@
-"""A sky disc unprojected onto the cloud plane: maps in kilometres, as the field network makes them.
-
-The plane is the spherical shell of `core.geometry` at an assumed base height. Maps are centred on
-the camera, row 0 north, column 0 west. A texel is the mean over its area: it is filled by
-super-sampling that follows the size of the source's pixels.
-"""
+"""What training reads of a measured sky: a sky disc turned to its sun, and maps on the cloud plane."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, sparse
 
-from skygen_addon.core.geometry import EARTH_RADIUS_KM, disc_position
+from skygen_addon.core.geometry import REC709_LUMINANCE, disc_directions, disc_position
+from skygen_addon.core.measuring.cloud_plane import BASE_KM, PLANE_SCALES, PlaneScale, plane_directions
+from skygen_addon.core.measuring.measure import ANALYSIS_WIDTH, MAX_RADIANCE, Measurement, remove_sun
+from skygen_addon.core.measuring.panorama import Panorama
+from skygen_addon.core.measuring.sampling import nearest_on_disc, sample_disc, shrink_panorama, turn_from_north
 
-BASE_KM = 1.5
-"""Assumed height of the cloud base, km: a capture does not tell it; all distances scale with it."""
+TRAINING_DISC = 512
+"""Size of the sky disc that training reads."""
 
-
-@dataclass(frozen=True)
-class PlaneScale:
-    """One size of map."""
-
-    texel_m: int
-    """Edge of a texel, m."""
-    size: int
-    """Texels along an edge."""
-    min_elevation_deg: float
-    """Texels seen lower than this are invalid."""
+PLANE_CHANNELS = ("depth", "valid", "log_luminance", "alpha")
+"""Channels of a cloud plane map."""
 
 
-PLANE_SCALES = (PlaneScale(25, 144, 32.0), PlaneScale(100, 128, 12.0), PlaneScale(400, 80, 6.0))
-"""The three sizes of map, fine to coarse."""
+def training_disc(panorama: Panorama, measured: Measurement) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Calibrated sky disc (512, 512, 3) with the sun taken out and turned to north, and its mask (512, 512)."""
+    assert measured.calibration is not None
+    azimuth = 0.0 if measured.sun is None else measured.sun.azimuth_rad
+    small = np.minimum(shrink_panorama(panorama.radiance, 2 * ANALYSIS_WIDTH), np.float32(MAX_RADIANCE))
+    disc = sample_disc(small, TRAINING_DISC, azimuth)
+    turned = None
+    if measured.sun is not None:
+        turned = replace(measured.sun, azimuth_rad=0.0)
+    disc = measured.calibration.apply(remove_sun(disc, turned))
+    seen = nearest_on_disc(measured.sky, turn_from_north(disc_directions(TRAINING_DISC), azimuth))
+    return disc, seen.astype(np.uint8)
 
 
-def plane_directions(size: int, texel_km: float, base_km: float = BASE_KM) -> NDArray[np.float64]:
-    """Unit view directions (size, size, 3) of the texel centres of a map on the shell.
-
-    A texel's place is its ground distance, measured along the Earth's surface, from the camera.
-    """
-    axis = (np.arange(size) + 0.5 - size / 2) * texel_km
-    east, north = np.meshgrid(axis, -axis)
-    distance = np.hypot(east, north)
-    angle = distance / EARTH_RADIUS_KM
-    across = (EARTH_RADIUS_KM + base_km) * np.sin(angle)
-    up = (EARTH_RADIUS_KM + base_km) * np.cos(angle) - EARTH_RADIUS_KM
-    far = np.maximum(distance, 1e-9)
-    d = np.stack([east / far * across, north / far * across, up], axis=-1)
-    return np.asarray(d / np.linalg.norm(d, axis=-1, keepdims=True), dtype=np.float64)
+def plane_maps(measured: Measurement) -> dict[int, NDArray[np.float32]]:
+    """Cloud plane maps of a kept sky: texel in metres -> (4, size, size) float32, `PLANE_CHANNELS`."""
+    assert measured.clouds is not None
+    clouds = measured.clouds
+    luminance = measured.disc @ REC709_LUMINANCE
+    median = max(float(np.median(luminance[measured.sky])), 1e-12)
+    log_luminance = np.log(np.maximum(luminance, 1e-4 * median) / median)
+    stacked = np.stack([clouds.tau_vertical, log_luminance, clouds.alpha], axis=-1)
+    maps = {}
+    for scale in PLANE_SCALES:
+        mean, share = unproject(stacked, clouds.valid.astype(np.float32), scale)
+        valid = share > 0.9
+        mean[~valid] = 0.0
+        maps[scale.texel_m] = np.stack([mean[..., 0], valid.astype(np.float32), mean[..., 1], mean[..., 2]])
+    return maps
 
 
 def unproject(

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
-from skygen_addon.core.geometry import disc_position
-from trainer.captures.measuring.cloud_plane import BASE_KM, PlaneScale, plane_directions
+from ..geometry import disc_position
+from .cloud_plane import BASE_KM, PlaneScale, plane_directions
+from .resampling import bilinear_at
+from .smoothing import gaussian_blur
 
 TEXTURE_SCALES = (PlaneScale(50, 128, 15.0), PlaneScale(200, 160, 10.0))
 """Maps on which the size is read, fine to coarse: the first on which it is small beside the map."""
@@ -87,14 +88,14 @@ def texture_size_km(alpha: NDArray[np.float32], valid: NDArray[np.bool_]) -> flo
         texel_km = scale.texel_m * 1e-3
         d = plane_directions(scale.size, texel_km)
         position = disc_position(d)
-        at = [(1 - position[..., 1]) / 2 * n - 0.5, (1 + position[..., 0]) / 2 * n - 0.5]
+        row, column = (1 - position[..., 1]) / 2 * n - 0.5, (1 + position[..., 0]) / 2 * n - 0.5
         overhead_px = texel_km / BASE_KM * n / 4
         blur = 0.4 * max(overhead_px - 1, 0.0)  # half a texel, where texels look largest
         weight = valid.astype(np.float32)
-        weight_blurred = ndimage.gaussian_filter(weight, blur)
-        smooth = ndimage.gaussian_filter(alpha * weight, blur) / np.maximum(weight_blurred, 1e-3)
-        values = ndimage.map_coordinates(smooth, at, order=1, mode="nearest")
-        seen = ndimage.map_coordinates(weight_blurred, at, order=1, mode="nearest") > 0.9
+        weight_blurred = gaussian_blur(weight, blur)
+        smooth = gaussian_blur(alpha * weight, blur) / np.maximum(weight_blurred, 1e-3)
+        values = bilinear_at(smooth, row, column)
+        seen = bilinear_at(weight_blurred, row, column) > 0.9
         seen &= d[..., 2] > np.sin(np.deg2rad(scale.min_elevation_deg))
         if seen.sum() < 0.05 * seen.size or float(values[seen].std()) < MIN_CONTRAST:
             continue

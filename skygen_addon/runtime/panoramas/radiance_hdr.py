@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.captures.readers.primaries import convert_rows, rec709_matrix
-from trainer.captures.readers.rejected_capture import RejectedCapture, check_size, unreadable
+from .primaries import convert_rows, rec709_matrix
+from .rejected_capture import RejectedCapture, block_size, check_size, unreadable
 
 HEADER_BYTES = 65536
 """Longest header that is searched for the resolution line."""
@@ -135,13 +135,16 @@ def _old_rle_row(data: bytes, position: int, columns: int, path: Path) -> tuple[
     return np.ascontiguousarray(row.T), position
 
 
-def read_radiance(path: Path) -> NDArray[np.float32]:
+def read_radiance(path: Path, most_width: int | None = None) -> NDArray[np.float32]:
     """Linear RGB of a Radiance picture.
 
     Parameters
     ----------
     path : Path
         The ``.hdr`` file.
+    most_width : int, optional
+        Average blocks of pixels while reading, so that a wider picture comes out less than twice as wide as this and
+        never takes the memory of all its pixels.
 
     Returns
     -------
@@ -168,7 +171,8 @@ def read_radiance(path: Path) -> NDArray[np.float32]:
     scale = np.ldexp(np.float32(1.0), np.arange(256) - 136).astype(np.float32)
     scale[0] = 0.0
     gain = (1.0 / header.factor).astype(np.float32)
-    radiance = np.empty((rows, columns, 3), dtype=np.float32)
+    block = 1 if most_width is None else block_size(rows, columns, most_width)
+    radiance = np.zeros((rows // block, columns // block, 3), dtype=np.float32)
     position = 0
     for row in range(rows):
         head = data[position : position + 4]
@@ -180,7 +184,8 @@ def read_radiance(path: Path) -> NDArray[np.float32]:
         except IndexError:
             raise _fail(path, f"the file is truncated at scanline {row} of {rows}") from None
         with np.errstate(over="ignore"):  # the caller mends what is not finite
-            radiance[row] = ((rgbe[:3] + np.float32(0.5)) * scale[rgbe[3]]).T * gain
+            line = ((rgbe[:3] + np.float32(0.5)) * scale[rgbe[3]]).T * gain
+            radiance[row // block] += line if block == 1 else line.reshape(-1, block, 3).mean(axis=1) / block
     matrix = rec709_matrix(header.primaries)
     if matrix is not None:
         convert_rows(radiance, matrix)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage, sparse
+
+from .regions import join, label_regions
 
 MIN_FLAT_PIXELS = 9
 """Fewer pixels do not show whether a region is flat."""
@@ -35,13 +36,12 @@ class BrightRegion:
 
 def label_around(mask: NDArray[np.bool_]) -> NDArray[np.int32]:
     """Numbers of the connected regions of (rows, W), which go on across the wrap also cornerwise; 0 outside."""
-    labels, count = ndimage.label(mask, np.ones((3, 3)))
+    labels, count = label_regions(mask, corners=True)
     left, right = np.pad(labels[:, 0], 1), labels[:, -1]
     rows = len(right)
     pairs = np.stack([np.concatenate([left[k : k + rows] for k in range(3)]), np.tile(right, 3)])
     pairs = pairs[:, (pairs > 0).all(axis=0)]
-    links = sparse.coo_array((np.ones(pairs.shape[1]), (pairs[0], pairs[1])), shape=(count + 1, count + 1))
-    _, joined = sparse.csgraph.connected_components(links, directed=False)
+    _, joined = np.unique(join(count + 1, pairs[0], pairs[1]), return_inverse=True)
     return np.asarray(joined[labels], dtype=np.int32)
 
 

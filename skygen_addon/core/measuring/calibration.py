@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
-from skygen_addon.core.atmosphere import Air, clear_sky, sky_view_coordinates
-from skygen_addon.core.geometry import REC709_LUMINANCE, disc_directions
-from trainer.captures.measuring.cloud_opacity import CloudEstimate
+from ..atmosphere import Air, clear_sky, sky_view_coordinates
+from ..geometry import REC709_LUMINANCE, disc_directions
+from .cloud_opacity import CloudEstimate
+from .resampling import bilinear_at
 
 PRIOR_MEDIAN_LUMINANCE = 0.35
 """Median luminance of the open sky that is assumed where no clear sky can be compared."""
@@ -63,8 +63,8 @@ def model_radiance(directions: NDArray[np.floating], sun: NDArray[np.float64], h
     """Clear-sky radiance (..., 3) in unit directions (..., 3) for a sun direction (3,)."""
     table = clear_sky(float(np.arcsin(np.clip(sun[2], -1, 1))), Air(haze=haze)).radiance
     u, v = sky_view_coordinates(directions, sun)
-    at = [v * (table.shape[0] - 1), u * (table.shape[1] - 1)]
-    channels = [ndimage.map_coordinates(table[..., c], at, order=1, mode="nearest") for c in range(3)]
+    row, column = v * (table.shape[0] - 1), u * (table.shape[1] - 1)
+    channels = [bilinear_at(table[..., c], row, column) for c in range(3)]
     return np.stack(channels, axis=-1)
 
 

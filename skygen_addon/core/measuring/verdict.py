@@ -6,13 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
-from skygen_addon.core.geometry import REC709_LUMINANCE, disc_directions
-from trainer.captures.measuring.cloud_opacity import colour_ratio
-from trainer.captures.measuring.sampling import disc_weights
-from trainer.captures.measuring.sky_mask import green_excess
-from trainer.captures.measuring.sun_position import SunPosition
+from ..geometry import REC709_LUMINANCE, disc_directions
+from .cloud_opacity import colour_ratio
+from .morphology import erode
+from .regions import label_regions
+from .sampling import disc_weights
+from .sky_mask import green_excess
+from .smoothing import median_filter
+from .sun_position import SunPosition
 
 REASONS = (
     "night",
@@ -103,7 +105,7 @@ class SkyEvidence:
 
 def _spot_areas(spots: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Areas in pixels of connected spots."""
-    labels, _ = ndimage.label(spots)
+    labels, _ = label_regions(spots)
     return np.bincount(labels.ravel())[1:].astype(np.int64)
 
 
@@ -144,10 +146,10 @@ def gather_evidence(
     def share(part: NDArray[np.bool_], whole: NDArray[np.bool_]) -> float:
         return float(weight[part & whole].sum() / max(float(weight[whole].sum()), 1e-9))
 
-    inner = ndimage.binary_erosion(sky, iterations=8)
+    inner = erode(sky, iterations=8)
     if sun is not None:
         inner &= directions @ sun.direction.astype(np.float32) < np.cos(0.2)
-    median = ndimage.median_filter(luminance, 7)
+    median = median_filter(luminance, 7)
     areas, dark_areas = (
         _spot_areas(inner & (luminance > 1.08 * median)),
         _spot_areas(inner & (1.08 * luminance < median)),

@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from skygen_addon.core.geometry import panorama_pixel
-from trainer.captures.measuring.sun_region import BrightRegion, label_around
+from ..geometry import panorama_pixel
+from .sun_region import BrightRegion, label_around
 
 RIVAL_LEVEL = 0.1
 """Share of the peak from which on another region competes."""

@@ -1,6 +1,6 @@
 """Everything that is measured on one panorama, in the order in which it follows.
 
-panorama -> sun -> sky disc -> sky mask -> verdict's evidence -> clouds -> calibration -> training maps.
+panorama -> sun -> sky disc -> sky mask -> verdict's evidence -> clouds -> calibration.
 """
 
 from __future__ import annotations
@@ -10,31 +10,21 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from skygen_addon.core.geometry import REC709_LUMINANCE, disc_directions
-from trainer.captures.measuring.calibration import Calibration, calibrate
-from trainer.captures.measuring.cloud_opacity import CloudEstimate, estimate_clouds
-from trainer.captures.measuring.cloud_plane import PLANE_SCALES, unproject
-from trainer.captures.measuring.sampling import (
-    fill_unseen,
-    nearest_on_disc,
-    sample_disc,
-    shrink_panorama,
-    turn_from_north,
-)
-from trainer.captures.measuring.sky_mask import find_sky
-from trainer.captures.measuring.sky_state import SkyState, cloud_cover, describe_sky
-from trainer.captures.measuring.sun_position import SunPosition, find_sun
-from trainer.captures.measuring.verdict import SkyEvidence, gather_evidence, judge
-from trainer.captures.readers.panorama_file import Panorama
+from ..geometry import REC709_LUMINANCE, disc_directions
+from .calibration import Calibration, calibrate
+from .cloud_opacity import CloudEstimate, estimate_clouds
+from .panorama import Panorama
+from .sampling import fill_unseen, sample_disc, shrink_panorama
+from .sky_mask import find_sky
+from .sky_state import SkyState, cloud_cover, describe_sky
+from .sun_position import SunPosition, find_sun
+from .verdict import SkyEvidence, gather_evidence, judge
 
 ANALYSIS_WIDTH = 1024
 """Width in pixels to which larger panoramas are averaged before colours are measured."""
 
 ANALYSIS_DISC = 640
 """Size of the sky disc on which clouds are measured: a pixel is 0.36 degrees overhead, 0.18 at the horizon."""
-
-TRAINING_DISC = 512
-"""Size of the sky disc that training reads."""
 
 MAX_RADIANCE = 1e30
 """Radiance above this is cut: no sun is as bright, and sums of float32 would overflow."""
@@ -44,9 +34,6 @@ SURROUNDINGS_RAD = (np.deg2rad(1.0), np.deg2rad(7.0))
 
 MIN_SURROUNDING_SKY = 0.15
 """Least share of that ring that is sky."""
-
-PLANE_CHANNELS = ("depth", "valid", "log_luminance", "alpha")
-"""Channels of a cloud plane map."""
 
 
 @dataclass(frozen=True)
@@ -166,34 +153,3 @@ def remove_sun(radiance: NDArray[np.float32], sun: SunPosition | None) -> NDArra
     result = radiance.copy()
     result[inside] = np.minimum(result[inside], limit)
     return result
-
-
-def training_disc(panorama: Panorama, measured: Measurement) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    """Calibrated sky disc (512, 512, 3) with the sun taken out and turned to north, and its mask (512, 512)."""
-    assert measured.calibration is not None
-    azimuth = 0.0 if measured.sun is None else measured.sun.azimuth_rad
-    small = np.minimum(shrink_panorama(panorama.radiance, 2 * ANALYSIS_WIDTH), np.float32(MAX_RADIANCE))
-    disc = sample_disc(small, TRAINING_DISC, azimuth)
-    turned = None
-    if measured.sun is not None:
-        turned = replace(measured.sun, azimuth_rad=0.0)
-    disc = measured.calibration.apply(remove_sun(disc, turned))
-    seen = nearest_on_disc(measured.sky, turn_from_north(disc_directions(TRAINING_DISC), azimuth))
-    return disc, seen.astype(np.uint8)
-
-
-def plane_maps(measured: Measurement) -> dict[int, NDArray[np.float32]]:
-    """Cloud plane maps of a kept sky: texel in metres -> (4, size, size) float32, `PLANE_CHANNELS`."""
-    assert measured.clouds is not None
-    clouds = measured.clouds
-    luminance = measured.disc @ REC709_LUMINANCE
-    median = max(float(np.median(luminance[measured.sky])), 1e-12)
-    log_luminance = np.log(np.maximum(luminance, 1e-4 * median) / median)
-    stacked = np.stack([clouds.tau_vertical, log_luminance, clouds.alpha], axis=-1)
-    maps = {}
-    for scale in PLANE_SCALES:
-        mean, share = unproject(stacked, clouds.valid.astype(np.float32), scale)
-        valid = share > 0.9
-        mean[~valid] = 0.0
-        maps[scale.texel_m] = np.stack([mean[..., 0], valid.astype(np.float32), mean[..., 1], mean[..., 2]])
-    return maps

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage, sparse
 
-from skygen_addon.core.geometry import disc_directions, disc_position, panorama_pixel
+from ..geometry import disc_directions, disc_position, panorama_pixel
+from .nearest import nearest_inside
 
 
 def shrink_panorama(image: NDArray[np.float32], width: int) -> NDArray[np.float32]:
@@ -28,21 +29,29 @@ def shrink_panorama(image: NDArray[np.float32], width: int) -> NDArray[np.float3
     down, across = _area_weights(rows, height), _area_weights(columns, width)
     small = np.empty((height, width, image.shape[2]), dtype=np.float32)
     for row in range(height):
-        part = slice(down.indptr[row], down.indptr[row + 1])
-        band = image[down.indices[part][0] : down.indices[part][-1] + 1]  # (n, W, C)
-        small[row] = across @ np.tensordot(down.data[part], band, axes=1)
+        counted = down.weight[row] > 0
+        line = np.tensordot(down.weight[row, counted], image[down.index[row, counted]], axes=1)  # (W, C)
+        small[row] = sum(w[:, None] * line[i] for i, w in zip(across.index.T, across.weight.T, strict=True))
     return small
 
 
-def _area_weights(count: int, parts: int) -> sparse.csr_array:
-    """Matrix (parts, count) that averages so many values into fewer equal parts, by the share of each value in it."""
+@dataclass(frozen=True)
+class _AreaWeights:
+    """Which values each part takes in, and with what weights; a part with fewer than T has weights 0 at the end."""
+
+    index: NDArray[np.int64]
+    """(parts, T)"""
+    weight: NDArray[np.float64]
+    """(parts, T), of sum 1."""
+
+
+def _area_weights(count: int, parts: int) -> _AreaWeights:
+    """Weights that average so many values into fewer equal parts, by the share of each value in it."""
     edges = np.arange(parts + 1) * count  # in parts of a value: whole numbers have no rounding
     first, last = edges[:-1] // parts, -(-edges[1:] // parts)
-    indices = np.concatenate([np.arange(a, b) for a, b in zip(first, last, strict=True)])
-    part = np.repeat(np.arange(parts), last - first)
-    overlap = np.minimum((indices + 1) * parts, edges[part + 1]) - np.maximum(indices * parts, edges[part])
-    start = np.concatenate([[0], np.cumsum(last - first)])
-    return sparse.csr_array((overlap / count, indices, start), shape=(parts, count))
+    index = first[:, None] + np.arange(int((last - first).max()))
+    overlap = np.minimum((index + 1) * parts, edges[1:, None]) - np.maximum(index * parts, edges[:-1, None])
+    return _AreaWeights(np.minimum(index, count - 1), np.maximum(overlap, 0) / count)
 
 
 def disc_weights(z: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -104,8 +113,9 @@ def fill_unseen(disc: NDArray[np.float32], covered: NDArray[np.bool_]) -> NDArra
     """Disc (N, N, C) on which each pixel outside ``covered`` (N, N) repeats the nearest one inside."""
     if covered.all() or not covered.any():
         return disc
-    row, column = ndimage.distance_transform_edt(~covered, return_distances=False, return_indices=True)
-    return np.asarray(disc[row, column])
+    filled = disc.copy()
+    filled[~covered] = disc[nearest_inside(covered)]
+    return filled
 
 
 def turn_from_north(directions: NDArray[np.floating], azimuth_rad: float) -> NDArray[np.float64]:

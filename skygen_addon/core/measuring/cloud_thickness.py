@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.captures.measuring.clear_colour import smooth_terms
-from trainer.captures.measuring.cloud_structure import masked_blur
+from .clear_colour import smooth_terms
+from .cloud_structure import masked_blur
 
 TWO_STREAM = 0.75 * (1 - 0.85)
 """Growth of 1 / transmission per optical depth."""

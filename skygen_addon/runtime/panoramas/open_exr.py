@@ -15,8 +15,8 @@ import numpy as np
 import OpenEXR
 from numpy.typing import NDArray
 
-from trainer.captures.readers.primaries import convert_rows, rec709_matrix
-from trainer.captures.readers.rejected_capture import RejectedCapture, check_packing, check_size, unreadable
+from .primaries import convert_rows, rec709_matrix
+from .rejected_capture import RejectedCapture, block_size, check_packing, check_size, unreadable
 
 _EXPORT_RGB = "Export it with R, G and B channels."
 
@@ -159,7 +159,16 @@ def _read_planes(path: Path, parts: int, part: int, names: Sequence[str]) -> lis
         raise unreadable(f"{path.name}: OpenEXR cannot read it ({error}).") from error
 
 
-def read_exr(path: Path) -> ExrPicture:
+def _block_means(plane: NDArray[Any], block: int) -> NDArray[np.float32]:
+    """Means (H / block, W / block) of a channel (H, W), a row of blocks at a time."""
+    if block == 1:
+        return plane.astype(np.float32)
+    rows = range(0, plane.shape[0], block)
+    bands = (plane[r : r + block].astype(np.float32).reshape(block, -1, block) for r in rows)
+    return np.stack([band.mean(axis=(0, 2)) for band in bands])
+
+
+def read_exr(path: Path, most_width: int | None = None) -> ExrPicture:
     """Linear RGB of an OpenEXR picture: half, float or uint; scan lines or tiles; one part or several.
 
     The picture is the first part with R, G and B; else the one layer with R, G and B (of several the only
@@ -169,6 +178,9 @@ def read_exr(path: Path) -> ExrPicture:
     ----------
     path : Path
         The ``.exr`` file.
+    most_width : int, optional
+        Average blocks of pixels channel by channel, so that a wider picture comes out less than twice as wide as this;
+        one with pixels outside its data window is read in full.
 
     Returns
     -------
@@ -194,8 +206,11 @@ def read_exr(path: Path) -> ExrPicture:
     planes = _read_planes(path, len(parts), index, names)
     if any(p.shape != (window.height, window.width) for p in planes):
         raise unreadable(f"{path.name}: its channels differ in size.")
-    with np.errstate(over="ignore"):  # the caller mends what is not finite
-        radiance = np.stack([p.astype(np.float32) for p in planes], axis=-1)
+    block = 1
+    if most_width is not None and frame == window:
+        block = block_size(window.height, window.width, most_width)
+    with np.errstate(over="ignore", invalid="ignore"):  # the caller mends what is not finite
+        radiance = np.stack([_block_means(p, block) for p in planes], axis=-1)
     matrix = rec709_matrix(part.chromaticities) if names[0] != names[1] else None
     primaries = None if matrix is None else part.chromaticities
     if matrix is not None:

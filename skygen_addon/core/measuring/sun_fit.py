@@ -16,10 +16,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import BSpline
-from scipy.linalg import cho_solve, cholesky, solve_triangular
 
-from trainer.captures.measuring.sun_flanks import (
+from .splines import clamped_knots, spline_basis, spline_slope
+from .sun_flanks import (
     Cells,
     average_cells,
     gather_flanks,
@@ -73,21 +72,21 @@ class _Cloud:
     """Cholesky factor (C, C) of their covariance, lower."""
 
     def whiten(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.asarray(solve_triangular(self.factor, values, lower=True, check_finite=False))
+        return np.asarray(np.linalg.solve(self.factor, values))
 
 
 class _Profile:
     """Log luminance of the glow over the angle from the sun: a quadratic spline, fitted to cells."""
 
     def __init__(self, radius: NDArray[np.float64], edges: NDArray[np.float64]) -> None:
-        self._knots = np.concatenate([[edges[0]] * 2, edges, [edges[-1]] * 2])
+        self._knots = clamped_knots(edges)
         self._radius = np.clip(radius, edges[0], edges[-1] - 1e-9)
-        self.basis = BSpline.design_matrix(self._radius, self._knots, 2).toarray()  # (C, B)
+        self.basis = spline_basis(self._radius, self._knots)  # (C, B)
         self.bend = np.diff(np.eye(self.basis.shape[1]), 2, axis=0)  # (B - 2, B)
 
-    def slope(self, coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
+    def slope(self, coefficients: NDArray[np.floating]) -> NDArray[np.float64]:
         """Derivative (C,) by the angle in rad."""
-        return np.asarray(BSpline(self._knots, coefficients, 2).derivative()(self._radius))
+        return spline_slope(coefficients, self._radius, self._knots)
 
     def rough_slope(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """The same from plain least squares."""
@@ -108,7 +107,7 @@ def _expect_cloud(
     fall = _HORIZON_SLOPE * np.exp(-np.arcsin(np.clip(centre[2], -1, 1)) / _HORIZON_RAD) * np.where(clipped, 0.0, y)
     own = _PIXEL_LOG**2 + (blur_rad * slope) ** 2
     covariance = cloud_log**2 * shared + np.outer(fall, fall) + np.diag(own)
-    return _Cloud(cholesky(covariance, lower=True, check_finite=False))
+    return _Cloud(np.linalg.cholesky(covariance))
 
 
 @dataclass(frozen=True)
@@ -127,14 +126,14 @@ def _fit_profile(cells: Cells, centre: NDArray[np.float64], profile: _Profile, c
     basis, values = white[:, :-1], white[:, -1]
     normal = basis.T @ basis + _SMOOTHNESS**2 * profile.bend.T @ profile.bend + 1e-6 * np.eye(basis.shape[1])
     root = np.linalg.cholesky(normal)
-    coefficients = cho_solve((root, True), basis.T @ values)
+    coefficients = np.linalg.solve(normal, basis.T @ values)
     left = values - basis @ coefficients
     position = tangent_position(cells.direction, centre)
     outward = position / np.maximum(np.hypot(*position), 1e-9)
     shift = cloud.whiten((-profile.slope(coefficients) * outward).T)  # (C, 2)
     mixed = basis.T @ shift
-    information = shift.T @ shift - mixed.T @ cho_solve((root, True), mixed)
-    step = np.linalg.solve(information + 1e-9 * np.eye(2), shift.T @ left)
+    information = shift.T @ shift - mixed.T @ np.linalg.solve(normal, mixed)
+    step = np.asarray(np.linalg.solve(information + 1e-9 * np.eye(2), shift.T @ left), dtype=np.float64)
     squares = float(left @ left)
     bent = float(((profile.bend @ coefficients) ** 2).sum())
     improbability = 0.5 * (squares + _SMOOTHNESS**2 * bent)

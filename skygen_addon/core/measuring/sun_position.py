@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from skygen_addon.core.geometry import REC709_LUMINANCE, panorama_directions, panorama_solid_angles
-from trainer.captures.measuring.sampling import shrink_panorama
-from trainer.captures.measuring.sun_fit import fit_centre
-from trainer.captures.measuring.sun_impostors import (
+from ..geometry import REC709_LUMINANCE, panorama_directions, panorama_solid_angles
+from .sampling import shrink_panorama
+from .sun_fit import fit_centre
+from .sun_impostors import (
     RIVAL_RAD,
     RIVAL_SHARE,
     has_aureole,
@@ -23,7 +23,7 @@ from trainer.captures.measuring.sun_impostors import (
     is_window,
     rival_share,
 )
-from trainer.captures.measuring.sun_region import BrightRegion, brightest_region
+from .sun_region import BrightRegion, brightest_region
 
 SEARCH_WIDTH = 1024
 """Width in pixels to which larger panoramas are averaged first: 0.35 degrees a pixel, the sun's disc 0.53."""

@@ -1,0 +1,1 @@
+"""Radiance and OpenEXR pictures of the sky to panoramas."""

@@ -1,1 +1,0 @@
-"""What one panorama shows: sun, sky mask, clouds, exposure, state and verdict."""
