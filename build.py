@@ -269,10 +269,10 @@ def extension_files(platform: str, wheels: list[Path]) -> dict[str, bytes | Path
     if count != 1:
         raise BuildError("blender_manifest.toml has no single platforms line.", "Restore it.")
     files: dict[str, bytes | Path] = {"blender_manifest.toml": manifest.encode(), "LICENSE": ROOT / "LICENSE"}
-    package = ROOT / "skygen_addon"
-    for path in sorted(package.rglob("*")):
-        if path.is_file() and "__pycache__" not in path.parts and path.suffix not in (".pyc", ".tmp"):
-            files[path.relative_to(package).as_posix()] = path
+    for folder, place in ((ROOT / "skygen_addon", ""), (ROOT / "docs" / "manual", "manual/")):
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts and path.suffix not in (".pyc", ".tmp"):
+                files[place + path.relative_to(folder).as_posix()] = path
     return files | {f"wheels/{wheel.name}": wheel for wheel in wheels}
 
 

@@ -1,4 +1,4 @@
-"""``python -m skygen_addon bake | frame | bench | presets``: skies without Blender."""
+"""``python -m skygen_addon bake | frame | bench | presets | thumbnails | serve``: skies without Blender."""
 
 from __future__ import annotations
 

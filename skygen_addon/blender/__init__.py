@@ -5,13 +5,26 @@ Parts are registered in order and removed in reverse.
 
 from __future__ import annotations
 
-from . import operators, panels, properties, render_check, sun_sync
+from . import (
+    live_handlers,
+    operators,
+    panels,
+    preferences,
+    preset_gallery,
+    preset_thumbnails,
+    properties,
+    render_check,
+    sun_sync,
+)
 from .command import COMMAND_REGISTRATION
 
 
 def register() -> None:
     """Add everything to Blender."""
+    preferences.register()
+    preset_gallery.register()
     properties.register()
+    live_handlers.register()  # a bake that a live picture covers is back before the render's check
     operators.register()
     panels.register()
     sun_sync.register()  # its lamps are right before the render's check
@@ -26,4 +39,8 @@ def unregister() -> None:
     sun_sync.unregister()
     panels.unregister()
     operators.unregister()
+    live_handlers.unregister()
     properties.unregister()
+    preset_thumbnails.unregister()
+    preset_gallery.unregister()
+    preferences.unregister()

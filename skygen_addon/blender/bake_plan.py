@@ -160,4 +160,5 @@ def job_of_plan(context: bpy.types.Context, world: bpy.types.World, plan: BakePl
         requests=tuple(requests_of_world(context, world, plan.frames, plan.width)),
         folder=plan.folder,
         pixel_format=str(sky_settings(world).format),
+        compression=str(sky_settings(world).compression),
     )

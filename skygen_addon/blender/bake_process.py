@@ -20,9 +20,11 @@ from typing import IO, cast
 from ..core.errors import SkyGenError
 from ..core.job import JOB_FILE, SkyJob, write_job
 from ..runtime.bake import BakeResult, check_folder
-from ..runtime.progress import INTERRUPTED, FrameDone, read_line
+from ..runtime.progress import INTERRUPTED, PAUSE, RESUME, FrameDone, read_line
+from .bake_space import check_space
 from .engine import bundle_folder
 from .interpreter import bake_command, bake_environment
+from .preferences_access import engine_options
 
 GRACE_S = 10.0
 """How long a child that was asked to stop may take before it is ended by force."""
@@ -45,23 +47,25 @@ class BakeProcess:
     Raises
     ------
     SkyGenError
-        If there is no Python, library or bundle to bake with, or the folder cannot be written.
+        If there is no Python, library or bundle to bake with, the folder cannot be written, or its disk is too full.
         What only the child can tell, such as a library that does not load, :meth:`follow` raises.
     """
 
     def __init__(self, job: SkyJob, *, skip_existing: bool = False) -> None:
         command, environment, bundle = bake_command(), bake_environment(), bundle_folder()
         check_folder(job.folder)
+        check_space(job)
         self._handed_over = tempfile.TemporaryDirectory(prefix="skygen-")  # removed when the process has ended
         job_file = Path(self._handed_over.name) / JOB_FILE
         write_job(job, job_file)
         command += ["bake", "--job", str(job_file), "--bundle", str(bundle)]
-        command += ["--progress", "json", "--stop-at-end-of-input"]
+        command += ["--progress", "json", "--stop-at-end-of-input", *engine_options()]
         if skip_existing:
             command.append("--skip-existing")
         self.job = job
         self.latest: FrameDone | None = None
         self.stopping = False
+        self.paused = False
         self._complaints = tempfile.TemporaryFile()  # closed when the process has been followed to its end
         try:
             self._process = subprocess.Popen(
@@ -138,6 +142,16 @@ class BakeProcess:
         force = threading.Timer(GRACE_S, self._process.kill)
         force.daemon = True
         force.start()
+
+    def pause(self, paused: bool) -> None:
+        """Let the process rest once the frame at hand is finished, or go on; it keeps all that it has loaded."""
+        if paused == self.paused or self.stopping:
+            return
+        self.paused = paused
+        with contextlib.suppress(OSError, ValueError):  # it has ended already
+            if self._process.stdin is not None:
+                self._process.stdin.write(f"{(PAUSE if paused else RESUME).decode()}\n")
+                self._process.stdin.flush()
 
     def _close(self) -> str:
         """Close what is open; returns what the process wrote to its standard error."""

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from bpy.props import IntProperty, StringProperty
+from bpy.props import FloatProperty, IntProperty, StringProperty
 
 
 class BakeState:
@@ -29,6 +29,22 @@ class BakeState:
         default=-1,
         min=-1,
         max=10**9,
+        options={"HIDDEN"},
+    )
+    measured_seconds: FloatProperty(
+        name="Time per Frame",
+        description="Seconds that a frame took in the last bake, for the estimate of the next; 0 before the first",
+        default=0.0,
+        min=0.0,
+        max=1e9,
+        options={"HIDDEN"},
+    )
+    measured_width: IntProperty(
+        name="Measured Width",
+        description="Width in pixels of the frames of the last bake; 0 before the first",
+        default=0,
+        min=0,
+        max=10**6,
         options={"HIDDEN"},
     )
     baked_start: IntProperty(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..core.presets import load_preset, preset_names
+from ..core.presets import load_preset
 from ..core.request import CLOUD_TYPES
 
 Items = list[tuple[str, str, str]]
@@ -39,8 +39,34 @@ FORMAT_ITEMS: Items = [
     ("float", "Full", "32 bits a channel, larger files"),
 ]
 
+COMPRESSION_ITEMS: Items = [
+    ("zip", "ZIP", "Lossless"),
+    ("dwaa", "DWAA", "A fifth to a half of the size; half floats only, a pixel changes by about 0.3 %"),
+]
 
-def preset_items() -> Items:
-    """Presets that ship with the add-on, by their labels."""
-    presets = (load_preset(name) for name in preset_names())
-    return [(p.name, p.label, p.description) for p in presets]
+
+PRESET_NUMBERS = {
+    "clear_noon": 2,
+    "fair_cumulus": 4,
+    "broken_clouds": 1,
+    "mackerel_sky": 7,
+    "high_cirrus": 6,
+    "overcast": 9,
+    "storm_front": 11,
+    "golden_hour": 5,
+    "red_sunset": 10,
+    "misty_dawn": 8,
+    "blue_hour": 0,
+    "endless_day": 3,
+}
+"""Numbers under which .blend files keep the shipped presets, in the order of the gallery. They never change: a preset
+that is added takes the next free one."""
+
+OWN_PRESET = ("own", "Own", "A preset of the artist's own, or none", 1000)
+"""What a file keeps instead of a shipped preset."""
+
+
+def preset_items() -> list[tuple[str, str, str, int]]:
+    """Presets that ship with the add-on: name, label, description and the number that files keep."""
+    presets = ((load_preset(name), number) for name, number in PRESET_NUMBERS.items())
+    return [(p.name, p.label, p.description, number) for p, number in presets]

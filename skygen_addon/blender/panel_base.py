@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any, cast
 
 import bpy
 
 from .properties import SkyGenSettings, sky_settings
+
+Line = tuple[str, str]
+"""Text and icon."""
+LETTER_PIXELS = 6.5
+"""Width of a letter of the interface at scale 1, on average."""
 
 
 def world_of(context: bpy.types.Context) -> bpy.types.World | None:
@@ -14,10 +20,32 @@ def world_of(context: bpy.types.Context) -> bpy.types.World | None:
     return context.scene.world if context.scene is not None else None
 
 
+def draw_lines(layout: bpy.types.UILayout, context: bpy.types.Context, lines: list[Line]) -> None:
+    """Lines in a box, wrapped to the panel's width."""
+    box = layout.box().column(align=True)
+    scale = (context.preferences.system.ui_scale if context.preferences is not None else 0.0) or 1.0
+    width = context.region.width if context.region is not None else 300
+    characters = max(20, int(width / (scale * LETTER_PIXELS)) - 12)
+    for text, icon in lines:
+        for number, part in enumerate(textwrap.wrap(text, characters)):
+            row = box.row()
+            row.alert = icon == "ERROR"
+            row.label(text=part, icon=cast(Any, "BLANK1" if number else icon))
+
+
 class SkyPanel:
     """What every SkyGen panel has in common."""
 
     bl_label = "SkyGen"
+    manual_section = "start"
+    """Section of the manual that the panel's help button opens."""
+
+    def draw_header_preset(self, context: bpy.types.Context) -> None:
+        """The help button at the right end of the panel's header."""
+        layout = cast(bpy.types.Panel, self).layout
+        if layout is not None:
+            button = cast(Any, layout.operator("skygen.open_manual", text="", icon="HELP", emboss=False))
+            button.section = self.manual_section
 
     @staticmethod
     def settings(context: bpy.types.Context) -> SkyGenSettings:

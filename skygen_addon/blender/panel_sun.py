@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from typing import Any, cast
 
 import bpy
 
 from ..core.errors import SkyGenError
-from .panel_base import ChildPanel, world_of
+from .panel_base import LETTER_PIXELS as LETTER_PIXELS
+from .panel_base import ChildPanel, Line, draw_lines, world_of
 from .properties import SkyGenSettings, sky_settings
 from .sun_check import lamp_fault, uses_lamp
 from .sun_keys import is_keyed, keyed_span
@@ -18,16 +18,12 @@ from .sun_placement import is_dated, sun_now
 from .sun_properties import SkyGenSun
 from .world_animation import is_animated
 
-Line = tuple[str, str]
-"""Text and icon."""
-LETTER_PIXELS = 6.5
-"""Width of a letter of the interface at scale 1, on average."""
-
 
 class SunPanel(ChildPanel):
     """Where the sun stands and what it shines from"""
 
     bl_label = "Sun"
+    manual_section = "sun"
     bl_options: set[str] = set()
 
     def draw(self, context: bpy.types.Context) -> None:
@@ -39,7 +35,7 @@ class SunPanel(ChildPanel):
         _draw_choice(layout, settings.sun, "placement")
         if is_dated(settings):
             _draw_date_and_place(layout, settings)
-            _draw_lines(layout, context, placement_lines(world, scene))
+            draw_lines(layout, context, placement_lines(world, scene))
         else:
             _draw_direction(layout, settings)
         layout.label(text="Sun In:")
@@ -48,7 +44,7 @@ class SunPanel(ChildPanel):
             layout.prop(settings, "sun_disc")
             return
         layout.prop(settings.sun, "lamp")
-        _draw_lines(layout, context, lamp_lines(world, scene))
+        draw_lines(layout, context, lamp_lines(world, scene))
         if lamp_in_scene(world, scene) is None:
             layout.operator("skygen.add_sun_lamp", icon="LIGHT_SUN")
 
@@ -80,19 +76,6 @@ def _draw_date_and_place(layout: bpy.types.UILayout, settings: SkyGenSettings) -
     place = layout.column(align=True)
     for name in ("latitude", "longitude", "north"):
         place.prop(sun, name)
-
-
-def _draw_lines(layout: bpy.types.UILayout, context: bpy.types.Context, lines: list[Line]) -> None:
-    """Lines in a box, wrapped to the panel's width."""
-    box = layout.box().column(align=True)
-    scale = context.preferences.system.ui_scale if context.preferences is not None else 1.0
-    width = context.region.width if context.region is not None else 300
-    characters = max(20, int(width / (scale * LETTER_PIXELS)) - 12)
-    for text, icon in lines:
-        for number, part in enumerate(textwrap.wrap(text, characters)):
-            row = box.row()
-            row.alert = icon == "ERROR"
-            row.label(text=part, icon=cast(Any, "BLANK1" if number else icon))
 
 
 def placement_lines(world: bpy.types.World, scene: bpy.types.Scene) -> list[Line]:

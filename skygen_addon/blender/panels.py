@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import bpy
 
-from ..runtime.progress import minutes
-from .choices import preset_items
 from .layer_properties import SkyGenLayer
+from .panel_bake import BakePanel
 from .panel_base import ChildPanel, SkyPanel, panel_class, world_of
+from .panel_live import draw_live
+from .panel_match import MatchPanel
+from .panel_presets import draw_presets
 from .panel_sun import SunPanel
+from .panel_world import WorldPanel
 from .properties import SkyGenSettings, sky_settings
-from .sequence_state import is_baked_now, sky_states
 from .world_nodes import environment_node
-
-_PRESET_LABELS = {name: label for name, label, _ in preset_items()}
 
 
 def _draw_main(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
@@ -28,12 +28,8 @@ def _draw_main(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
             layout.label(text="This scene has no world; one is made", icon="INFO")
             return
     settings = sky_settings(world)
-    row = layout.row(align=True)
-    menu = cast(Any, row).operator_menu_enum(
-        "skygen.apply_preset", "preset", text=_PRESET_LABELS.get(settings.preset, "Preset"), icon="PRESET"
-    )
-    menu.show = environment_node(world) is not None
-    row.operator("skygen.show_preview", text="", icon="FILE_REFRESH")
+    draw_presets(layout, context, world)
+    draw_live(layout, context, world)
     column = layout.column()
     column.prop(settings, "seed")
     layout.prop(settings.low, "cover", text="Low Cover")
@@ -42,42 +38,6 @@ def _draw_main(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     pair.prop(settings.low, "wind_speed")
     pair.prop(settings.low, "wind_direction")
     layout.prop(settings, "time_scale")
-
-
-def _draw_bake(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
-    world = world_of(context)
-    if world is None:
-        return
-    settings = sky_settings(world)
-    layout.prop(settings, "width")
-    pair = layout.column(align=True)
-    pair.prop(settings, "frame_start")
-    end = pair.row()
-    end.active = not settings.loop
-    end.prop(settings, "frame_end")
-    layout.prop(settings, "origin_frame")
-    layout.prop(settings, "loop")
-    if settings.loop:
-        layout.prop(settings, "loop_frames")
-    layout.prop(settings, "output_folder")
-    layout.prop(settings, "format")
-    for state in sky_states(context, world):
-        row = layout.row()
-        row.alert = state.alert
-        row.label(text=state.text, icon=cast(Any, state.icon))
-    if is_baked_now(context, world):
-        left = f", {minutes(settings.bake_seconds_left)} left" if settings.bake_seconds_left >= 0 else ""
-        cast(Any, layout).progress(
-            factor=settings.bake_done / max(1, settings.bake_total),
-            text=f"{settings.bake_done} / {settings.bake_total}{left}",
-        )
-    row = layout.row()
-    row.scale_y = 1.4
-    bake = cast(Any, row.operator("skygen.bake_sequence", icon="RENDER_ANIMATION"))
-    bake.skip_existing = True  # frames of this very sky are kept, so a stopped bake goes on
-    row = layout.row(align=True)
-    row.operator("skygen.bind_sequence", icon="FILE_IMAGE")
-    row.operator("skygen.restore_world", icon="LOOP_BACK")
 
 
 def _draw_layer(layout: bpy.types.UILayout, layer: SkyGenLayer) -> None:
@@ -111,6 +71,7 @@ class _MainPanel(SkyPanel):
 
 class _LowPanel(ChildPanel):
     bl_label = "Low Clouds"
+    manual_section = "clouds"
 
     def draw(self, context: bpy.types.Context) -> None:
         _draw_layer(self.layout_of(), self.settings(context).low)
@@ -118,6 +79,7 @@ class _LowPanel(ChildPanel):
 
 class _HighPanel(ChildPanel):
     bl_label = "High Clouds"
+    manual_section = "clouds"
 
     def draw(self, context: bpy.types.Context) -> None:
         _draw_layer(self.layout_of(), self.settings(context).high)
@@ -125,17 +87,10 @@ class _HighPanel(ChildPanel):
 
 class _AirPanel(ChildPanel):
     bl_label = "Air, Weather and Time"
+    manual_section = "air"
 
     def draw(self, context: bpy.types.Context) -> None:
         _draw_air(self.layout_of(), self.settings(context))
-
-
-class _BakePanel(ChildPanel):
-    bl_label = "Bake"
-    bl_options: set[str] = set()
-
-    def draw(self, context: bpy.types.Context) -> None:
-        _draw_bake(self.layout_of(), context)
 
 
 def _panels() -> tuple[type, ...]:
@@ -148,7 +103,8 @@ def _panels() -> tuple[type, ...]:
         main = f"SKYGEN_PT_{place}_main"
         panels.append(panel_class(_MainPanel, place, None, settings))
         panels += [
-            panel_class(p, place, main, settings) for p in (SunPanel, _BakePanel, _LowPanel, _HighPanel, _AirPanel)
+            panel_class(p, place, main, settings)
+            for p in (SunPanel, MatchPanel, BakePanel, _LowPanel, _HighPanel, _AirPanel, WorldPanel)
         ]
     return tuple(panels)
 

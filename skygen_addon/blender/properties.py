@@ -25,24 +25,20 @@ from bpy.props import (
 )
 
 from .bake_state_properties import BakeState
-from .choices import DEFAULT_PRESET, FORMAT_ITEMS, WIDTH_ITEMS, preset_items
+from .choices import COMPRESSION_ITEMS, FORMAT_ITEMS, WIDTH_ITEMS
 from .layer_properties import DEFAULT_CONTROLS, FIXED, SkyGenHighLayer, SkyGenLayer
+from .match_properties import SkyGenMatch
+from .preset_properties import PresetChoice
 from .sun_properties import SkyGenSun, sun_moved
+from .world_look_properties import SkyGenLook
 
 FOLDER: set[str] = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()
 """Options of a folder that may start with //; Blender asks for the mark since 4.5."""
 
 
-class SkyGenSettings(BakeState, bpy.types.PropertyGroup):
+class SkyGenSettings(PresetChoice, BakeState, bpy.types.PropertyGroup):
     """Everything that steers a world's sky."""
 
-    preset: EnumProperty(
-        name="Preset",
-        description="Kind of sky that the settings were last taken from",
-        items=preset_items(),
-        default=DEFAULT_PRESET,
-        options=FIXED,
-    )
     seed: IntProperty(
         name="Seed",
         description="Chooses the sky; every number is another one with the same settings",
@@ -77,6 +73,8 @@ class SkyGenSettings(BakeState, bpy.types.PropertyGroup):
         update=sun_moved,
     )
     sun: PointerProperty(type=SkyGenSun, name="Sun", description="What places the sun and what it shines from")
+    match: PointerProperty(type=SkyGenMatch, name="Match", description="The panorama that the sky was matched to")
+    look: PointerProperty(type=SkyGenLook, name="World", description="How the sky lights and what is seen of it")
     low: PointerProperty(type=SkyGenLayer, name="Low Clouds", description="The layer nearer to the ground")
     high: PointerProperty(type=SkyGenHighLayer, name="High Clouds", description="The layer above the low clouds")
     haze: FloatProperty(
@@ -196,6 +194,13 @@ class SkyGenSettings(BakeState, bpy.types.PropertyGroup):
         default="auto",
         options=FIXED,
     )
+    compression: EnumProperty(
+        name="Compression",
+        description="How the baked frames are packed; frames that are packed otherwise are baked again",
+        items=COMPRESSION_ITEMS,
+        default="zip",
+        options=FIXED,
+    )
     output_folder: StringProperty(
         name="Folder",
         description="Folder of the baked frames; // is the folder of the .blend, {world} this world's name",
@@ -221,7 +226,7 @@ class SkyGenSettings(BakeState, bpy.types.PropertyGroup):
     )
 
 
-CLASSES: tuple[type, ...] = (SkyGenSun, SkyGenLayer, SkyGenHighLayer, SkyGenSettings)
+CLASSES: tuple[type, ...] = (SkyGenSun, SkyGenMatch, SkyGenLook, SkyGenLayer, SkyGenHighLayer, SkyGenSettings)
 
 
 def sky_settings(world: bpy.types.World) -> SkyGenSettings:
@@ -243,7 +248,7 @@ def is_untouched(settings: SkyGenSettings) -> bool:
         group.is_property_set(prop.identifier)
         for group in _groups(settings)
         for prop in group.bl_rna.properties
-        if prop.type != "POINTER" and prop.identifier not in ("rna_type", "name")
+        if prop.type != "POINTER" and prop.identifier not in ("rna_type", "name", "preset_gallery")
     )
 
 

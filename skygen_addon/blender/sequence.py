@@ -19,6 +19,7 @@ from .world_nodes import ROLE
 COLOUR_SPACE = "Linear Rec.709"
 HEADER_BYTES = 4096
 """More than the header of a baked frame takes."""
+_COMPRESSIONS = {3: "zip", 8: "dwaa"}
 
 
 def frame_name(frame: int) -> str:
@@ -83,6 +84,17 @@ def frame_width(path: Path) -> int | None:
         return None
     left, _, right, _ = struct.unpack("<4i", window)
     return int(right - left + 1)
+
+
+def frame_storage(path: Path) -> tuple[int, str, bool] | None:
+    """Width in pixels, compression (``zip``, ``dwaa``) and whether half floats are stored; None for other files."""
+    width = frame_width(path)
+    compression, channels = _header_value(path, "compression"), _header_value(path, "channels")
+    if width is None or compression is None or not channels:
+        return None
+    kind = channels.index(b"\0") + 1  # after the name of the first channel: 1 is half, 2 is float
+    known = _COMPRESSIONS.get(compression[0])
+    return None if known is None else (width, known, channels[kind] == 1)
 
 
 def frame_request(path: Path) -> str | None:

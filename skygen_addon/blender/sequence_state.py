@@ -10,9 +10,11 @@ from typing import Any
 import bpy
 
 from ..core.errors import SkyGenError
+from .bake_pause import is_paused
 from .bake_plan import BakePlan, frames_of_settings, output_folder
 from .controls_from_settings import draws_sun
 from .engine import makers_identity
+from .live_bake import bound_sequence
 from .properties import sky_settings
 from .sequence import folder_of_sequence, frames_in_words, missing_frames
 from .sun_placement import is_dated
@@ -20,10 +22,10 @@ from .world_animation import animated_paths, animation_description
 from .world_nodes import environment_node
 
 _WITHOUT_EFFECT = {
-    "rna_type", "name", "preset", "frame_end", "output_folder", "format",
-    "sun", "sun_disc", "sun_in", "lamp", "followed_lamp", "sky_peak", "shown_frame", "shown_azimuth", "shown_elevation",
-    "shown_transmittance", "unrecorded", "bake_done", "bake_total", "bake_seconds_left", "baked_start", "baked_end",
-    "baked_settings",
+    "rna_type", "name", "preset", "own_preset", "preset_gallery", "frame_end", "output_folder", "format", "compression",
+    "look", "match", "sun", "sun_disc", "sun_in", "lamp", "followed_lamp", "sky_peak", "shown_frame", "shown_azimuth",
+    "shown_elevation", "shown_transmittance", "unrecorded", "bake_done", "bake_total", "bake_seconds_left",
+    "baked_start", "baked_end", "baked_settings", "measured_seconds", "measured_width",
 }  # fmt: skip
 
 
@@ -122,8 +124,10 @@ def sky_states(context: bpy.types.Context, world: bpy.types.World) -> list[SkySt
     except SkyGenError as error:
         states.append(SkyState(f"No model: {error.remedy}", "ERROR", True))
     if is_baked_now(context, world):
-        text = f"Baking {settings.bake_done} of {settings.bake_total} (Esc in its window cancels)"
-        return [*states, SkyState(text, "RENDER_ANIMATION", False)]
+        paused = is_paused()
+        verb = "Paused at" if paused else "Baking"
+        text = f"{verb} {settings.bake_done} of {settings.bake_total} (Esc in its window cancels)"
+        return [*states, SkyState(text, "PAUSE" if paused else "RENDER_ANIMATION", False)]
     try:
         output_folder(world)
         frames_of_settings(world)
@@ -132,10 +136,11 @@ def sky_states(context: bpy.types.Context, world: bpy.types.World) -> list[SkySt
     node = environment_node(world)
     if node is None or node.image is None:
         return [*states, SkyState("No sky in this world yet", "INFO", False)]
-    if node.image.source != "SEQUENCE":
+    sequence = bound_sequence(world)
+    if sequence is None:
         return [*states, SkyState("Preview of one frame; bake to animate it", "INFO", False)]
     baked = range(settings.baked_start, settings.baked_end + 1)
-    missing = missing_frames(folder_of_sequence(node.image), baked)
+    missing = missing_frames(folder_of_sequence(sequence), baked)
     if missing:
         states.append(SkyState(f"Missing frames render magenta: {frames_in_words(missing)}", "ERROR", True))
     fps = scene.render.fps / scene.render.fps_base if scene is not None else 24.0

@@ -1,4 +1,4 @@
-"""What the operators and the command share: a world's preset, its preview, its bound sequence."""
+"""What the operators and the command share: a world's preview, its bound sequence."""
 
 from __future__ import annotations
 
@@ -10,12 +10,9 @@ import bpy
 
 from ..core.errors import RequestError
 from ..core.job import request_digest
-from ..core.presets import load_preset
 from ..runtime.sun_record import read_sunlight
 from .bake_plan import BakePlan, job_of_plan
 from .bake_process import run_job
-from .controls_from_settings import write_controls
-from .properties import sky_settings
 from .sequence import check_complete, check_one_width, load_panorama, load_sequence
 from .sequence_state import forget_bake, note_bake
 from .sun_sync import note_preview, note_sequence
@@ -23,19 +20,6 @@ from .world_nodes import SequenceSpan, show_image
 
 PREVIEW_WIDTH = 512
 """Width of the one-frame sky that is shown before anything is baked: the first click must not be a wait."""
-
-
-def use_preset(world: bpy.types.World, name: str) -> None:
-    """Set a world's controls to a preset's; seed, output and frame range stay as they are.
-
-    Raises
-    ------
-    RequestError
-        If there is no such preset.
-    """
-    settings = sky_settings(world)
-    write_controls(settings, load_preset(name).controls)
-    settings.preset = name
 
 
 def show_preview(context: bpy.types.Context, world: bpy.types.World) -> None:

@@ -8,12 +8,12 @@ threshold into a sun of its own; there it is 0 (never) beside a lamp, and otherw
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, cast
 
 import bpy
 
-from .world_nodes import ROLE, remember_settings, sky_nodes
+from .node_links import lead_through, new_node, socket, source_of, take_out
+from .world_nodes import ROLE, light_strength, remember_settings, sky_nodes
 
 LIMIT, CAMERA, CHOICE = "sun_limit", "sun_camera", "sun_choice"
 """Roles of our nodes: the minimum, which rays come from the camera, and the choice between both pictures."""
@@ -46,22 +46,22 @@ def show_sun_in_world(world: bpy.types.World, sun_in: str, limit: float) -> None
     if tree is None or sky is None:
         return
     remember_settings(world)
-    world.sun_threshold = limit if sun_in == "TEXTURE" else 0.0
+    world.sun_threshold = limit * light_strength(world) if sun_in == "TEXTURE" else 0.0
     needed = _NEEDED[sun_in]
     present = {role: nodes[role] for role in (LIMIT, CAMERA, CHOICE) if role in nodes}
     broken = not all(_is_between(node) for role, node in present.items() if role != CAMERA)
     if CHOICE in present and (broken or not needed >= present.keys() or CAMERA not in present):
-        _take_out(tree, present.pop(CHOICE), "A_Color")
+        take_out(tree, present[CHOICE], socket(present.pop(CHOICE).inputs, "A_Color"))
     if CAMERA in present and CHOICE not in present:
         tree.nodes.remove(present.pop(CAMERA))
     if LIMIT in present and (broken or LIMIT not in needed):
-        _take_out(tree, present.pop(LIMIT), None)
+        take_out(tree, present[LIMIT], present.pop(LIMIT).inputs[0])
     if LIMIT in needed and LIMIT not in present:
-        _lead_through(tree, sky.outputs["Color"], lambda: _limited(tree, sky, limit))
+        lead_through(tree, sky.outputs["Color"], lambda: _limited(tree, sky, limit))
     nodes = sky_nodes(world)
     if CHOICE in needed and CHOICE not in present:
-        unlimited = _source(nodes[LIMIT].inputs[0]) or sky.outputs["Color"]
-        _lead_through(
+        unlimited = source_of(nodes[LIMIT].inputs[0]) or sky.outputs["Color"]
+        lead_through(
             tree, nodes[LIMIT].outputs[0], lambda: _for_the_camera(tree, sky, nodes[LIMIT].outputs[0], unlimited)
         )
     _feed_background(world)
@@ -74,48 +74,21 @@ def _feed_background(world: bpy.types.World) -> None:
     nodes, tree = sky_nodes(world), world.node_tree
     background = nodes.get("background")
     last = next(nodes[role] for role in (CHOICE, LIMIT, "sky") if role in nodes)
-    output = _socket(last.outputs, "Result_Color") if CHOICE in nodes else last.outputs[0]
+    output = socket(last.outputs, "Result_Color") if CHOICE in nodes else last.outputs[0]
     if tree is not None and background is not None and not background.inputs["Color"].is_linked:
         if not output.is_linked:
             tree.links.new(background.inputs["Color"], output)
 
 
-def _source(socket: bpy.types.NodeSocket) -> bpy.types.NodeSocket | None:
-    """What feeds an input."""
-    return socket.links[0].from_socket if socket.links else None
-
-
 def _is_between(node: bpy.types.Node) -> bool:
     """Whether the node still passes on what feeds it; not after the artist has deleted what it was linked to."""
-    inputs = (
-        [_socket(node.inputs, name) for name in ("A_Color", "B_Color")] if node[ROLE] == CHOICE else node.inputs[:1]
-    )
+    inputs = [socket(node.inputs, name) for name in ("A_Color", "B_Color")] if node[ROLE] == CHOICE else node.inputs[:1]
     return all(socket.is_linked for socket in inputs) and any(socket.is_linked for socket in node.outputs)
-
-
-def _take_out(tree: bpy.types.NodeTree, node: bpy.types.Node, through: str | None) -> None:
-    """Remove a node; what it fed is fed by what feeds the named input, the first if None."""
-    source = _source(node.inputs[0] if through is None else _socket(node.inputs, through))
-    fed = [link.to_socket for socket in node.outputs for link in socket.links or ()]
-    tree.nodes.remove(node)
-    for target in fed:
-        if source is not None and target is not None:
-            tree.links.new(target, source)
-
-
-def _lead_through(
-    tree: bpy.types.NodeTree, source: bpy.types.NodeSocket, made: Callable[[], bpy.types.NodeSocket]
-) -> None:
-    """Make nodes whose output feeds from now on what ``source`` has fed."""
-    fed = [link.to_socket for link in source.links or () if link.to_socket is not None]
-    output = made()
-    for target in fed:
-        tree.links.new(target, output)
 
 
 def _limited(tree: bpy.types.NodeTree, sky: bpy.types.Node, limit: float) -> bpy.types.NodeSocket:
     """The sky's colour, no channel above the limit."""
-    minimum = _node(tree, LIMIT, "ShaderNodeVectorMath", "SkyGen Sun Limit", sky, 0.0)
+    minimum = new_node(tree, LIMIT, "ShaderNodeVectorMath", "SkyGen Sun Limit", sky, (0.0, -280.0))
     cast(Any, minimum).operation = "MINIMUM"
     cast(Any, minimum.inputs[1]).default_value = (limit, limit, limit)
     tree.links.new(minimum.inputs[0], sky.outputs["Color"])
@@ -126,26 +99,10 @@ def _for_the_camera(
     tree: bpy.types.NodeTree, sky: bpy.types.Node, limited: bpy.types.NodeSocket, unlimited: bpy.types.NodeSocket
 ) -> bpy.types.NodeSocket:
     """The sky's unlimited colour for rays that come from the camera, the limited one for all others."""
-    rays = _node(tree, CAMERA, "ShaderNodeLightPath", "SkyGen Rays", sky, -180.0)
-    choice = _node(tree, CHOICE, "ShaderNodeMix", "SkyGen Sun for the Camera", sky, 180.0)
+    rays = new_node(tree, CAMERA, "ShaderNodeLightPath", "SkyGen Rays", sky, (-180.0, -280.0))
+    choice = new_node(tree, CHOICE, "ShaderNodeMix", "SkyGen Sun for the Camera", sky, (180.0, -280.0))
     cast(Any, choice).data_type = "RGBA"
-    tree.links.new(_socket(choice.inputs, "Factor_Float"), rays.outputs["Is Camera Ray"])
-    tree.links.new(_socket(choice.inputs, "A_Color"), limited)
-    tree.links.new(_socket(choice.inputs, "B_Color"), unlimited)
-    return _socket(choice.outputs, "Result_Color")
-
-
-def _node(
-    tree: bpy.types.NodeTree, role: str, kind: str, name: str, sky: bpy.types.Node, right: float
-) -> bpy.types.Node:
-    """A new node of ours under the sky's."""
-    node = tree.nodes.new(kind)
-    node.name = node.label = name
-    node[ROLE] = role
-    node.location = (sky.location.x + right, sky.location.y - 280.0)
-    return node
-
-
-def _socket(sockets: Any, identifier: str) -> bpy.types.NodeSocket:
-    """A Mix node has sockets of one name for every type."""
-    return cast(bpy.types.NodeSocket, next(s for s in sockets if s.identifier == identifier))
+    tree.links.new(socket(choice.inputs, "Factor_Float"), rays.outputs["Is Camera Ray"])
+    tree.links.new(socket(choice.inputs, "A_Color"), limited)
+    tree.links.new(socket(choice.inputs, "B_Color"), unlimited)
+    return socket(choice.outputs, "Result_Color")

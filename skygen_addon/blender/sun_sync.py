@@ -38,6 +38,7 @@ from .sun_lamp import (
 from .sun_nodes import limit_of, show_sun_in_world, usual_peak
 from .sun_placement import sun_now
 from .world_animation import is_driven
+from .world_look import show_look
 from .world_nodes import environment_node
 
 _LOG = logging.getLogger(__name__)
@@ -133,6 +134,7 @@ def show_sun(world: bpy.types.World, rows: Rows | None = None) -> None:
     """
     settings = sky_settings(world)
     show_sun_in_world(world, settings.sun.sun_in, limit_of(float(settings.sun.sky_peak), float(settings.exposure)))
+    show_look(world)
     hide_lamps_of_other_worlds()
     lamp, scene = lamp_of(world) or (None, None)
     if lamp is None or not uses_lamp(world) or not is_writable(lamp) or has_keys_of_its_own(lamp):

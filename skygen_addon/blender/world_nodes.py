@@ -20,6 +20,8 @@ LINK = "skygen_link"
 """Custom property of an output: id of the link that our background replaced."""
 BEFORE = "skygen_before"
 """Custom property of a world: JSON of the settings that were changed."""
+GROUP_VERSION = "skygen_version"
+"""Custom property of a node group that is ours: the version of what is in it."""
 SKY_NODE_NAME = "SkyGen Sky"
 IMPORTANCE_MAP_WIDTH = 2048
 """Finest map that stays quick; half of it would leave the sun 1.4 pixels wide."""
@@ -60,6 +62,12 @@ def environment_node(world: bpy.types.World) -> bpy.types.ShaderNodeTexEnvironme
     return cast("bpy.types.ShaderNodeTexEnvironment | None", sky_nodes(world).get("sky"))
 
 
+def light_strength(world: bpy.types.World) -> float:
+    """Factor that our Background puts on the sky's light; 1 without one."""
+    background = sky_nodes(world).get("background")
+    return 1.0 if background is None else float(cast(Any, background.inputs["Strength"]).default_value)
+
+
 def show_image(world: bpy.types.World, image: bpy.types.Image, span: SequenceSpan | None) -> None:
     """Make ``image`` the sky of ``world``; build and link the nodes that are missing.
 
@@ -72,7 +80,8 @@ def show_image(world: bpy.types.World, image: bpy.types.Image, span: SequenceSpa
     span : SequenceSpan, optional
         Frames of the sequence; None for a still image.
     """
-    remember_settings(world)
+    if remember_settings(world):
+        _sample_importance(world)  # once: what the artist chooses after that stays
     if not _uses_nodes(world):
         world.use_nodes = True
     tree = _tree(world)
@@ -90,7 +99,6 @@ def show_image(world: bpy.types.World, image: bpy.types.Image, span: SequenceSpa
         bpy.data.images.remove(replaced)
     for output in _outputs(tree):
         _link_output(tree, output, nodes["background"])
-    _sample_importance(world)
 
 
 def restore_world(world: bpy.types.World) -> list[str]:
@@ -112,11 +120,19 @@ def restore_world(world: bpy.types.World) -> list[str]:
             lost += _relink_output(tree, output)
         for node in list(sky_nodes(world).values()):
             tree.nodes.remove(node)
+        remove_unused_groups()
     for image in images:
         if image.users == 0:
             bpy.data.images.remove(image)
     _restore_settings(world)
     return lost
+
+
+def remove_unused_groups() -> None:
+    """Remove the node groups of ours that no node uses any more."""
+    for group in [g for g in bpy.data.node_groups if GROUP_VERSION in g.keys() and g.library is None]:
+        if group.users == 0:
+            bpy.data.node_groups.remove(group)
 
 
 def _play(user: bpy.types.ImageUser, span: SequenceSpan) -> None:
@@ -183,6 +199,9 @@ def _link_output(tree: bpy.types.NodeTree, output: bpy.types.Node, background: b
     surface = output.inputs["Surface"]
     if _feeds(background, output):
         return
+    if LINK in output.keys() and any(link.from_node and ROLE in link.from_node.keys() for link in surface.links or ()):
+        tree.links.new(surface, background.outputs["Background"])  # from a node of ours that has lost its background
+        return
     if LINK in output.keys():  # the artist linked something else meanwhile: that is what to put back now
         _forget_link(tree, output)
     if surface.is_linked and surface.links:
@@ -243,19 +262,23 @@ def _sample_importance(world: bpy.types.World) -> None:
         cycles.sample_map_resolution = IMPORTANCE_MAP_WIDTH
 
 
-def remember_settings(world: bpy.types.World) -> None:
-    """Note the world's settings that a sky changes, before it does, for :func:`restore_world`."""
+def remember_settings(world: bpy.types.World) -> bool:
+    """Note the world's settings that a sky changes, before it does, for :func:`restore_world`.
+
+    Returns whether they were not noted yet.
+    """
     if BEFORE in world.keys():
         before = json.loads(str(world[BEFORE]))
         if "sun_threshold" not in before:  # remembered by a version that left it alone
             world[BEFORE] = json.dumps({**before, "sun_threshold": float(world.sun_threshold)})
-        return
+        return False
     before = {"use_nodes": _uses_nodes(world), "sun_threshold": float(world.sun_threshold)}
     cycles = cast(Any, getattr(world, "cycles", None))
     if cycles is not None:
         before["sampling_method"] = str(cycles.sampling_method)
         before["sample_map_resolution"] = int(cycles.sample_map_resolution)
     world[BEFORE] = json.dumps(before)
+    return True
 
 
 def _restore_settings(world: bpy.types.World) -> None:

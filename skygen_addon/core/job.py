@@ -25,6 +25,8 @@ DEFAULT_PATTERN = "sky_{frame:04d}.exr"
 MAX_PATTERN_BYTES = 200
 """Longest pattern; file systems allow names of 255 bytes, of which a frame being written needs some more."""
 PIXEL_FORMATS = ("auto", "half", "float")
+COMPRESSIONS = ("zip", "dwaa")
+"""Lossless ZIP, and DWAA: lossy, a fifth to a half of the size, half floats only."""
 
 _REMEDY = "Write the job again with skygen bake."
 
@@ -47,6 +49,8 @@ class SkyJob:
     """File name with one ``{frame}`` field."""
     pixel_format: str = "auto"
     """auto (half while the peak fits), half or float."""
+    compression: str = "zip"
+    """zip (lossless) or dwaa (lossy, half floats only)."""
     engine: str = field(default_factory=engine_identity)
     """:func:`.engine_identity.engine_identity` of the engine that wrote it; a bake with another engine is refused."""
     schema: int = ENGINE_SCHEMA
@@ -74,6 +78,12 @@ class SkyJob:
             raise JobError(
                 f"The pixel format is {reprlib.repr(self.pixel_format)}.", f"Use one of {', '.join(PIXEL_FORMATS)}."
             )
+        if self.compression not in COMPRESSIONS:
+            raise JobError(
+                f"The compression is {reprlib.repr(self.compression)}.", f"Use one of {', '.join(COMPRESSIONS)}."
+            )
+        if self.compression == "dwaa" and self.pixel_format == "float":
+            raise JobError("DWAA compression keeps half floats only.", "Use the format auto or half, or ZIP.")
         _check_pattern(self.pattern)
         _check_path("folder", str(self.folder))
 
@@ -114,6 +124,7 @@ def write_job(job: SkyJob, path: Path) -> None:
             "folder": folder.relative_to(path.parent.absolute()).as_posix() if relative else str(folder),
             "pattern": job.pattern,
             "format": job.pixel_format,
+            "compression": job.compression,
         },
         "frames": [{"frame": f, "request": r.to_dict()} for f, r in zip(job.frames, job.requests, strict=True)],
     }
@@ -138,7 +149,9 @@ def read_job(path: Path) -> SkyJob:
     _check_keys(data, ("bundle", "engine", "frames", "output", "schema"), "The job")
     bundle, output, rows = data["bundle"], data["output"], data["frames"]
     _check_keys(bundle, ("identity", "name"), "The job's bundle")
-    _check_keys(output, ("folder", "format", "pattern"), "The job's output")
+    if isinstance(output, dict):
+        output = {"compression": "zip", **output}  # jobs written before there was a choice
+    _check_keys(output, ("compression", "folder", "format", "pattern"), "The job's output")
     texts = (data["engine"], *bundle.values(), *output.values())
     if not all(isinstance(t, str) for t in texts) or not isinstance(rows, list):
         raise JobError(f"The job {path} has a value of the wrong kind.", _REMEDY)
@@ -157,6 +170,7 @@ def read_job(path: Path) -> SkyJob:
         folder=path.parent / output["folder"],
         pattern=output["pattern"],
         pixel_format=output["format"],
+        compression=output["compression"],
         engine=data["engine"],
     )
 

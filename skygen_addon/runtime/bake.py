@@ -57,7 +57,7 @@ class Progress:
     rendered: int
     """Frames rendered so far."""
     seconds: float
-    """Time since the first frame was begun, loading the bundle excluded."""
+    """Time spent on frames since the first was begun, loading the bundle and pauses excluded."""
 
     @property
     def frames_per_second(self) -> float:
@@ -144,13 +144,15 @@ def prepare_folder(folder: Path) -> None:
 
 
 def is_current(job: SkyJob, frame: int, request: SkyRequest) -> bool:
-    """Whether a frame's file is whole, readable, of the job's format, and made by this request, bundle and engine."""
+    """Whether a frame's file is whole, readable, stored as the job asks, and of this request, bundle and engine."""
     path = job.path(frame)
     if not path.is_file():
         return False
     try:
         found = read_exr(path)
     except OutputError:  # damaged or foreign: to be baked again
+        return False
+    if found.compression != job.compression:
         return False
     if job.pixel_format != "auto" and found.half != (job.pixel_format == "half"):
         return False
@@ -201,14 +203,14 @@ def bake_steps(
     recorded = job_record(job).job if record else None
     check_folder(job.folder)
     renderer: Renderer | None = None
-    rendered, started = 0, time.perf_counter()
+    rendered, seconds = 0, 0.0
     for index, (frame, request) in enumerate(zip(job.frames, job.requests, strict=True)):
-        path = job.path(frame)
+        path, started = job.path(frame), time.perf_counter()
         skipped = skip_existing and is_current(job, frame, request)
         if not skipped:
             if renderer is None:
                 renderer = (load_renderer if load is None else load)(bundle_folder, threads)
-                started = time.perf_counter()
+                started, seconds = time.perf_counter(), 0.0
             radiance, sun = _rendered(renderer, request)
             if not rendered:
                 prepare_folder(job.folder)
@@ -216,9 +218,15 @@ def bake_steps(
             digest = request_digest(request, job.bundle_identity, job.engine)
             if sun is not None:  # before the frame: a frame that is there and kept has its line
                 append_sunlight(job.folder, frame, digest, sun)
-            write_exr(path, radiance, pixel_format=job.pixel_format, request_digest=digest)
+            write_exr(
+                path,
+                radiance,
+                pixel_format=job.pixel_format,
+                compression=job.compression,
+                request_digest=digest,
+            )
             rendered += 1
-        seconds = time.perf_counter() - started
+        seconds += time.perf_counter() - started  # a pause between two steps does not count
         yield Progress(frame, path, skipped, index + 1, len(job.frames), rendered, seconds)
     if not rendered:
         _record(recorded, job.folder)
@@ -271,7 +279,7 @@ def bake(
     on_progress : callable, optional
         Called after every frame.
     should_cancel : callable, optional
-        Asked before every frame; a frame begun is finished.
+        Asked before every frame, and may take its time to answer; a frame begun is finished.
     """
     steps = bake_steps(job, bundle_folder, skip_existing=skip_existing, record=record, threads=threads, load=load)
     written: list[int] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import re
 import reprlib
@@ -97,8 +98,28 @@ def measure(
     return rows
 
 
-def report(renderer: Renderer, rows: Sequence[BenchRow], load_s: float) -> dict[str, Any]:
-    """Plain dictionary for JSON: the environment and the rows."""
+def difference(renderer: Renderer, reference: Renderer, controls: SkyControls, width: int) -> float:
+    """Mean difference of one frame of two renderers over its mean; infinite where the first one's is not finite."""
+    (request,) = requests_for_frames(lambda _: controls, [1], fps=24.0, seed=1, width=width)
+    radiance, expected = renderer.render(request), reference.render(request)
+    if not np.isfinite(radiance).all():
+        return math.inf
+    return float(np.abs(radiance.astype(np.float64) - expected).mean() / expected.mean(dtype=np.float64))
+
+
+def report(
+    renderer: Renderer,
+    rows: Sequence[BenchRow],
+    load_s: float,
+    *,
+    device: str,
+    devices: Sequence[str],
+    difference_to_cpu: float,
+) -> dict[str, Any]:
+    """Plain dictionary for JSON: environment, rows, the device among those here, how far its frames are from the CPU's.
+
+    The difference, see :func:`difference`, is 0 for the CPU itself; a device whose frames are not finite has none.
+    """
     return {
         "bundle": {"name": renderer.bundle.name, "identity": renderer.bundle.identity},
         "machine": {
@@ -107,6 +128,9 @@ def report(renderer: Renderer, rows: Sequence[BenchRow], load_s: float) -> dict[
             "python": platform.python_version(),
             "numpy": np.__version__,
         },
+        "device": device,
+        "devices": list(devices),
+        "difference_to_cpu": difference_to_cpu if math.isfinite(difference_to_cpu) else None,
         "load_s": load_s,
         "rows": [asdict(row) for row in rows],
     }

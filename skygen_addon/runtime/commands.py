@@ -1,4 +1,4 @@
-"""The command line without Blender: ``python -m skygen_addon bake | frame | bench | presets``.
+"""The command line without Blender: ``python -m skygen_addon bake | frame | ...``; ``--help`` lists all commands.
 
 Exit codes: 0 done, 2 the request or the environment is at fault (one line and its remedy on
 stderr), 1 a defect (traceback).
@@ -23,15 +23,19 @@ from ..core.frames import MAX_FRAME, parse_frames
 from ..core.job import JOB_FILE, PIXEL_FORMATS, SkyJob, read_job, request_digest
 from ..core.job_record import job_record
 from ..core.loop import LoopMotion
-from ..core.presets import load_preset, preset_names
+from ..core.presets import SHIPPED_PRESETS, load_preset, preset_names
 from ..core.whole_file import output_error, whole_file
 from .bake import LoadRenderer, bake, check_folder, load_renderer, prepare_folder
-from .bench import measure, parse_widths, report, table
+from .bench import difference, measure, parse_widths, report, table
+from .devices import CPU, available_devices, check_device, loading_on
 from .exr import write_exr
+from .match_options import add_match_options
 from .notes import tell_bent_winds, tell_night, tell_strangers
 from .preview import tone_map, write_png
 from .progress import INTERRUPTED, PROGRESS_FORMS, error_line, json_line, stop_at_end_of_input, text_line
+from .serve import serve_standard_streams
 from .sky_options import DEFAULT_PRESET, SkyOptions, add_sky_options, given_sky_options, sky_options
+from .thumbnail import add_thumbnail_options, make_thumbnails, thumbnail_options
 
 DEFAULT_FRAMES = "1-48"
 DEFAULT_WIDTHS = "512,1024,2048,4096,8192"
@@ -76,11 +80,12 @@ def main(argv: Sequence[str], load: LoadRenderer = load_renderer) -> int:
 
 def _run(argv: Sequence[str], load: LoadRenderer) -> int:
     """The command's exit code; see :func:`main`."""
-    runs = {"bake": _bake, "frame": _frame, "bench": _bench, "presets": _presets}
+    runs = {"bake": _bake, "frame": _frame, "bench": _bench, "presets": _presets, "thumbnails": _thumbnails}
+    runs |= {"serve": _serve, "match": _match}
     arguments = None
     try:
         arguments = _parser().parse_args(argv)
-        runs[arguments.command](arguments, load)
+        runs[arguments.command](arguments, load if arguments.command == "bench" else _on_device(arguments, load))
     except SkyGenError as error:
         if getattr(arguments, "progress", None) == "json":
             print(error_line(error), flush=True)
@@ -94,16 +99,18 @@ def _run(argv: Sequence[str], load: LoadRenderer) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="skygen", description="Endless animated HDR skies.", allow_abbrev=False)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="bake | frame | bench | presets")
+    commands = parser.add_subparsers(
+        dest="command", required=True, metavar="bake | frame | bench | presets | thumbnails | match | serve"
+    )
 
     bake_parser = commands.add_parser("bake", help="write an EXR sequence", allow_abbrev=False)
     bake_parser.add_argument("--frames", help=f"1-48, 5, 1-10x2 or 1,3,7 (default {DEFAULT_FRAMES}, or one loop)")
     bake_parser.add_argument("--out", type=_out, metavar="DIR", help="output folder")
     bake_parser.add_argument("--format", help="auto (default: half while the peak fits), half or float")
+    bake_parser.add_argument("--compression", help="zip (default, lossless) or dwaa (lossy, small, half floats only)")
     bake_parser.add_argument("--skip-existing", action="store_true", help="keep finished frames of this very sky")
     bake_parser.add_argument("--job", type=Path, metavar="FILE", help=f"run a {JOB_FILE} instead of a preset")
     bake_parser.add_argument("--progress", choices=PROGRESS_FORMS, default="text", help="json: an object a line")
-    bake_parser.add_argument("--stop-at-end-of-input", action="store_true", help="end when standard input is closed")
 
     frame = commands.add_parser("frame", help="write one EXR frame", allow_abbrev=False)
     frame.add_argument("--frame", type=int, default=1, metavar="N", help="frame number (default 1)")
@@ -117,9 +124,21 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("--repeat", type=int, default=3, help="frames timed per width after the first (default 3)")
     bench.add_argument("--out", type=_out, metavar="FILE", help="write the JSON here instead of printing it")
 
+    thumbnails = commands.add_parser("thumbnails", help="draw the presets' pictures", allow_abbrev=False)
+    thumbnails.add_argument("--out", type=_out, default=SHIPPED_PRESETS, help="folder (default: beside the presets)")
+    add_thumbnail_options(thumbnails)
+
+    match_parser = commands.add_parser("match", help="find a sky like that of an HDR panorama", allow_abbrev=False)
+    add_match_options(match_parser)
+
+    serve = commands.add_parser("serve", help="render what standard input asks for", allow_abbrev=False)
+    serve.add_argument("--folder", type=_out, required=True, metavar="DIR", help="where pictures are written")
+
+    for parser_of_child in (bake_parser, thumbnails, match_parser):
+        parser_of_child.add_argument("--stop-at-end-of-input", action="store_true", help="end when input is closed")
     for sky_parser in (bake_parser, frame):
         add_sky_options(sky_parser)
-    for any_parser in (bake_parser, frame, bench):
+    for any_parser in (bake_parser, frame, bench, thumbnails, match_parser, serve):
         any_parser.add_argument("--bundle", type=Path, metavar="DIR", help="model folder (default: the shipped one)")
         any_parser.add_argument(
             "--threads",
@@ -127,6 +146,7 @@ def _parser() -> argparse.ArgumentParser:
             metavar="N",
             help="threads (default: one per processor; four make the cloud field, always); the result does not change",
         )
+        any_parser.add_argument("--device", default=CPU, help="cpu (default, the reference) or one that bench lists")
     commands.add_parser("presets", help="list the presets", allow_abbrev=False)
     return parser
 
@@ -139,8 +159,7 @@ def _out(text: str) -> Path:
 
 
 def _bake(arguments: argparse.Namespace, load: LoadRenderer) -> None:
-    if arguments.stop_at_end_of_input:
-        stop_at_end_of_input()
+    gate = stop_at_end_of_input() if arguments.stop_at_end_of_input else None
     threads, folder = _threads(arguments), _bundle_folder(arguments)
     if arguments.job is None:
         job, bent = _job_of_options(arguments, folder)
@@ -163,6 +182,7 @@ def _bake(arguments: argparse.Namespace, load: LoadRenderer) -> None:
         folder,
         on_progress=lambda progress: print(text_line(progress) if text else json_line(progress), flush=True),
         skip_existing=arguments.skip_existing,
+        should_cancel=None if gate is None else gate.is_shut,
         record=record,
         threads=threads,
         load=load,
@@ -192,6 +212,7 @@ def _job_of_options(arguments: argparse.Namespace, bundle_folder: Path) -> tuple
         requests=tuple(sky.requests(frames, bundle)),
         folder=arguments.out,
         pixel_format=pixel_format,
+        compression=arguments.compression or "zip",
     )
     return job, sky.bent_winds(bundle)
 
@@ -209,6 +230,8 @@ def _job_of_file(arguments: argparse.Namespace) -> SkyJob:
         job = dataclasses.replace(job, folder=arguments.out)
     if arguments.format is not None:
         job = dataclasses.replace(job, pixel_format=_pixel_format(arguments.format))
+    if arguments.compression is not None:
+        job = dataclasses.replace(job, compression=arguments.compression)
     if arguments.frames is not None:
         job = job.select(parse_frames(arguments.frames))
     return job
@@ -249,11 +272,14 @@ def _bench(arguments: argparse.Namespace, load: LoadRenderer) -> None:
     load_bundle(folder)
     if arguments.out is not None:
         _check_file(arguments.out)
+    load_on_device = _on_device(arguments, load)
     started = time.perf_counter()
-    renderer = load(folder, threads)
+    renderer = load_on_device(folder, threads)
     load_s = time.perf_counter() - started
     rows = measure(renderer, controls, widths, arguments.repeat, lambda line: print(line, file=sys.stderr, flush=True))
-    text = json.dumps(report(renderer, rows, load_s), indent=2)
+    apart = 0.0 if arguments.device == CPU else difference(renderer, load(folder, threads), controls, min(widths))
+    devices = {"device": arguments.device, "devices": available_devices(), "difference_to_cpu": apart}
+    text = json.dumps(report(renderer, rows, load_s, **devices), indent=2)
     print(table(rows, load_s))
     if arguments.out is None:
         print(text)
@@ -269,8 +295,41 @@ def _presets(arguments: argparse.Namespace, load: LoadRenderer) -> None:
         print(f"{name:16s}{load_preset(name).description}")
 
 
+def _thumbnails(arguments: argparse.Namespace, load: LoadRenderer) -> None:
+    if arguments.stop_at_end_of_input:
+        stop_at_end_of_input()
+    presets, size = thumbnail_options(arguments)
+    threads, folder = _threads(arguments), _bundle_folder(arguments)
+    check_folder(arguments.out)
+    renderer = load(folder, threads)
+    prepare_folder(arguments.out)
+    for path in make_thumbnails(presets, arguments.out, renderer, size):
+        print(path, flush=True)
+
+
+def _match(arguments: argparse.Namespace, load: LoadRenderer) -> None:
+    from .match_command import run_match  # brings OpenEXR along, which only a process of its own may load
+
+    if arguments.stop_at_end_of_input:
+        stop_at_end_of_input()
+    threads, folder = _threads(arguments), _bundle_folder(arguments)
+    load_bundle(folder)
+    run_match(arguments, lambda: load(folder, threads))
+
+
+def _serve(arguments: argparse.Namespace, load: LoadRenderer) -> None:
+    threads, folder = _threads(arguments), _bundle_folder(arguments)
+    serve_standard_streams(lambda: load(folder, threads), arguments.folder)
+
+
 def _bundle_folder(arguments: argparse.Namespace) -> Path:
     return installed_bundle() if arguments.bundle is None else Path(arguments.bundle)
+
+
+def _on_device(arguments: argparse.Namespace, load: LoadRenderer) -> LoadRenderer:
+    """``load`` for the device of ``--device``; RequestError where there is no such device."""
+    device: str = getattr(arguments, "device", CPU)
+    return load if device == CPU else loading_on(check_device(device), load)
 
 
 def _threads(arguments: argparse.Namespace) -> int | None:

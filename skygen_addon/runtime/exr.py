@@ -1,4 +1,4 @@
-"""OpenEXR frames: written whole or not at all, linear Rec.709, lossless ZIP, nothing clipped.
+"""OpenEXR frames: written whole or not at all, linear Rec.709, lossless ZIP or small DWAA, nothing clipped.
 
 OpenEXR buffers its last bytes and drops the error when they do not fit on the disk, so a written
 file is measured against its own chunk table before it takes its final name.
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import OutputError
-from ..core.job import PIXEL_FORMATS
+from ..core.job import COMPRESSIONS, PIXEL_FORMATS
 from ..core.whole_file import whole_file
 
 HALF_MAX = 65504.0
@@ -27,7 +27,7 @@ REQUEST_ATTRIBUTE = "skygenRequest"
 """String attribute with the digest of the request and the bundle that made a frame."""
 
 _REC709 = (0.64, 0.33, 0.30, 0.60, 0.15, 0.06, 0.3127, 0.3290)
-_LINES_PER_CHUNK = 16  # of ZIP compression
+_LINES_PER_CHUNK = {"zip": 16, "dwaa": 32}
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,8 @@ class Frame:
     """(H, W, 3), linear Rec.709, row 0 on top."""
     half: bool
     """Whether the file stores half floats."""
+    compression: str
+    """zip, dwaa, or what another maker used, as OpenEXR calls it in lower case."""
     request_digest: str | None
     """The skygenRequest attribute, or None in files of other makers."""
 
@@ -47,6 +49,7 @@ def write_exr(
     radiance: NDArray[np.float32],
     *,
     pixel_format: str = "auto",
+    compression: str = "zip",
     request_digest: str | None = None,
 ) -> bool:
     """Write one frame under a temporary name in the same folder, then rename it.
@@ -59,6 +62,8 @@ def write_exr(
         Linear Rec.709, finite, not negative.
     pixel_format : {"auto", "half", "float"}
         ``auto`` is half while the peak fits into 65504, else float.
+    compression : {"zip", "dwaa"}
+        DWAA is lossy (0.3 % of a pixel's radiance in the mean) and keeps half floats only.
     request_digest : str, optional
         Stored as the attribute skygenRequest.
 
@@ -70,7 +75,7 @@ def write_exr(
     Raises
     ------
     OutputError
-        If the file cannot be written, or ``half`` cannot hold the peak.
+        If the file cannot be written, or ``half`` or DWAA cannot hold the peak.
     ValueError
         If the radiance has another shape or type, or is not finite and non-negative: a defect
         of the renderer, not of the user.
@@ -78,16 +83,23 @@ def write_exr(
     peak = _checked_peak(radiance)
     if pixel_format not in PIXEL_FORMATS:
         raise ValueError(f"Unknown pixel format {pixel_format!r}.")
+    if compression not in COMPRESSIONS:
+        raise ValueError(f"Unknown compression {compression!r}.")
     if pixel_format == "half" and peak > HALF_MAX:
         raise OutputError(
             f"{path.name} has a peak of {peak:g}, beyond the largest half float ({HALF_MAX:g}).",
             "Use the format auto or float, or lower the exposure.",
         )
+    if compression == "dwaa" and (peak > HALF_MAX or pixel_format == "float"):
+        raise OutputError(
+            f"{path.name} needs full floats (its peak is {peak:g}), which DWAA compression does not keep.",
+            "Use ZIP compression, or half floats and a lower exposure.",
+        )
     half = pixel_format == "half" or (pixel_format == "auto" and peak <= HALF_MAX)
     pixels = np.ascontiguousarray(radiance, dtype=np.float16 if half else np.float32)
     with whole_file(path) as temporary:
-        _write(temporary, pixels, request_digest)
-        if not _is_whole(temporary, radiance.shape[0]):
+        _write(temporary, pixels, compression, request_digest)
+        if not _is_whole(temporary, radiance.shape[0], _LINES_PER_CHUNK[compression]):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     return half
 
@@ -112,6 +124,7 @@ def read_exr(path: Path) -> Frame:
     return Frame(
         radiance=pixels.astype(np.float32),
         half=pixels.dtype == np.float16,
+        compression=str(header.get("compression")).rpartition(".")[2].removesuffix("_COMPRESSION").lower(),
         request_digest=digest if isinstance(digest, str) else None,
     )
 
@@ -127,11 +140,11 @@ def _checked_peak(radiance: NDArray[np.float32]) -> float:
     return peak
 
 
-def _write(path: Path, pixels: NDArray[Any], request_digest: str | None) -> None:
+def _write(path: Path, pixels: NDArray[Any], compression: str, request_digest: str | None) -> None:
     import OpenEXR
 
     header: dict[str, Any] = {  # OpenEXR adds to the dictionary it is given: a new one each time
-        "compression": OpenEXR.ZIP_COMPRESSION,
+        "compression": OpenEXR.DWAA_COMPRESSION if compression == "dwaa" else OpenEXR.ZIP_COMPRESSION,
         "type": OpenEXR.scanlineimage,
         "chromaticities": _REC709,
     }
@@ -146,7 +159,7 @@ def _write(path: Path, pixels: NDArray[Any], request_digest: str | None) -> None
         raise OSError(code, str(error).rstrip(".")) from error
 
 
-def _is_whole(path: Path, height: int) -> bool:
+def _is_whole(path: Path, height: int, lines_per_chunk: int) -> bool:
     """Whether the file ends where its last chunk ends (OpenEXR file layout, scan-line parts)."""
     with path.open("rb") as file:
         data = file.read(65536)
@@ -156,7 +169,7 @@ def _is_whole(path: Path, height: int) -> bool:
             for _ in range(2):  # name, type
                 position = data.index(b"\0", position) + 1
             position += 4 + struct.unpack_from("<i", data, position)[0]
-        chunks = -(-height // _LINES_PER_CHUNK)
+        chunks = -(-height // lines_per_chunk)
         last = max(struct.unpack_from(f"<{chunks}Q", data, position + 1))
         with path.open("rb") as file:
             file.seek(last)

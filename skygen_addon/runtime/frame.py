@@ -133,19 +133,19 @@ class FrameRenderer:
         """
         return self.render_frame(request).radiance
 
-    def render_frame(self, request: SkyRequest, *, draft: bool = False) -> SkyFrame:
+    def render_frame(self, request: SkyRequest) -> SkyFrame:
         """Panorama of one request, with what the sun itself gives: its light, dimmed by the clouds in front of it.
 
         What frames share is kept: another width, or the disc switched, costs no more than the panorama,
         and another sun no new clouds.
-
-        Parameters
-        ----------
-        request : SkyRequest
-            The frame.
-        draft : bool
-            A quick look: the same clouds, sharp only close to the camera, their light shaded more coarsely.
         """
+        return self._render_frame(request, draft=False)
+
+    def render_draft(self, request: SkyRequest) -> SkyFrame:
+        """A quick look: the same clouds, sharp only close to the camera, their light shaded more coarsely."""
+        return self._render_frame(request, draft=True)
+
+    def _render_frame(self, request: SkyRequest, *, draft: bool) -> SkyFrame:
         request, grain = self.weather(request)
         same = replace(request, width=WIDTH_RANGE[0], sun_disc=True)
         scene = self._scenes.get((same, grain, draft), lambda: self._scene(request, grain, draft))

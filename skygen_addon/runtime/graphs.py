@@ -9,23 +9,12 @@ from typing import Any
 import numpy as np
 
 from ..core.engine_identity import GRAPH_FOLDER as GRAPH_FOLDER
-from ..core.errors import BundleError, SkyGenError
+from ..core.errors import BundleError
 from ..core.geometry import FloatArray
 from ..core.signatures import GraphSignature, Tensor
+from .devices import CPU, PROVIDERS, check_provider, chosen_provider, not_runnable, onnxruntime
 
 _REMEDY = "Export the bundle again with this version of SkyGen."
-
-
-def _onnxruntime() -> Any:
-    """The onnxruntime module, imported late because its library may fail to load in some hosts."""
-    try:
-        import onnxruntime
-    except (ImportError, OSError) as error:
-        raise SkyGenError(
-            f"ONNX Runtime cannot be loaded: {error}.",
-            "Reinstall the SkyGen zip made for this platform, or pip install onnxruntime.",
-        ) from error
-    return onnxruntime
 
 
 def _check(path: Path, kind: str, found: Mapping[str, Any], expected: tuple[Tensor, ...]) -> None:
@@ -89,7 +78,7 @@ def check_axes(
 
 
 class Graph:
-    """One exported graph.
+    """One exported graph, on the device of :func:`.devices.graphs_on`.
 
     Parameters
     ----------
@@ -110,6 +99,8 @@ class Graph:
     ------
     BundleError
         If the file is missing, damaged, has another signature or other sizes.
+    SkyGenError
+        If ONNX Runtime or its device cannot be loaded.
     """
 
     def __init__(
@@ -120,7 +111,7 @@ class Graph:
         keep_memory: bool = False,
         sizes: Mapping[str, int] | None = None,
     ) -> None:
-        runtime = _onnxruntime()
+        runtime, provider = onnxruntime(), chosen_provider()
         options = runtime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -130,12 +121,15 @@ class Graph:
         if not path.is_file():
             raise BundleError(f"{path} is missing.", "Reinstall SkyGen or choose another model folder.")
         try:
-            self._session = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            self._session = runtime.InferenceSession(str(path), options, providers=[provider])
         except Exception as error:  # onnxruntime raises its own unrelated classes
             reason = str(error).splitlines()[0]
+            if provider != PROVIDERS[CPU]:
+                raise not_runnable(path, provider, reason[:200]) from error
             raise BundleError(
                 f"{path} is damaged: {reason}.", "Reinstall SkyGen or export the bundle again."
             ) from error
+        check_provider(path, self._session, provider)
         self.signature = signature
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         _check(path, "inputs", {i.name: i for i in inputs}, signature.inputs)

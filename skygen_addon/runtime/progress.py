@@ -20,6 +20,10 @@ from .bake import Progress
 PROGRESS_FORMS = ("text", "json")
 INTERRUPTED = 130
 """Exit code of a bake that was stopped, by Ctrl-C or by whoever started it, as shells have it."""
+PAUSE, RESUME = b"pause", b"resume"
+"""Lines on a bake's standard input."""
+GATE_S = 0.1
+"""How long a paused bake takes at most to notice that it is interrupted."""
 
 
 @dataclass(frozen=True)
@@ -79,18 +83,43 @@ def read_line(line: str) -> FrameDone | SkyGenError | None:
     return FrameDone(**data)
 
 
-def stop_at_end_of_input() -> None:
+class Gate:
+    """Whether the next frame may be begun; from any thread."""
+
+    def __init__(self) -> None:
+        self._open = threading.Event()
+        self._open.set()
+
+    def hear(self, words: bytes) -> None:
+        """Follow the last of the lines ``pause`` and ``resume`` in what came in; others mean nothing."""
+        for word in words.split():
+            if word == PAUSE:
+                self._open.clear()
+            elif word == RESUME:
+                self._open.set()
+
+    def is_shut(self) -> bool:
+        """False once the next frame may be begun, which may take a while: what :func:`.bake.bake` asks."""
+        while not self._open.wait(GATE_S):  # in short turns: an interruption waits for the end of one
+            pass
+        return False
+
+
+def stop_at_end_of_input() -> Gate:
     """Interrupt this process, as Ctrl-C does but not within a library call, once its standard input ends.
 
     A program that started it keeps that input open for as long as it wants the bake: closing it
     stops the bake at once and cleanly, and so does the end of the program, even by a crash.
+    Lines ``pause`` and ``resume`` in that input move the gate that is returned.
     To be called from the main thread.
     """
+    gate = Gate()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a parent in the background ignores SIGINT
 
     def wait() -> None:
-        while os.read(0, 4096):  # not sys.stdin: its lock would be held when the interpreter ends
-            pass
+        while words := os.read(0, 4096):  # not sys.stdin: its lock would be held when the interpreter ends
+            gate.hear(words)
         _thread.interrupt_main()
 
     threading.Thread(target=wait, name="SkyGen end of input", daemon=True).start()
+    return gate

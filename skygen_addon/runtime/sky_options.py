@@ -13,7 +13,7 @@ from ..core.bundle import Bundle
 from ..core.controls import SkyControls
 from ..core.errors import RequestError
 from ..core.loop import LoopMotion, loop_snap_km
-from ..core.presets import load_preset, read_preset
+from ..core.presets import Preset, load_preset, read_preset
 from ..core.request import SkyRequest
 from ..core.sun_path import MOMENT_EXAMPLE, SunPath, read_moment
 from ..core.timeline import loop_motions, requests_for_frames
@@ -66,8 +66,7 @@ class SkyOptions:
         RequestError
             If there is no such preset, or a value is out of range.
         """
-        preset = read_preset(Path(self.preset)) if self.preset.endswith(".json") else load_preset(self.preset)
-        controls = preset.controls
+        controls = given_preset(self.preset).controls
         if self.time_scale is not None:
             controls = dataclasses.replace(controls, time_scale=self.time_scale)
         if self.sun_elevation is not None:
@@ -141,6 +140,11 @@ class SkyOptions:
             loop_snap_km=loop_snap_km(bundle.lattice, controls),
         )
         return [motion for motion in motions if motion.seen and motion.deviation > LOOP_DEVIATION_TOLD]
+
+
+def given_preset(name: str) -> Preset:
+    """The shipped preset of a name, or that of a file whose path ends in .json; RequestError if there is none."""
+    return read_preset(Path(name)) if name.endswith(".json") else load_preset(name)
 
 
 def add_sky_options(parser: argparse.ArgumentParser) -> None:

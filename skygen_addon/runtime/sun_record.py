@@ -74,6 +74,14 @@ class SunlitRenderer(Protocol):
         """Radiance as of the renderer's ``render``, and the sun's light."""
 
 
+@runtime_checkable
+class DraftRenderer(Protocol):
+    """A renderer that also draws drafts: quick looks at the same sky."""
+
+    def render_draft(self, request: SkyRequest) -> SunlitFrame:
+        """Nearly as of ``render_frame``, and quicker."""
+
+
 def clear_sun_irradiance(sun_elevation_rad: float, haze: float, exposure_ev: float) -> tuple[float, float, float]:
     """The sun's irradiance (linear Rec.709, on a plane facing it) at the ground of a cloudless sky.
 

@@ -123,3 +123,64 @@ def test_every_window_shows_the_progress_of_the_world_that_is_baked(bake: Any, w
     assert run(bake, context, look) == {"FINISHED"}
     assert [w.screen.areas[0].redrawn > 0 for w in windows] == [True, True]
     assert (world.skygen.bake_done, world.skygen.bake_total) == (0, 0)
+
+
+def test_a_paused_bake_rests_and_goes_on(bake: Any, world: Any, renderer: Any) -> None:
+    """The button says so in the window manager; undo in between changes nothing of it."""
+    pause, states = part("blender.bake_pause"), part("blender.sequence_state").sky_states
+    operator = part("blender.operators.pause_bake").SKYGEN_OT_pause_bake
+    context = interface(window("SKYGEN_OT_bake_sequence"))
+    assert operator.poll(context) and not operator.poll(interface(window()))
+    world.skygen.frame_end = bpy.context.scene.frame_end = 6
+    renderer.behave("slow")
+    timer = SimpleNamespace(type="TIMER", value="NOTHING")
+    assert bake.invoke(context, timer) == {"RUNNING_MODAL"}
+    assert operator.execute(SimpleNamespace(), context) == {"FINISHED"} and pause.is_paused()
+    rested = time.monotonic()
+    while time.monotonic() < rested + 4:
+        assert bake.modal(context, timer) == {"PASS_THROUGH"}
+        time.sleep(0.05)
+    done = len(renderer.requests)
+    assert done <= 2 and "paused" in bake._words(bake._thread.process)  # of six: half a second a frame
+    assert any(text.startswith("Paused at") for text in (state.text for state in states(context, world)))
+    operator.execute(SimpleNamespace(), context)
+    end = time.monotonic() + 60
+    while (result := bake.modal(context, timer)) == {"PASS_THROUGH"} and time.monotonic() < end:
+        time.sleep(0.05)
+    assert result == {"FINISHED"} and len(renderer.requests) == 6 and not pause.is_paused()
+    assert world.skygen.measured_width == 512
+    assert 0.4 < world.skygen.measured_seconds < 2.0  # the pause does not count
+
+
+def test_esc_ends_a_paused_bake(bake: Any, world: Any, renderer: Any, tmp_path: Path) -> None:
+    """Its finished frames stay, and the panel tells of them until the rest is baked."""
+    pause, outlook = part("blender.bake_pause"), part("blender.bake_outlook").bake_outlook
+    context = interface(window("SKYGEN_OT_bake_sequence"))
+    world.skygen.frame_end = bpy.context.scene.frame_end = 6
+    renderer.behave("slow")
+    timer = SimpleNamespace(type="TIMER", value="NOTHING")
+    bake.invoke(context, timer)
+    end = time.monotonic() + 60
+    while not (tmp_path / "Artist" / "unfinished_bake.json").is_file() and time.monotonic() < end:
+        bake.modal(context, timer)
+        time.sleep(0.05)
+    pause.set_paused(True)
+    bake.modal(context, timer)
+    time.sleep(1.0)
+    bake.modal(context, SimpleNamespace(type="ESC", value="PRESS"))
+    while (result := bake.modal(context, timer)) == {"PASS_THROUGH"} and time.monotonic() < end:
+        time.sleep(0.05)
+    there = len(list((tmp_path / "Artist").glob("sky_*.exr")))
+    assert result == {"CANCELLED"} and 1 <= there < 6 and not pause.is_paused()
+    texts = [state.text for state in outlook(interface(window()), world)]
+    assert texts[0] == f"The bake stopped: {there} of 6 frames are there, Bake goes on"
+    assert texts[1].startswith(f"{6 - there} frames to bake: about ")
+    world.skygen.haze = 4.0
+    texts = [state.text for state in outlook(interface(window()), world)]
+    assert texts[0].endswith("of other settings than now") and texts[1].startswith("6 frames to bake")
+    world.skygen.property_unset("haze")
+    renderer.behave("")
+    bake.skip_existing = True
+    assert run(bake, context, lambda: None) == {"FINISHED"}
+    assert len(renderer.requests) == 6 or len(renderer.requests) == 7  # one may have been cut off
+    assert outlook(interface(window()), world) == []

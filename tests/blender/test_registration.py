@@ -35,7 +35,11 @@ def operators() -> set[str]:
 def test_enabling_three_times_leaves_nothing_behind(package: ModuleType, capfd: pytest.CaptureFixture[str]) -> None:
     registration = importlib.import_module(f"{MODULE}.blender.command").COMMAND_REGISTRATION
     present, handling = classes(), handlers()
-    assert sorted(handling) == [f"{MODULE}.blender.render_check", *[f"{MODULE}.blender.sun_sync"] * 3]
+    assert sorted(handling) == [
+        f"{MODULE}.blender.live_handlers",
+        f"{MODULE}.blender.render_check",
+        *[f"{MODULE}.blender.sun_sync"] * 3,
+    ]
     assert {"SkyGenSettings", "SKYGEN_OT_bake_sequence", "SKYGEN_PT_world_main"} <= present
     for _ in range(3):
         bpy.ops.preferences.addon_disable(module=MODULE)

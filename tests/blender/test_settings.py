@@ -38,7 +38,7 @@ def test_untouched_settings_are_the_preset_that_they_name(world: Any) -> None:
 
 
 def test_unknown_preset_is_refused(world: Any) -> None:
-    with pytest.raises(TypeError):
+    with pytest.raises(RuntimeError, match="no preset 'no_such_sky'"):
         bpy.ops.skygen.apply_preset(preset="no_such_sky")
 
 

@@ -56,7 +56,8 @@ def test_select_keeps_requests_with_their_frames(tmp_path: Path) -> None:
         (("schema",), 2), (("schema",), "1"), (("schema",), True), (("schema",), 1.0), (("schema",), None),
         (("bundle", "identity"), "ab"), (("bundle",), "test"), (("extra",), 1),
         (("engine",), "1"), (("engine",), 1), (("engine",), None),
-        (("output", "format"), "png"), (("output", "folder"), 3), (("output", "pattern"), "sky.exr"),
+        (("output", "compression"), "piz"), (("output", "compression"), None), (("output", "format"), "png"),
+        (("output", "folder"), 3), (("output", "pattern"), "sky.exr"),
         (("output", "pattern"), "../{frame}.exr"), (("output", "pattern"), "{frame}"),
         (("output", "pattern"), "{other}.exr"), (("output", "pattern"), "{frame!r}{frame.exr"),
         (("output", "pattern"), "{frame!r}.exr"), (("output", "pattern"), "{frame!s:04d}.exr"),
@@ -249,3 +250,15 @@ def test_the_engine_is_told_by_its_version_and_its_graphs(tmp_path: Path) -> Non
     assert one.startswith(f"{ENGINE_VERSION}-") and engine_identity() != one
     with pytest.raises(BundleError, match="no graphs"):
         engine()
+
+
+def test_a_job_of_before_compressions_is_zip_and_dwaa_wants_half(tmp_path: Path) -> None:
+    job = dataclasses.replace(job_of(tmp_path), compression="dwaa")
+    write_job(job, tmp_path / "sky.json")
+    assert read_job(tmp_path / "sky.json") == job
+    data = json.loads((tmp_path / "sky.json").read_text())
+    del data["output"]["compression"]
+    (tmp_path / "sky.json").write_text(json.dumps(data))
+    assert read_job(tmp_path / "sky.json").compression == "zip"
+    with pytest.raises(JobError, match="half floats only"):
+        dataclasses.replace(job, pixel_format="float")

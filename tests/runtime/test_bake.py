@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -218,3 +219,26 @@ def test_a_missing_onnx_runtime_is_told_with_its_remedy(bundle_folder: Path, mon
     monkeypatch.setitem(sys.modules, "onnxruntime", None)  # importing it raises ImportError
     with pytest.raises(SkyGenError, match="for this platform"):
         load_renderer(bundle_folder)
+
+
+def test_another_compression_is_not_current(
+    job: SkyJob, bundle_folder: Path, load: Callable[..., Any], renderer: Any
+) -> None:
+    bake(job, bundle_folder, load=load)
+    small = dataclasses.replace(job, compression="dwaa")
+    assert bake(small, bundle_folder, skip_existing=True, load=load).written == job.frames
+    assert {read_exr(job.path(f)).compression for f in job.frames} == {"dwaa"}
+    assert bake(small, bundle_folder, skip_existing=True, load=load).skipped == job.frames
+    assert read_job(job.folder / "sky.json").compression == "dwaa"
+
+
+def test_a_pause_does_not_count_as_time_of_frames(job: SkyJob, bundle_folder: Path, load: Callable[..., Any]) -> None:
+    seen: list[Progress] = []
+
+    def rest() -> bool:
+        time.sleep(0.3)
+        return False
+
+    started = time.perf_counter()
+    bake(job, bundle_folder, on_progress=seen.append, should_cancel=rest, load=load)
+    assert time.perf_counter() - started > 1.8 and seen[-1].seconds < 1.0

@@ -83,6 +83,18 @@ def test_a_job_runs_again_elsewhere_and_in_parts(run: Run, tmp_path: Path) -> No
     assert len(read_job(first / "sky.json").frames) == 4  # running a part leaves the job whole
 
 
+def test_compression_is_chosen_and_checked(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("bake", "--frames", "1-2", "--width", 64, "--out", tmp_path / "o")
+    assert run(*words, "--compression", "dwaa") == 0
+    assert read_exr(tmp_path / "o" / "sky_0002.exr").compression == "dwaa"
+    assert run("bake", "--job", tmp_path / "o" / "sky.json", "--out", tmp_path / "p", "--compression", "zip") == 0
+    assert read_exr(tmp_path / "p" / "sky_0002.exr").compression == "zip"
+    capsys.readouterr()
+    assert run(*words, "--compression", "piz") == 2 and "zip, dwaa" in capsys.readouterr().err
+    assert run(*words, "--compression", "dwaa", "--format", "float") == 2
+    assert "half floats only" in capsys.readouterr().err
+
+
 def test_one_frame_again_leaves_the_job_whole_and_another_sky_is_told(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

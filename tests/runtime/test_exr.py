@@ -46,6 +46,34 @@ def test_half_refuses_what_it_would_clip(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("height", [8, 31, 32, 33, 100])
+def test_dwaa_is_whole_smaller_and_near(tmp_path: Path, height: int) -> None:
+    """Smooth with fine grain of 1 %, and a sun of 5e4: half of the pixels lose less than that grain."""
+    rows, columns = np.mgrid[0:height, 0 : 2 * height] / height
+    radiance = np.stack([0.2 + 0.3 * rows, 0.4 + 0.2 * np.sin(columns), 0.9 - 0.4 * rows], axis=-1).astype(np.float32)
+    radiance *= 1 + 0.01 * np.random.default_rng(1).standard_normal(radiance.shape, dtype=np.float32)
+    radiance[2:5, 5:8] = 5e4
+    assert write_exr(tmp_path / "dwaa.exr", radiance, compression="dwaa", request_digest="cafe") is True
+    write_exr(tmp_path / "zip.exr", radiance)
+    frame = read_exr(tmp_path / "dwaa.exr")
+    assert (frame.half, frame.compression, frame.request_digest) == (True, "dwaa", "cafe")
+    assert read_exr(tmp_path / "zip.exr").compression == "zip"
+    error = np.abs(frame.radiance - radiance) / radiance
+    assert np.median(error) < 0.01 and frame.radiance.min() >= 0
+    assert frame.radiance[2:5, 5:8].sum() == pytest.approx(radiance[2:5, 5:8].sum(), rel=0.02)
+    if height == 100:
+        assert (tmp_path / "dwaa.exr").stat().st_size < 0.6 * (tmp_path / "zip.exr").stat().st_size
+
+
+def test_dwaa_refuses_what_it_would_clip(tmp_path: Path) -> None:
+    for peak, pixel_format in ((70000.0, "auto"), (70000.0, "half"), (1.0, "float")):
+        with pytest.raises(OutputError, match="DWAA|largest half"):
+            write_exr(tmp_path / "a.exr", sky(peak), pixel_format=pixel_format, compression="dwaa")
+    with pytest.raises(ValueError, match="piz"):
+        write_exr(tmp_path / "a.exr", sky(), compression="piz")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_rows_channels_and_primaries_are_where_readers_expect_them(tmp_path: Path) -> None:
     radiance = np.zeros((8, 16, 3), dtype=np.float32)
     radiance[0, 15] = (0.25, 0.5, 2.0)
@@ -88,9 +116,10 @@ def test_a_full_disk_leaves_the_old_frame_and_nothing_else(tmp_path: Path, monke
     assert (tmp_path / "a.exr").read_bytes() == before
 
 
+@pytest.mark.parametrize("compression", ["zip", "dwaa"])
 @pytest.mark.parametrize("lost", [1, 100, 3000])
 def test_a_write_that_was_cut_off_silently_is_noticed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: int, compression: str
 ) -> None:
     """OpenEXR does not report an error when the last buffered bytes do not fit on the disk."""
     whole = exr._write
@@ -101,14 +130,14 @@ def test_a_write_that_was_cut_off_silently_is_noticed(
 
     monkeypatch.setattr(exr, "_write", cut)
     with pytest.raises(OutputError, match="disk is full"):
-        write_exr(tmp_path / "a.exr", sky())
+        write_exr(tmp_path / "a.exr", sky(), compression=compression)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
 def test_a_really_full_device_is_reported_by_openexr(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(OSError) as caught:
-        exr._write(Path("/dev/full"), sky(height=256).astype(np.float32), None)
+        exr._write(Path("/dev/full"), sky(height=256).astype(np.float32), "zip", None)
     assert caught.value.errno == 28
 
 

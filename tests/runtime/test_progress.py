@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 
 from skygen_addon.core.errors import SkyGenError
 from skygen_addon.runtime.commands import main
-from skygen_addon.runtime.progress import FrameDone, minutes, read_line
+from skygen_addon.runtime.progress import FrameDone, Gate, minutes, read_line
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -54,6 +55,22 @@ def test_chatter_is_nothing(line: str) -> None:
 
 def test_minutes() -> None:
     assert [minutes(s) for s in (0, 59.6, 65, 3600)] == ["0:00", "1:00", "1:05", "60:00"]
+
+
+@pytest.mark.parametrize(
+    "words, shut",
+    [(b"", False), (b"pause\n", True), (b"chatter\n", False), (b"resume\npause\n", True), (b"pause\nresume\n", False)],
+)
+def test_the_gate_follows_the_last_word(words: bytes, shut: bool) -> None:
+    gate = Gate()
+    gate.hear(words)
+    asked = threading.Thread(target=gate.is_shut, daemon=True)
+    asked.start()
+    asked.join(0.3)
+    assert asked.is_alive() == shut
+    gate.hear(b"resume\n")
+    asked.join(5)
+    assert not asked.is_alive() and gate.is_shut() is False
 
 
 def test_the_end_of_input_interrupts_even_where_interrupts_are_ignored() -> None:

@@ -9,8 +9,9 @@ from bpy.props import EnumProperty
 
 from ...core.errors import SkyGenError
 from ..choices import DEFAULT_PRESET, preset_items
+from ..live_preview import ask
+from ..preset_choice import use_preset
 from ..properties import is_untouched, reset, sky_settings
-from ..sky_world import show_preview, use_preset
 from .outcome import FINISHED, active_world, cancelled_by, poll_editable_world
 
 
@@ -47,7 +48,7 @@ class SKYGEN_OT_add_sky(bpy.types.Operator):
         try:
             if untouched:
                 use_preset(world, self.preset)
-            show_preview(context, world)
+            ask(context, world)
         except SkyGenError as error:
             if made is not None:
                 bpy.data.worlds.remove(made)

@@ -5,12 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import bpy
-from bpy.props import BoolProperty, EnumProperty
+from bpy.props import BoolProperty, StringProperty
 
 from ...core.errors import SkyGenError
-from ..choices import DEFAULT_PRESET, preset_items
-from ..sky_world import show_preview, use_preset
+from ..choices import DEFAULT_PRESET
+from ..live_preview import ask
+from ..preset_choice import use_preset
+from ..preset_gallery import GALLERY, NO_REFUSAL, OWN_PREFIX
 from .outcome import FINISHED, active_world, cancelled_by, poll_editable_world
+
+
+def _known_names(operator: Any, context: bpy.types.Context, typed: str) -> list[str]:
+    """Names to choose from; Blender sorts out those that fit what is typed."""
+    return [entry.identifier.removeprefix(OWN_PREFIX) for entry in GALLERY.entries()]
 
 
 class SKYGEN_OT_apply_preset(bpy.types.Operator):
@@ -20,11 +27,11 @@ class SKYGEN_OT_apply_preset(bpy.types.Operator):
     bl_label = "Apply Preset"
     bl_options = {"REGISTER", "UNDO"}
 
-    preset: EnumProperty(
+    preset: StringProperty(
         name="Preset",
-        description="Sky whose settings are taken",
-        items=preset_items(),
+        description="Name of the sky whose settings are taken: one that ships, such as fair_cumulus, or one's own",
         default=DEFAULT_PRESET,
+        search=_known_names,
     )
     show: BoolProperty(
         name="Show",
@@ -39,18 +46,20 @@ class SKYGEN_OT_apply_preset(bpy.types.Operator):
 
     @classmethod
     def description(cls, context: bpy.types.Context, properties: Any) -> str:
-        words = {name: text for name, _, text in preset_items()}
-        return words.get(properties.preset, cls.__doc__ or "")
+        entry = GALLERY.find(properties.preset)
+        words = entry.preset.description if entry is not None else ""
+        return words or cls.__doc__ or ""
 
     def execute(self, context: bpy.types.Context) -> set[Any]:
         world = active_world(context)
+        GALLERY.refusal = NO_REFUSAL
         try:
             use_preset(world, self.preset)
         except SkyGenError as error:
             return cancelled_by(self, error)
         if self.show:
             try:
-                show_preview(context, world)
+                ask(context, world)
             except SkyGenError as error:  # the settings are new all the same: finish, so that undo has them
                 self.report({"WARNING"}, f"The preset is applied, but not shown: {error.message} {error.remedy}")
         return FINISHED

@@ -12,6 +12,8 @@ from bpy.props import BoolProperty
 from ...core.errors import SkyGenError
 from ...core.job import SkyJob
 from ...runtime.progress import FrameDone, minutes
+from ..bake_marker import BakeMarker, clear_marker, write_marker
+from ..bake_pause import is_paused, set_paused
 from ..bake_plan import BakePlan, job_of_plan, plan_of_settings
 from ..bake_process import BakeProcess, run_job
 from ..properties import sky_settings
@@ -28,9 +30,10 @@ TIMER_S = 0.25
 class BakeThread(threading.Thread):
     """Reads what a baking process says, beside the interface; never touches Blender's data."""
 
-    def __init__(self, process: BakeProcess) -> None:
+    def __init__(self, process: BakeProcess, fingerprint: str) -> None:
         super().__init__(name="SkyGen bake", daemon=True)
         self.process = process
+        self._fingerprint = fingerprint
         self.cancelled = False
         self.error: BaseException | None = None
 
@@ -42,7 +45,7 @@ class BakeThread(threading.Thread):
 
     def run(self) -> None:
         try:
-            self.cancelled = self.process.follow().cancelled
+            self.cancelled = self.process.follow(marking(self.process.job, self._fingerprint)).cancelled
         except BaseException as error:  # raised again by whoever waits for the thread
             self.error = error
 
@@ -73,7 +76,8 @@ class SKYGEN_OT_bake_sequence(bpy.types.Operator):
         world = active_world(context)
         try:
             plan, job, fingerprint = self._prepare(context, world)
-            if run_job(job, on_progress=progress_printer(job), skip_existing=self.skip_existing).cancelled:
+            watch = marking(job, fingerprint, progress_printer(job))
+            if run_job(job, on_progress=watch, skip_existing=self.skip_existing).cancelled:
                 self.report({"WARNING"}, "Bake cancelled: finished frames are kept.")
                 return CANCELLED
             bind_frames(world, plan, fingerprint)
@@ -89,10 +93,11 @@ class SKYGEN_OT_bake_sequence(bpy.types.Operator):
             return self.execute(context)
         try:
             self._plan, job, self._fingerprint = self._prepare(context, world)
-            self._thread = BakeThread(BakeProcess(job, skip_existing=self.skip_existing))
+            self._thread = BakeThread(BakeProcess(job, skip_existing=self.skip_existing), self._fingerprint)
         except SkyGenError as error:
             return cancelled_by(self, error)
         _note_progress(world, 0, len(job.frames), None)
+        set_paused(False)
         self._world_uid, self._world_name = world.session_uid, world.name
         self._timer = manager.event_timer_add(TIMER_S, window=context.window)
         manager.modal_handler_add(self)
@@ -106,6 +111,7 @@ class SKYGEN_OT_bake_sequence(bpy.types.Operator):
             return RUNNING_MODAL
         if event.type != "TIMER":
             return PASS_THROUGH
+        self._thread.process.pause(is_paused())
         world = world_of_session(self._world_uid)
         if world is not None:
             self._show_progress(context, world)
@@ -114,6 +120,7 @@ class SKYGEN_OT_bake_sequence(bpy.types.Operator):
         self._end(context)
         if world is not None:
             _note_progress(world, 0, 0, None)
+            _note_speed(world, self._thread.process)
         return self._conclude(context, world)
 
     def cancel(self, context: bpy.types.Context) -> None:
@@ -173,13 +180,16 @@ class SKYGEN_OT_bake_sequence(bpy.types.Operator):
         if process.stopping:
             return "stopping"
         if latest is None:
-            return f"starting to bake {total} frames (Esc cancels)"
+            return f"{'paused, ' if process.paused else 'starting '}to bake {total} frames (Esc cancels)"
         text = f"baked {latest.done} of {total} frames"
         if latest.seconds_left is not None:
             text += f", {latest.frames_per_second:.2f} frames/s, {minutes(latest.seconds_left)} left"
+        if process.paused:
+            text += ", paused"
         return f"{text} (Esc cancels)"
 
     def _end(self, context: bpy.types.Context) -> None:
+        set_paused(False)
         if context.workspace is not None:
             context.workspace.status_text_set(None)
         if context.window_manager is not None:
@@ -191,6 +201,31 @@ def _note_progress(world: bpy.types.World, done: int, total: int, seconds_left: 
     settings = sky_settings(world)
     settings.bake_done, settings.bake_total = done, total
     settings.bake_seconds_left = -1 if seconds_left is None else round(seconds_left)
+
+
+def _note_speed(world: bpy.types.World, process: BakeProcess) -> None:
+    """Keep how long a frame took, for the estimate of the next bake; nothing where none was rendered."""
+    latest = process.latest
+    if latest is not None and latest.frames_per_second > 0:
+        settings = sky_settings(world)
+        settings.measured_seconds = 1.0 / latest.frames_per_second
+        settings.measured_width = process.job.requests[0].width
+
+
+def marking(
+    job: SkyJob, fingerprint: str, then: Callable[[FrameDone], None] | None = None
+) -> Callable[[FrameDone], None]:
+    """Marks the folder from the first frame to the last, so that a bake that stops on the way is told of later."""
+
+    def mark(progress: FrameDone) -> None:
+        if progress.done == progress.total:
+            clear_marker(job.folder)
+        elif progress.done == 1:
+            write_marker(job.folder, BakeMarker(fingerprint, job.frames[0], job.frames[-1]))
+        if then is not None:
+            then(progress)
+
+    return mark
 
 
 def progress_printer(job: SkyJob) -> Callable[[FrameDone], None]:

@@ -7,7 +7,7 @@ from typing import Any
 import bpy
 
 from ...core.errors import SkyGenError
-from ..sky_world import show_preview
+from ..live_preview import ask
 from .outcome import FINISHED, active_world, cancelled_by, poll_editable_world
 
 
@@ -24,7 +24,7 @@ class SKYGEN_OT_show_preview(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[Any]:
         try:
-            show_preview(context, active_world(context))
+            ask(context, active_world(context))
         except SkyGenError as error:
             return cancelled_by(self, error)
         return FINISHED

@@ -1,0 +1,144 @@
+"""What connects the live preview to Blender: the timer, the handlers, and the end of the session.
+
+Without a window only one handler is there, which puts a bound bake back before a render.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+from typing import Any
+
+import bpy
+from bpy.app.handlers import persistent
+
+from . import live_properties
+from .live_bake import uncover_all
+from .live_pictures import remove_spare_images
+from .live_session import PREVIEW, QUIET_S
+from .live_state import LiveState
+
+_LOG = logging.getLogger(__name__)
+_AREAS = {"PROPERTIES", "VIEW_3D"}
+
+
+class _Timer:
+    """The function that Blender's timer calls, and what the panels showed last."""
+
+    def __init__(self) -> None:
+        self._shown: dict[int, LiveState] = {}
+        self._calls = self.call  # Blender knows a timer by its very object, and every look at a method is another
+        self._logged = ""
+
+    def call(self) -> float:
+        """Let the preview do what there is to do, and draw the panels anew if they have something new to say."""
+        manager = bpy.context.window_manager
+        windows = list(manager.windows) if manager is not None else []
+        try:
+            pause_s = PREVIEW.tick(playing=any(window.screen.is_animation_playing for window in windows))
+            shown = {w.scene.world.session_uid: PREVIEW.state(w.scene.world) for w in windows if w.scene.world}
+        except Exception as error:  # a timer that raises is never called again
+            if self._logged != repr(error):
+                self._logged = repr(error)
+                _LOG.exception("SkyGen: the live preview failed.")
+            return 1.0
+        if shown != self._shown:
+            self._shown = shown
+            for area in (area for window in windows for area in window.screen.areas):
+                if area.type in _AREAS:
+                    area.tag_redraw()
+        return pause_s
+
+    def start(self) -> None:
+        """Have it called from now on."""
+        bpy.app.timers.register(self._calls, first_interval=QUIET_S, persistent=True)
+
+    def stop(self) -> None:
+        """Have it called no more."""
+        if bpy.app.timers.is_registered(self._calls):
+            bpy.app.timers.unregister(self._calls)
+
+
+_TIMER = _Timer()
+
+
+@persistent  # type: ignore[untyped-decorator]
+def note_update(scene: Any, depsgraph: Any = None) -> None:
+    """Handler of ``depsgraph_update_post`` and ``frame_change_post``."""
+    PREVIEW.note_change()
+
+
+@persistent  # type: ignore[untyped-decorator]
+def note_undo(*_: Any) -> None:
+    """Handler of ``undo_post`` and ``redo_post``."""
+    PREVIEW.distrust()
+
+
+@persistent  # type: ignore[untyped-decorator]
+def note_file(*_: Any) -> None:
+    """Handler of ``load_pre`` and ``load_post``."""
+    PREVIEW.forget()
+
+
+@persistent  # type: ignore[untyped-decorator]
+def put_bakes_back(*_: Any) -> None:
+    """Handler of ``save_pre``: the file is to show the bakes that are bound."""
+    try:
+        uncover_all()
+    except Exception:  # in a handler there is nobody to raise to, and the file must be saved
+        _LOG.exception("SkyGen: a bake could not be put back before saving.")
+    PREVIEW.note_change()
+
+
+@persistent  # type: ignore[untyped-decorator]
+def prepare_render(scene: bpy.types.Scene, *_: Any) -> None:
+    """Handler of ``render_init``: a render uses the bakes that are bound."""
+    try:
+        uncover_all()
+        PREVIEW.keep_for_render(scene)
+    except Exception:  # as in put_bakes_back
+        _LOG.exception("SkyGen: a bake could not be put back before the render.")
+    PREVIEW.note_change()
+
+
+def _end() -> None:
+    PREVIEW.stop()
+
+
+_IN_WINDOWS = (
+    ("depsgraph_update_post", note_update),
+    ("frame_change_post", note_update),
+    ("render_complete", note_update),
+    ("render_cancel", note_update),
+    ("undo_post", note_undo),
+    ("redo_post", note_undo),
+    ("load_pre", note_file),
+    ("load_post", note_file),
+    ("save_pre", put_bakes_back),
+)
+
+
+def register() -> None:
+    """Add choices, handlers and timer."""
+    live_properties.register()
+    bpy.app.handlers.render_init.append(prepare_render)
+    if not bpy.app.background:
+        for name, handler in _IN_WINDOWS:
+            getattr(bpy.app.handlers, name).append(handler)
+        atexit.register(_end)
+        _TIMER.start()
+
+
+def unregister() -> None:
+    """End the process and remove everything."""
+    _TIMER.stop()
+    atexit.unregister(_end)
+    PREVIEW.stop()
+    for name, handler in (("render_init", prepare_render), *_IN_WINDOWS):
+        handlers = getattr(bpy.app.handlers, name)
+        if handler in handlers:
+            handlers.remove(handler)
+    uncover_all()
+    remove_spare_images()
+    PREVIEW.forget()
+    live_properties.unregister()

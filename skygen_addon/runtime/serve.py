@@ -1,0 +1,186 @@
+"""A warm process that renders pictures as they are asked for, for Blender's live preview: the newest request wins.
+
+``python -m skygen_addon serve --folder DIR`` reads requests from standard input and answers on standard output, see
+:mod:`.serve_protocol`. A request that has not begun when a newer one comes is dropped without a word, and so are the
+finer widths of one that has begun. The process ends with its input; a picture in the making is given up then.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from ..core.errors import OutputError, SkyGenError
+from .bake import Renderer
+from .serve_protocol import (
+    Ask,
+    AskError,
+    Picture,
+    Refusal,
+    picture_line,
+    read_ask,
+    ready_line,
+    refusal_line,
+    write_picture,
+)
+from .sun_record import DraftRenderer, SunlitRenderer
+
+_LOG = logging.getLogger(__name__)
+_READ_BYTES = 65536
+_POLITENESS = 5
+"""Steps by which the process is less urgent than the interface that it serves, where the system has such steps."""
+
+
+class Newest:
+    """Hands the newest line of a stream to another thread; older ones that nobody has taken are gone."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._line: str | None = None
+        self._ended = False
+
+    def put(self, line: str) -> None:
+        """A newer line."""
+        with self._changed:
+            self._line = line
+            self._changed.notify()
+
+    def end(self) -> None:
+        """No more lines; one that nobody has taken is gone too."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify()
+
+    def waits(self) -> bool:
+        """Whether there is a line that nobody has taken, or the end."""
+        with self._changed:
+            return self._ended or self._line is not None
+
+    def take(self) -> str | None:
+        """The newest line, waited for; None at the end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._ended or self._line is not None)
+            line, self._line = self._line, None
+            return None if self._ended else line
+
+
+def serve(
+    load: Callable[[], Renderer],
+    lines: Iterable[str],
+    folder: Path,
+    answer: Callable[[str], None],
+    *,
+    at_end: Callable[[], None] = lambda: None,
+) -> None:
+    """Answer requests until ``lines`` end.
+
+    Parameters
+    ----------
+    load : callable
+        Makes the renderer; of the requests that come in meanwhile the newest waits.
+    lines : iterable of str
+        Requests, read in a thread of its own.
+    folder : Path
+        Where pictures are written. Whoever asked deletes them.
+    answer : callable
+        Takes each line that goes out.
+    at_end : callable
+        Called by the reading thread when the lines have ended, so that a process need not finish its picture.
+
+    Raises
+    ------
+    SkyGenError
+        If the renderer cannot be loaded.
+    """
+    newest = Newest()
+
+    def read() -> None:
+        for line in lines:
+            if line.strip():
+                newest.put(line)
+        newest.end()
+        at_end()
+
+    threading.Thread(target=read, name="SkyGen requests", daemon=True).start()
+    renderer = load()
+    answer(ready_line())
+    while (line := newest.take()) is not None:
+        number = None
+        try:
+            ask = read_ask(line)
+            number = ask.id
+            _serve_one(renderer, ask, folder, answer, newest.waits)
+        except SkyGenError as error:
+            answer(refusal_line(Refusal(error.number if isinstance(error, AskError) else number, error)))
+        except Exception as error:  # a defect in one picture must not end the preview of all others
+            _LOG.exception("A picture failed.")
+            words = f"The picture could not be made ({type(error).__name__}: {error})."
+            answer(refusal_line(Refusal(number, SkyGenError(words, "Change a setting to try again, and report it."))))
+
+
+def _serve_one(
+    renderer: Renderer, ask: Ask, folder: Path, answer: Callable[[str], None], newer_waits: Callable[[], bool]
+) -> None:
+    """Make the pictures of one request, coarse to fine, until something newer waits."""
+    for width in ask.widths:
+        if width != ask.widths[0] and newer_waits():
+            return
+        request = dataclasses.replace(ask.request, width=width)
+        started = time.perf_counter()
+        sun = None
+        if ask.draft and isinstance(renderer, DraftRenderer):
+            frame = renderer.render_draft(request)
+            radiance, sun = frame.radiance, frame.sun
+        elif isinstance(renderer, SunlitRenderer):
+            frame = renderer.render_frame(request)
+            radiance, sun = frame.radiance, frame.sun
+        else:
+            radiance = renderer.render(request)
+        seconds = round(time.perf_counter() - started, 4)
+        file = f"{ask.id}_{width}.rgba"
+        write_picture(folder / file, radiance)
+        answer(picture_line(Picture(ask.id, width, file, seconds, width == ask.widths[-1], sun)))
+
+
+def serve_standard_streams(load: Callable[[], Renderer], folder: Path) -> None:
+    """:func:`serve` on this process's standard input and output; the process ends with its input.
+
+    Raises
+    ------
+    SkyGenError
+        If the folder is none, or the renderer cannot be loaded. It goes out as an answer too.
+    """
+
+    def answer(line: str) -> None:
+        print(line, flush=True)
+
+    def leave() -> None:
+        for path in folder.glob(f".*.{os.getpid()}.tmp"):
+            with contextlib.suppress(OSError):
+                path.unlink()
+        os._exit(0)  # a graph that runs cannot be interrupted, and its picture is of no use to anybody
+
+    try:
+        if not folder.is_dir():
+            raise OutputError(f"{folder} is not a folder.", "Give --folder one that exists.")
+        if hasattr(os, "nice"):
+            os.nice(_POLITENESS)
+        serve(load, _lines_of_input(), folder, answer, at_end=leave)
+    except SkyGenError as error:
+        answer(refusal_line(Refusal(None, error)))
+        raise
+
+
+def _lines_of_input() -> Iterator[str]:
+    """Lines of standard input; not through ``sys.stdin``, whose lock would be held when the interpreter ends."""
+    rest = b""
+    while data := os.read(0, _READ_BYTES):
+        *lines, rest = (rest + data).split(b"\n")
+        for line in lines:
+            yield line.decode("utf-8", errors="replace")

@@ -1,0 +1,298 @@
+"""The serving process: what it reads and says, which requests it drops, what ends it, what its pictures hold."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from skygen_addon.core.errors import BundleError, OutputError
+from skygen_addon.core.request import SkyRequest
+from skygen_addon.runtime.frame import FrameRenderer
+from skygen_addon.runtime.serve import serve
+from skygen_addon.runtime.serve_protocol import (
+    Ask,
+    AskError,
+    Picture,
+    Ready,
+    Refusal,
+    ask_line,
+    picture_line,
+    read_answer,
+    read_ask,
+    read_picture,
+    refusal_line,
+    write_picture,
+)
+from skygen_addon.runtime.sun_record import SunLight
+
+ROOT = Path(__file__).resolve().parents[2]
+SUN = SunLight(1.0, 0.5, (3.0, 2.0, 1.0), 0.25, 0.75)
+
+
+class Input:
+    """Lines that a test hands over one by one."""
+
+    def __init__(self) -> None:
+        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+
+    def put(self, *lines: str) -> None:
+        for line in lines:
+            self._lines.put(line)
+
+    def end(self) -> None:
+        self._lines.put(None)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._lines.get, None)
+
+
+class Gate:
+    """A renderer that waits in every picture until the test lets it go on."""
+
+    def __init__(self, renderer: Any) -> None:
+        self._renderer, self.bundle = renderer, renderer.bundle
+        self.begun: queue.SimpleQueue[SkyRequest] = queue.SimpleQueue()
+        self.go_on: queue.SimpleQueue[None] = queue.SimpleQueue()
+
+    def render(self, request: SkyRequest) -> Any:
+        self.begun.put(request)
+        self.go_on.get(timeout=30)
+        if request.seed == 666:
+            raise ZeroDivisionError("by chance")
+        return self._renderer.render(request)
+
+
+class Served:
+    """A loop of requests in a thread, its input and what it says."""
+
+    def __init__(self, load: Callable[[], Any], folder: Path) -> None:
+        self.input, self.answers = Input(), queue.SimpleQueue[Any]()
+        say = lambda line: self.answers.put(read_answer(line))  # noqa: E731
+        self.thread = threading.Thread(target=serve, args=(load, self.input, folder, say), daemon=True)
+        self.thread.start()
+
+    def next(self) -> Any:
+        return self.answers.get(timeout=30)
+
+    def end(self) -> None:
+        self.input.end()
+        self.thread.join(30)
+        assert not self.thread.is_alive() and self.answers.empty()
+
+
+def ask(number: int, *widths: int, **changes: Any) -> str:
+    return ask_line(Ask(number, SkyRequest(**changes), widths))
+
+
+@pytest.fixture
+def gate(renderer: Any) -> Gate:
+    return Gate(renderer)
+
+
+@pytest.fixture
+def served(gate: Gate, tmp_path: Path) -> Served:
+    loop = Served(lambda: gate, tmp_path)
+    assert loop.next() == Ready()
+    return loop
+
+
+def test_pictures_come_coarse_to_fine_and_hold_what_the_renderer_made(
+    served: Served, gate: Gate, renderer: Any, tmp_path: Path
+) -> None:
+    served.input.put(ask(7, 64, 128, seed=3))
+    for width, last in ((64, False), (128, True)):
+        gate.go_on.put(None)
+        picture = served.next()
+        assert (picture.id, picture.width, picture.last, picture.sun) == (7, width, last, None)
+        pixels = read_picture(tmp_path / picture.file, width).reshape(width // 2, width, 4)
+        assert np.array_equal(pixels[::-1, :, :3], renderer.render(SkyRequest(seed=3, width=width)))
+        assert (pixels[..., 3] == 1).all()
+    served.end()
+    assert not list(tmp_path.glob(".*"))  # no temporary file stays
+
+
+def test_the_newest_request_wins(served: Served, gate: Gate) -> None:
+    served.input.put(ask(1, 64, seed=1))
+    assert gate.begun.get(timeout=30).seed == 1
+    served.input.put(ask(2, 64, seed=2), ask(3, 64, seed=3), ask(4, 64, seed=4))
+    time.sleep(0.2)  # the reading thread has them all
+    gate.go_on.put(None)
+    gate.go_on.put(None)
+    assert [served.next().id, served.next().id] == [1, 4]
+    served.end()
+
+
+def test_a_finer_picture_waits_for_a_newer_request(served: Served, gate: Gate) -> None:
+    served.input.put(ask(1, 64, 128, 256))
+    gate.begun.get(timeout=30)
+    served.input.put(ask(2, 64))
+    time.sleep(0.2)
+    gate.go_on.put(None)
+    gate.go_on.put(None)
+    assert [(p.id, p.width) for p in (served.next(), served.next())] == [(1, 64), (2, 64)]
+    served.end()
+
+
+def test_requests_that_come_while_the_graphs_load_wait(gate: Gate, tmp_path: Path) -> None:
+    loaded = threading.Event()
+
+    def load() -> Gate:
+        loaded.wait(30)
+        return gate
+
+    loop = Served(load, tmp_path)
+    loop.input.put(ask(1, 64), ask(2, 64))
+    time.sleep(0.2)
+    loaded.set()
+    gate.go_on.put(None)
+    assert loop.next() == Ready()
+    assert loop.next().id == 2
+    loop.end()
+
+
+def test_a_refused_request_and_a_defect_end_nothing(served: Served, gate: Gate) -> None:
+    for line, number, words in (
+        ("no json", None, "cannot be read"),
+        (ask(3, 64).replace('"seed": 0', '"seed": -1'), 3, "seed is -1"),
+        (ask(4, 66), 4, "width is 66"),
+        (ask(5, 128, 64), 5, "rising order"),
+        (ask(5, 64).replace('"draft": false', '"draft": 1'), 5, "draft is 1"),
+        (json.dumps({"id": -1, "widths": [64], "draft": False, "request": SkyRequest().to_dict()}), None, "id is -1"),
+    ):
+        served.input.put(line)
+        refusal = served.next()
+        assert refusal.id == number and words in str(refusal.error) and refusal.error.remedy
+    gate.go_on.put(None)
+    served.input.put(ask(6, 64, seed=666))
+    refusal = served.next()
+    assert refusal.id == 6 and "ZeroDivisionError: by chance" in refusal.error.message
+    gate.go_on.put(None)
+    served.input.put(ask(7, 64))
+    assert served.next().id == 7
+    served.end()
+
+
+def test_drafts_are_drawn_only_where_they_are_asked_for(renderer: Any, tmp_path: Path) -> None:
+    class Drafting:
+        bundle = renderer.bundle
+
+        def render_frame(self, request: SkyRequest) -> Any:
+            return SimpleNamespace(radiance=renderer.render(request), sun=SUN)
+
+        def render_draft(self, request: SkyRequest) -> Any:
+            return SimpleNamespace(radiance=0.5 * renderer.render(request), sun=SUN)
+
+    loop = Served(Drafting, tmp_path)  # type: ignore[arg-type]
+    assert loop.next() == Ready()
+    pictures = []
+    for number, draft in enumerate((False, True)):
+        loop.input.put(ask_line(Ask(number, SkyRequest(), (64,), draft)))
+        pictures.append(read_picture(tmp_path / loop.next().file, 64).reshape(-1, 4)[:, :3])
+    np.testing.assert_array_equal(pictures[1], 0.5 * pictures[0])
+    loop.end()
+
+
+def test_a_picture_that_cannot_be_written_is_told_and_the_next_one_comes(gate: Gate, tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    loop = Served(lambda: gate, folder)
+    assert loop.next() == Ready()
+    gate.go_on.put(None)
+    loop.input.put(ask(1, 64))
+    assert loop.next().error.message == f"{folder} is not a folder."
+    folder.mkdir()
+    gate.go_on.put(None)
+    loop.input.put(ask(2, 64))
+    assert loop.next().file == "2_64.rgba"
+    loop.end()
+
+
+def test_lines_read_back_as_what_was_said() -> None:
+    request = SkyRequest(seed=5, time_s=1.5, width=512)
+    assert read_ask(ask_line(Ask(9, request, (256, 512)))) == Ask(9, request, (256, 512))
+    picture = Picture(9, 256, "9_256.rgba", 0.125, False, SUN)
+    assert read_answer(picture_line(picture)) == picture
+    assert read_answer(picture_line(dataclasses.replace(picture, sun=None))) == dataclasses.replace(picture, sun=None)
+    refusal = read_answer(refusal_line(Refusal(None, BundleError("No bundle.", "Reinstall."))))
+    assert isinstance(refusal, Refusal) and refusal.id is None and str(refusal.error) == "No bundle. Reinstall."
+    for chatter in ("", "a warning", "[]", "3", '{"id": 3}', '{"error": "x"}', "[" * 100000):
+        assert read_answer(chatter) is None
+    with pytest.raises(AskError, match="not an object of"):
+        read_ask("[1, 2]")
+
+
+def test_a_picture_file_of_another_size_is_refused(tmp_path: Path) -> None:
+    write_picture(tmp_path / "a", np.zeros((32, 64, 3), np.float32))
+    with pytest.raises(OutputError, match="not 128 pixels wide"):
+        read_picture(tmp_path / "a", 128)
+    with pytest.raises(OutputError, match="cannot be read"):
+        read_picture(tmp_path / "gone", 64)
+
+
+def test_the_first_picture_row_lies_at_the_bottom(tmp_path: Path) -> None:
+    radiance = np.arange(2 * 4 * 3, dtype=np.float32).reshape(2, 4, 3)  # row 0 is the zenith
+    write_picture(tmp_path / "a", radiance)
+    pixels = read_picture(tmp_path / "a", 4)
+    assert pixels[:4].tolist() == [12.0, 13.0, 14.0, 1.0]
+    assert pixels[-4:].tolist() == [9.0, 10.0, 11.0, 1.0]
+
+
+def process(folder: Path, *options: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "skygen_addon", "serve", "--folder", str(folder), *options]
+    pipe, env = subprocess.PIPE, os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(command, cwd=ROOT, env=env, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+
+
+def test_the_process_serves_what_the_renderer_makes_and_ends_with_its_input(
+    tmp_path: Path, sky_renderer: FrameRenderer
+) -> None:
+    request = SkyRequest(seed=2, sun_elevation_rad=0.4, width=2048)
+    with process(tmp_path) as served:
+        assert served.stdin is not None and served.stdout is not None
+        served.stdin.write(ask_line(Ask(1, request, (64, 128))) + "\n")
+        served.stdin.flush()
+        said = [read_answer(served.stdout.readline()) for _ in range(3)]
+        served.stdin.close()
+        assert served.wait(60) == 0
+    assert said[0] == Ready()
+    for picture, width in zip(said[1:], (64, 128), strict=True):
+        assert isinstance(picture, Picture)
+        frame = sky_renderer.render_frame(dataclasses.replace(request, width=width))
+        pixels = read_picture(tmp_path / picture.file, width).reshape(width // 2, width, 4)[::-1, :, :3]
+        assert np.array_equal(pixels, frame.radiance)
+        assert picture.sun == frame.sun
+
+
+def test_the_process_ends_at_once_though_a_picture_is_in_the_making(tmp_path: Path) -> None:
+    with process(tmp_path) as served:
+        assert served.stdin is not None and served.stdout is not None
+        assert read_answer(served.stdout.readline()) == Ready()
+        served.stdin.write(ask_line(Ask(1, SkyRequest(), (8192,))) + "\n")
+        served.stdin.flush()
+        time.sleep(1.0)
+        served.stdin.close()
+        assert served.wait(5) == 0
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("fault", ["folder", "bundle"])
+def test_what_keeps_the_process_from_serving_is_said_and_ends_it(tmp_path: Path, fault: str) -> None:
+    gone = str(tmp_path / "gone")
+    served = process(tmp_path / "gone") if fault == "folder" else process(tmp_path, "--bundle", gone)
+    served.wait(60)  # its input is open
+    out, err = served.communicate()
+    refusal = read_answer(out.splitlines()[-1])
+    assert served.returncode == 2 and isinstance(refusal, Refusal) and refusal.id is None
+    assert gone in refusal.error.message and err.startswith("skygen: ")
