@@ -5,18 +5,15 @@ Parts are registered in order and removed in reverse.
 
 from __future__ import annotations
 
-from . import (
-    live_handlers,
-    operators,
-    panels,
-    preferences,
-    preset_gallery,
-    preset_thumbnails,
-    properties,
-    render_check,
-    sun_sync,
-)
+from . import operators
+from .bake import render_check
 from .command import COMMAND_REGISTRATION
+from .engine import preferences
+from .live import live_handlers
+from .panels import sections
+from .presets import preset_gallery, preset_thumbnails
+from .settings import properties
+from .sun import sun_sync
 
 
 def register() -> None:
@@ -26,7 +23,7 @@ def register() -> None:
     properties.register()
     live_handlers.register()  # a bake that a live picture covers is back before the render's check
     operators.register()
-    panels.register()
+    sections.register()
     sun_sync.register()  # its lamps are right before the render's check
     render_check.register()
     COMMAND_REGISTRATION.add()
@@ -37,7 +34,7 @@ def unregister() -> None:
     COMMAND_REGISTRATION.remove()
     render_check.unregister()
     sun_sync.unregister()
-    panels.unregister()
+    sections.unregister()
     operators.unregister()
     live_handlers.unregister()
     properties.unregister()

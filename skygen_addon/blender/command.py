@@ -13,14 +13,14 @@ import bpy
 
 from ..core.errors import OutputError, RequestError, SkyGenError
 from ..core.frames import parse_frames
-from .bake_plan import BakePlan, job_of_plan, plan_of_settings
-from .bake_process import run_job
+from .bake.bake_plan import BakePlan, job_of_plan, plan_of_settings
+from .bake.bake_process import run_job
+from .bake.render_check import unbaked_in_words
+from .bake.sequence import frames_by_width, frames_in_words
+from .bake.sequence_state import bake_fingerprint
 from .operators.bake_sequence import progress_printer
-from .properties import sky_settings
-from .render_check import unbaked_in_words
-from .sequence import frames_by_width, frames_in_words
-from .sequence_state import bake_fingerprint
-from .sky_world import bind_frames
+from .settings.properties import sky_settings
+from .world.sky_world import bind_frames
 
 COMMAND = "skygen"
 

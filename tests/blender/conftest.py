@@ -110,7 +110,7 @@ def models(package: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     (folder / "model.json").write_text(json.dumps(MODEL_JSON))
     for name in ("field.onnx", "shade.onnx", "weather.onnx", "MODEL_CARD.md"):
         (folder / name).write_bytes(b"")
-    engine = importlib.import_module(f"{PACKAGE}.blender.engine")
+    engine = importlib.import_module(f"{PACKAGE}.blender.engine.model")
     monkeypatch.setattr(engine, "MODELS_FOLDER", tmp_path / "models")
     return tmp_path / "models"
 
@@ -121,7 +121,7 @@ def renderer(package: ModuleType, models: Path, tmp_path: Path, monkeypatch: pyt
     folder = tmp_path / "lobe"
     folder.mkdir()
     monkeypatch.setenv("LOBE_FOLDER", str(folder))
-    process = importlib.import_module(f"{PACKAGE}.blender.bake_process")
+    process = importlib.import_module(f"{PACKAGE}.blender.bake.bake_process")
     command = process.bake_command()
     assert command[-2:] == ["-m", "skygen"]
     script = str(Path(__file__).with_name("lobe_bake.py"))

@@ -64,12 +64,12 @@ class Clock:
 @pytest.fixture
 def live(world: Any, renderer: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
     """The preview of this session under a stand-in for Blender's windows."""
-    process, module = part("live_process"), part("live_session")
+    process, module = part("live.live_process"), part("live.live_session")
     command = process.bake_command()
     script = str(Path(__file__).with_name("lobe_bake.py"))
     monkeypatch.setattr(process, "bake_command", lambda: [*command[:-2], script, "skygen"])
     windows, pushed = Windows(), list[str]()
-    monkeypatch.setattr(part("live_views"), "windows", lambda: windows.window_manager.windows)
+    monkeypatch.setattr(part("live.live_views"), "windows", lambda: windows.window_manager.windows)
     monkeypatch.setattr(module, "_push_undo", pushed.append)
     preview = module.PREVIEW
     preview.forget()
@@ -83,7 +83,7 @@ def live(world: Any, renderer: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator
 
 def image_of(world: Any) -> Any:
     """The image that a world shows."""
-    node = part("world_nodes").environment_node(world)
+    node = part("world.world_nodes").environment_node(world)
     return node.image if node is not None else None
 
 
@@ -102,4 +102,4 @@ def red_of(world: Any) -> float:
 
 def ask(world: Any) -> None:
     """What Add Sky, Apply Preset and Update Preview do with a window."""
-    part("live_preview").ask_live(world, bpy.context.scene)
+    part("live.live_preview").ask_live(world, bpy.context.scene)

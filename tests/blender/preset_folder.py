@@ -17,7 +17,7 @@ def part(name: str) -> ModuleType:
 
 def empty_folder() -> Path:
     """The folder where Blender keeps own presets, empty."""
-    folder = part("blender.preset_gallery").own_folder(create=True)
+    folder = part("blender.presets.preset_gallery").own_folder(create=True)
     shutil.rmtree(folder)
     folder.mkdir()
     return Path(folder)

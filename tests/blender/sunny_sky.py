@@ -15,7 +15,7 @@ from mathutils import Vector
 @pytest.fixture
 def sunny(package: Any, models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The sunny renderer in place of the neural one, in the process of the bake."""
-    process = importlib.import_module("bl_ext.user_default.skygen.blender.bake_process")
+    process = importlib.import_module("bl_ext.user_default.skygen.blender.bake.bake_process")
     command = process.bake_command()
     script = str(Path(__file__).with_name("sunny_bake.py"))
     monkeypatch.setattr(process, "bake_command", lambda: [*command[:-2], script, "skygen"])

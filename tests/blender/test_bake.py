@@ -169,7 +169,7 @@ def test_bind_refuses_frames_of_several_widths(ready: Any, tmp_path: Path) -> No
     "damage", [b"", b"sky", b"\x76\x2f\x31\x01", b"\x76\x2f\x31\x01\2\0\0\0name\0type\0\xff\xff\xff\xff"]
 )
 def test_width_of_a_file_that_is_no_frame_is_unknown(package: Any, tmp_path: Path, damage: bytes) -> None:
-    width = importlib.import_module(f"{MODULE}.blender.sequence").frame_width
+    width = importlib.import_module(f"{MODULE}.blender.bake.sequence").frame_width
     (tmp_path / "sky.exr").write_bytes(damage)
     assert width(tmp_path / "sky.exr") is None
     assert width(tmp_path / "none.exr") is None
@@ -206,7 +206,7 @@ def test_states_name_what_is_wrong(ready: Any, models: Path, tmp_path: Path) -> 
 
 
 def states_in_words(world: Any) -> str:
-    states = importlib.import_module(f"{MODULE}.blender.sequence_state").sky_states
+    states = importlib.import_module(f"{MODULE}.blender.bake.sequence_state").sky_states
     return "; ".join(s.text for s in states(bpy.context, world))
 
 
@@ -223,13 +223,13 @@ def test_frames_of_another_bundle_are_marked(ready: Any, models: Path) -> None:
 
 def test_frames_of_another_engine_are_marked(ready: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     bake()
-    engine = importlib.import_module(f"{MODULE}.blender.engine")
+    engine = importlib.import_module(f"{MODULE}.blender.engine.model")
     monkeypatch.setattr(engine, "engine_identity", lambda: "99-0123456789abcdef")
     assert states_in_words(ready) == "Baked by another SkyGen version: bake again"
 
 
 def test_makers_are_those_that_a_job_names(ready: Any) -> None:
-    engine, plan = (importlib.import_module(f"{MODULE}.blender.{n}") for n in ("engine", "bake_plan"))
+    engine, plan = (importlib.import_module(f"{MODULE}.blender.{n}") for n in ("engine.model", "bake.bake_plan"))
     job = plan.job_of_plan(bpy.context, ready, plan.plan_of_settings(ready))
     assert engine.makers_identity() == f"{job.engine}/{job.bundle_identity[:16]}"
 

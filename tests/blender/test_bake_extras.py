@@ -42,11 +42,11 @@ def free(monkeypatch: pytest.MonkeyPatch, size_bytes: float) -> None:
 
 def space(folder: Path, frames: range, **storage: str) -> Any:
     wanted = {"pixel_format": "auto", "compression": "zip"} | storage
-    return part("blender.bake_space").bake_space(folder, frames, 512, **wanted)
+    return part("blender.bake.bake_space").bake_space(folder, frames, 512, **wanted)
 
 
 def outlook(world: Any) -> list[Any]:
-    return list(part("blender.bake_outlook").bake_outlook(bpy.context, world))
+    return list(part("blender.bake.bake_outlook").bake_outlook(bpy.context, world))
 
 
 def test_the_estimate_is_measured_on_frames_that_are_there(sky: Any, tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_a_preview_tells_how_the_sky_compresses(sky: Any, tmp_path: Path) -> Non
     sky.skygen.width = "2048"
     image = sky.node_tree.nodes["SkyGen Sky"].image
     expected = 4 * image.packed_file.size * 0.65 * 16  # four frames with sixteen times the pixels
-    words = part("blender.bake_space").size_in_words(expected)
+    words = part("blender.bake.bake_space").size_in_words(expected)
     assert outlook(sky)[0].text == f"4 frames to bake: about {words} more on disk"
     bpy.ops.skygen.bake_sequence()
     sizes = [path.stat().st_size for path in (tmp_path / "sky").glob("*.exr")]
@@ -110,10 +110,10 @@ def test_the_time_is_that_of_the_last_bake(sky: Any) -> None:
 def test_a_crash_is_told_of_on_the_next_open(sky: Any, renderer: Any, tmp_path: Path) -> None:
     """Blender ends with the bake running: its child ends too, and the saved file tells what is there."""
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "crash.blend"))
-    operator, process = part("blender.operators.bake_sequence"), part("blender.bake_process")
-    plan = part("blender.bake_plan")
+    operator, process = part("blender.operators.bake_sequence"), part("blender.bake.bake_process")
+    plan = part("blender.bake.bake_plan")
     job = plan.job_of_plan(bpy.context, sky, plan.plan_of_settings(sky))
-    fingerprint = part("blender.sequence_state").bake_fingerprint(sky, 24.0)
+    fingerprint = part("blender.bake.sequence_state").bake_fingerprint(sky, 24.0)
     renderer.behave("slow")
     running = process.BakeProcess(job)
     thread = operator.BakeThread(running, fingerprint)
@@ -139,7 +139,7 @@ def test_a_crash_is_told_of_on_the_next_open(sky: Any, renderer: Any, tmp_path: 
 
 
 def test_a_damaged_or_foreign_mark_says_nothing(sky: Any, tmp_path: Path) -> None:
-    marker = part("blender.bake_marker")
+    marker = part("blender.bake.bake_marker")
     folder = tmp_path / "sky"
     folder.mkdir()
     for text in ("", "{}", "[1]", '{"fingerprint": "a", "first": 3, "last": 1}', '{"fingerprint": 1, "first": "x"}'):
@@ -151,7 +151,7 @@ def test_a_damaged_or_foreign_mark_says_nothing(sky: Any, tmp_path: Path) -> Non
 
 def test_pausing_by_lines_on_standard_input(sky: Any, renderer: Any) -> None:
     """The child itself: it rests between two frames, and a stop reaches it there."""
-    plan, process = part("blender.bake_plan"), part("blender.bake_process")
+    plan, process = part("blender.bake.bake_plan"), part("blender.bake.bake_process")
     renderer.behave("slow")
     running = process.BakeProcess(plan.job_of_plan(bpy.context, sky, plan.plan_of_settings(sky)))
     results: list[Any] = []
@@ -172,13 +172,13 @@ def test_dwaa_frames_show_and_are_told_from_zip_frames(sky: Any, renderer: Any, 
     from conftest import add_camera, rendered
 
     add_camera(0.3, 0.2)
-    sequence = part("blender.sequence")
+    sequence = part("blender.bake.sequence")
     first = tmp_path / "sky" / "sky_0001.exr"
     bpy.ops.skygen.bake_sequence()
     plain, size = rendered(tmp_path / "zip.exr", 2), first.stat().st_size
     assert sequence.frame_storage(first) == (512, "zip", True)
     sky.skygen.compression = "dwaa"
-    states = part("blender.sequence_state").sky_states(bpy.context, sky)
+    states = part("blender.bake.sequence_state").sky_states(bpy.context, sky)
     assert not any("changed" in state.text for state in states)  # how a frame is packed is no other sky
     renderer.forget()
     bpy.ops.skygen.bake_sequence(skip_existing=True)

@@ -94,7 +94,7 @@ def test_undo_during_the_bake_does_not_lose_the_world(bake: Any, world: Any) -> 
     assert run(bake, interface(window()), lambda: bpy.ops.ed.undo()) == {"FINISHED"}
     shown = bpy.context.scene.world
     assert shown.skygen.baked_end == 2 and shown.skygen.haze == before
-    words = "; ".join(s.text for s in part("blender.sequence_state").sky_states(bpy.context, shown))
+    words = "; ".join(s.text for s in part("blender.bake.sequence_state").sky_states(bpy.context, shown))
     assert "changed since the bake" in words  # it was baked with the haze that was undone
 
 
@@ -114,7 +114,7 @@ def test_a_bake_in_any_window_keeps_a_second_one_from_starting(world: Any, where
 
 def test_every_window_shows_the_progress_of_the_world_that_is_baked(bake: Any, world: Any) -> None:
     other, windows = bpy.data.worlds.new("Other"), [window(), window("SKYGEN_OT_bake_sequence")]
-    states, context = part("blender.sequence_state").sky_states, interface(*windows)
+    states, context = part("blender.bake.sequence_state").sky_states, interface(*windows)
 
     def look() -> None:
         assert [s.text for s in states(context, world)] == ["Baking 0 of 2 (Esc in its window cancels)"]
@@ -127,7 +127,7 @@ def test_every_window_shows_the_progress_of_the_world_that_is_baked(bake: Any, w
 
 def test_a_paused_bake_rests_and_goes_on(bake: Any, world: Any, renderer: Any) -> None:
     """The button says so in the window manager; undo in between changes nothing of it."""
-    pause, states = part("blender.bake_pause"), part("blender.sequence_state").sky_states
+    pause, states = part("blender.bake.bake_pause"), part("blender.bake.sequence_state").sky_states
     operator = part("blender.operators.pause_bake").SKYGEN_OT_pause_bake
     context = interface(window("SKYGEN_OT_bake_sequence"))
     assert operator.poll(context) and not operator.poll(interface(window()))
@@ -154,7 +154,7 @@ def test_a_paused_bake_rests_and_goes_on(bake: Any, world: Any, renderer: Any) -
 
 def test_esc_ends_a_paused_bake(bake: Any, world: Any, renderer: Any, tmp_path: Path) -> None:
     """Its finished frames stay, and the panel tells of them until the rest is baked."""
-    pause, outlook = part("blender.bake_pause"), part("blender.bake_outlook").bake_outlook
+    pause, outlook = part("blender.bake.bake_pause"), part("blender.bake.bake_outlook").bake_outlook
     context = interface(window("SKYGEN_OT_bake_sequence"))
     world.skygen.frame_end = bpy.context.scene.frame_end = 6
     renderer.behave("slow")

@@ -25,7 +25,7 @@ def part(name: str) -> Any:
 @pytest.fixture
 def job(world: Any, renderer: Any, tmp_path: Path) -> Any:
     """Four frames of 64 pixels."""
-    plan = part("blender.bake_plan")
+    plan = part("blender.bake.bake_plan")
     wanted = plan.plan_of_settings(world, frames=range(1, 5), folder=tmp_path / "sky", width=64)
     return plan.job_of_plan(bpy.context, world, wanted)
 
@@ -52,7 +52,7 @@ def wait_until(true: Any, seconds: float = 60.0) -> bool:
 def test_progress_and_result(job: Any, renderer: Any) -> None:
     renderer.behave("chatter")  # what is not a report is passed over
     seen: list[Any] = []
-    result = part("blender.bake_process").run_job(job, on_progress=seen.append)
+    result = part("blender.bake.bake_process").run_job(job, on_progress=seen.append)
     assert result.written == (1, 2, 3, 4) and not result.cancelled
     assert [(p.frame, p.done, p.total, p.skipped) for p in seen] == [(n, n, 4, False) for n in (1, 2, 3, 4)]
     assert seen[-1].seconds_left == 0 and seen[0].seconds_left > 0 and seen[0].frames_per_second > 0
@@ -60,7 +60,7 @@ def test_progress_and_result(job: Any, renderer: Any) -> None:
 
 
 def test_a_stopped_bake_keeps_whole_frames_and_goes_on(job: Any, renderer: Any) -> None:
-    process = part("blender.bake_process")
+    process = part("blender.bake.bake_process")
     assert process.run_job(job).written == (1, 2, 3, 4)
     whole = {name: (job.folder / name).read_bytes() for name in files(job)}
     for name in files(job):
@@ -84,7 +84,7 @@ def test_a_stopped_bake_keeps_whole_frames_and_goes_on(job: Any, renderer: Any) 
 def test_a_bake_that_does_not_listen_is_ended_by_force(
     job: Any, renderer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    process = part("blender.bake_process")
+    process = part("blender.bake.bake_process")
     monkeypatch.setattr(process, "GRACE_S", 0.2)
     renderer.behave("slow")
     bake = process.BakeProcess(job)
@@ -99,7 +99,7 @@ def test_a_bake_that_does_not_listen_is_ended_by_force(
 
 def test_the_job_is_handed_over_and_taken_back(job: Any, renderer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     folders: list[Path] = []
-    process = part("blender.bake_process")
+    process = part("blender.bake.bake_process")
     write_job = process.write_job
 
     def note(job: Any, path: Path) -> None:
@@ -113,7 +113,7 @@ def test_the_job_is_handed_over_and_taken_back(job: Any, renderer: Any, monkeypa
 
 
 def test_a_part_baked_again_leaves_the_larger_job(job: Any, renderer: Any) -> None:
-    process = part("blender.bake_process")
+    process = part("blender.bake.bake_process")
     process.run_job(job)
     renderer.forget()
     assert process.run_job(job.select((3,))).written == (3,)
@@ -123,7 +123,7 @@ def test_a_part_baked_again_leaves_the_larger_job(job: Any, renderer: Any) -> No
 
 def test_a_killed_bake_is_a_report(job: Any, renderer: Any) -> None:
     renderer.behave("slow")
-    bake = part("blender.bake_process").BakeProcess(job)
+    bake = part("blender.bake.bake_process").BakeProcess(job)
     with pytest.raises(part("core.errors").SkyGenError, match="by signal 9.*Free some memory"):
         bake.follow(lambda p: os.kill(bake.pid, signal.SIGKILL))
     assert not [name for name in files(job) if name.endswith(".tmp")]
@@ -132,7 +132,7 @@ def test_a_killed_bake_is_a_report(job: Any, renderer: Any) -> None:
 def test_a_bake_ends_with_the_program_that_started_it(job: Any, renderer: Any, tmp_path: Path) -> None:
     """The parent is killed; its end of the pipe closes with it."""
     renderer.behave("slow")
-    process = part("blender.bake_process")
+    process = part("blender.bake.bake_process")
     part("runtime.bake").prepare_folder(job.folder)
     part("core.job").write_job(job, job.folder / "sky.json")
     command = [*process.bake_command(), "bake", "--job", str(job.folder / "sky.json"), "--bundle"]
@@ -164,11 +164,11 @@ def test_python_variables_and_folders_of_others_do_not_reach_the_bake(
         ("PYTHONUSERBASE", str(trap)), ("PYTHONOPTIMIZE", "x"), ("PYTHONIOENCODING", "ascii"),
     ):  # fmt: skip
         monkeypatch.setenv(name, value)
-    assert part("blender.bake_process").run_job(job).written == (1, 2, 3, 4)
+    assert part("blender.bake.bake_process").run_job(job).written == (1, 2, 3, 4)
 
 
 def test_the_real_command_runs_without_the_double(package: Any, tmp_path: Path) -> None:
-    interpreter = part("blender.interpreter")
+    interpreter = part("blender.engine.interpreter")
     result = subprocess.run(
         [*interpreter.bake_command(), "presets"],
         env=interpreter.bake_environment(), cwd=tmp_path, capture_output=True, text=True, timeout=60,
@@ -180,7 +180,7 @@ def test_interpreter_is_found_where_blender_is_the_program(
     package: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Blender's own layout: ``4.5/python/bin/python3.11`` under the prefix, and sys.executable may be Blender."""
-    interpreter = part("blender.interpreter")
+    interpreter = part("blender.engine.interpreter")
     blender, python = tmp_path / "blender", tmp_path / "python" / "bin" / f"python{interpreter.VERSION}"
     python.parent.mkdir(parents=True)
     for program in (blender, python):
@@ -217,7 +217,7 @@ def test_a_library_that_cannot_be_loaded_is_a_report(
     broken = tmp_path / "broken"
     broken.mkdir()
     (broken / "onnxruntime.py").write_text("raise ImportError('DLL load failed')")
-    process = part("blender.bake_process")
+    process = part("blender.bake.bake_process")
     environment = process.bake_environment()
     environment["PYTHONPATH"] = os.pathsep.join([str(broken), environment["PYTHONPATH"]])
     monkeypatch.setattr(process, "bake_environment", lambda: environment)
@@ -230,7 +230,7 @@ def test_a_python_without_numpy_is_a_report(
     broken = tmp_path / "broken"
     broken.mkdir()
     (broken / "numpy.py").write_text("raise ImportError('wrong version')")
-    process = part("blender.bake_process")
+    process = part("blender.bake.bake_process")
     environment = process.bake_environment()
     environment["PYTHONPATH"] = os.pathsep.join([str(broken), environment["PYTHONPATH"]])
     monkeypatch.setattr(process, "bake_environment", lambda: environment)
@@ -240,5 +240,5 @@ def test_a_python_without_numpy_is_a_report(
 def test_a_program_that_does_not_start_is_a_report(
     world: Any, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(part("blender.bake_process"), "bake_command", lambda: [str(tmp_path / "no_python")])
+    monkeypatch.setattr(part("blender.bake.bake_process"), "bake_command", lambda: [str(tmp_path / "no_python")])
     refuses(world, tmp_path, "no_python cannot be started: No such file.*Reinstall")

@@ -68,7 +68,7 @@ def test_a_frame_whose_file_is_gone_is_live(baked: Any, live: Clock, tmp_path: P
 
 
 def test_a_loop_covers_all_frames(baked: Any, live: Clock) -> None:
-    part("world_nodes").environment_node(baked).image_user.use_cyclic = True
+    part("world.world_nodes").environment_node(baked).image_user.use_cyclic = True
     bpy.context.scene.frame_set(50)
     look(live)
     assert source(baked) == "SEQUENCE"
@@ -87,8 +87,8 @@ def test_changes_over_the_bake_are_the_artists_choice_and_renders_keep_to_the_ba
     bpy.context.scene.frame_set(2)
     look(live)
     assert source(baked) == "FILE" and red_of(baked) == pytest.approx(11.1, rel=1e-3)
-    assert part("live_bake").bound_sequence(baked) == sequence
-    states = [state.text for state in part("sequence_state").sky_states(bpy.context, baked)]
+    assert part("live.live_bake").bound_sequence(baked) == sequence
+    states = [state.text for state in part("bake.sequence_state").sky_states(bpy.context, baked)]
     assert "The settings have changed since the bake" in states
     for frame in (2, 3):
         seen = float(np.median(rendered(tmp_path / "r.exr", frame)[..., 0]))
@@ -113,7 +113,7 @@ def test_switched_off_the_bake_is_back(baked: Any, live: Clock) -> None:
 def test_a_saved_file_keeps_to_the_bake(baked: Any, live: Clock, tmp_path: Path) -> None:
     baked.skygen_live.over_bake = True
     look(live)
-    part("live_handlers").put_bakes_back()  # the handler of save_pre, which is only there with a window
+    part("live.live_handlers").put_bakes_back()  # the handler of save_pre, which is only there with a window
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "sky.blend"), copy=True)
     look(live)
     assert source(baked) == "FILE"
@@ -175,7 +175,7 @@ def test_undo_over_the_bake(baked: Any, live: Clock) -> None:
 
 def test_a_sun_lamp_keeps_to_the_bake(world: Any, live: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script = str(Path(__file__).with_name("sunny_bake.py"))
-    for process in (part("live_process"), part("bake_process")):
+    for process in (part("live.live_process"), part("bake.bake_process")):
         command = process.bake_command()
         monkeypatch.setattr(process, "bake_command", lambda head=command[:-2]: [*head, script, "skygen"])
     settings = world.skygen

@@ -107,7 +107,7 @@ def test_off_it_stays_as_it_is_until_somebody_asks(sky: Any, live: Clock, render
 
 def test_the_artists_own_picture_in_the_node_stays(sky: Any, live: Clock, renderer: Any) -> None:
     own = bpy.data.images.new("HDRI", 8, 4, float_buffer=True)
-    part("world_nodes").environment_node(sky).image = own
+    part("world.world_nodes").environment_node(sky).image = own
     bpy.context.scene.frame_set(9)
     renderer.forget()
     for _ in range(5):
@@ -217,7 +217,7 @@ def test_a_linked_world_is_left_alone(sky: Any, live: Clock, renderer: Any, tmp_
 def test_a_render_with_persistent_data_sees_every_picture(sky: Any, live: Clock, tmp_path: Path) -> None:
     from conftest import add_camera, rendered
 
-    handlers = part("live_handlers")
+    handlers = part("live.live_handlers")
     bpy.context.scene.render.use_persistent_data = True
     add_camera(sky.skygen.sun_azimuth + math.pi, 0.5)
     assert handlers.prepare_render in bpy.app.handlers.render_init
@@ -233,7 +233,7 @@ def test_a_render_with_persistent_data_sees_every_picture(sky: Any, live: Clock,
 
 
 def test_a_sun_lamp_follows_the_pictures(world: Any, live: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    process = part("live_process")
+    process = part("live.live_process")
     command = process.bake_command()
     script = str(Path(__file__).with_name("sunny_bake.py"))
     monkeypatch.setattr(process, "bake_command", lambda: [*command[:-2], script, "skygen"])
@@ -306,7 +306,7 @@ def test_the_panel_says_how_it_stands(sky: Any, live: Clock) -> None:
         def label(self, **options: Any) -> None:
             drawn.append(options["text"])
 
-    draw = part("panel_live").draw_live
+    draw = part("panels.panel_live").draw_live
     draw(Layout(), bpy.context, sky)
     assert drawn == ["enabled", "width", live.state().text]
     drawn.clear()

@@ -53,7 +53,7 @@ def test_it_ends_when_nobody_has_asked_for_minutes_and_comes_back(world: Any, li
     ask(world)
     live.settle()
     served = live.preview.process
-    live.tick(part("live_session").RESTING_S + 1)
+    live.tick(part("live.live_session").RESTING_S + 1)
     assert live.preview.process is None and gone(served.pid) and served.wait(20)
     assert live.state().icon == "CHECKMARK"
     world.skygen.haze = 2.5
@@ -151,8 +151,9 @@ def test_a_damaged_model_is_told_in_the_panel(world: Any, live: Clock, models: P
 def test_a_picture_that_is_lost_is_told(world: Any, live: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     ask(world)
     live.settle()
-    read = part("live_process").read_picture
-    monkeypatch.setattr(part("live_process"), "read_picture", lambda path, width: read(path.with_name("gone"), width))
+    process = part("live.live_process")
+    read = process.read_picture
+    monkeypatch.setattr(process, "read_picture", lambda path, width: read(path.with_name("gone"), width))
     world.skygen.haze = 2.0
     live.until(lambda: live.state().icon == "ERROR")
     assert "cannot be read" in live.state().text and "Free some space" in live.state().text
@@ -162,7 +163,7 @@ def test_other_preferences_need_another_process(world: Any, live: Clock, rendere
     ask(world)
     live.settle()
     first = live.preview.process
-    preferences = part("preferences_access").addon_preferences()
+    preferences = part("engine.preferences_access").addon_preferences()
     renderer.forget()
     preferences.threads = 1
     try:
@@ -205,7 +206,7 @@ def test_disabling_the_extension_ends_it_and_leaves_nothing(world: Any, live: Cl
 
 
 def test_it_ends_with_blender_even_by_a_crash(world: Any, live: Clock, tmp_path: Path) -> None:
-    command, environment = part("interpreter").bake_command(), part("interpreter").bake_environment()
+    command, environment = part("engine.interpreter").bake_command(), part("engine.interpreter").bake_environment()
     folder = str(tmp_path)
     script = (
         "import os, subprocess, sys\n"
@@ -223,14 +224,14 @@ def test_registering_twice_over_leaves_one_of_everything(package: Any) -> None:
     for _ in range(2):
         bpy.ops.preferences.addon_disable(module=MODULE)
         bpy.ops.preferences.addon_enable(module=MODULE)
-    handlers = importlib.import_module(f"{MODULE}.blender.live_handlers")
+    handlers = importlib.import_module(f"{MODULE}.blender.live.live_handlers")
     ours = [f for f in bpy.app.handlers.render_init if "live_handlers" in f.__module__]
     assert ours == [handlers.prepare_render]
     assert not bpy.app.timers.is_registered(handlers._TIMER._calls)  # Blender without a window has no timer
 
 
 def test_with_a_window_handlers_and_timer_come_and_go(world: Any, live: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    handlers = part("live_handlers")
+    handlers = part("live.live_handlers")
     app = SimpleNamespace(background=False, handlers=bpy.app.handlers, timers=bpy.app.timers)
 
     def ours() -> list[str]:
@@ -262,7 +263,7 @@ def test_with_a_window_handlers_and_timer_come_and_go(world: Any, live: Clock, m
 def test_a_defect_in_the_timer_is_told_once_and_the_timer_goes_on(
     live: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    handlers = part("live_handlers")
+    handlers = part("live.live_handlers")
     timer = handlers._Timer()
     assert 0.0 < timer.call() < 1.0
 

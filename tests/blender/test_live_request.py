@@ -16,7 +16,7 @@ def part(name: str) -> Any:
 
 def baked(world: Any, frame: int) -> Any:
     """The request of a frame as a bake makes it, by stepping the scene."""
-    return part("bake_plan").requests_of_world(bpy.context, world, [frame], 256)[0]
+    return part("bake.bake_plan").requests_of_world(bpy.context, world, [frame], 256)[0]
 
 
 def live(world: Any, frame: int, requests: Any = None, budget_s: float = 60.0) -> Any:
@@ -24,7 +24,7 @@ def live(world: Any, frame: int, requests: Any = None, budget_s: float = 60.0) -
     scene = bpy.context.scene
     scene.frame_set(frame)
     depsgraph = bpy.context.evaluated_depsgraph_get()
-    requests = part("live_request").LiveRequests() if requests is None else requests
+    requests = part("live.live_request").LiveRequests() if requests is None else requests
     steps: list[int] = []
 
     def note(scene: Any, _: Any = None) -> None:
@@ -73,7 +73,7 @@ def test_a_keyframed_sky(keyed: Any, frame: int) -> None:
 
 
 def test_one_after_another_in_any_order(keyed: Any) -> None:
-    requests = part("live_request").LiveRequests()
+    requests = part("live.live_request").LiveRequests()
     for frame in (70, 3, 150, 149, 64, 0, 65):
         assert live(keyed, frame, requests) == baked(keyed, frame)
     keyed.skygen.origin_frame = 30  # frames before it count backwards
@@ -98,7 +98,7 @@ def test_a_sun_by_date_and_place(keyed: Any) -> None:
 def test_a_loop(keyed: Any, models: Any) -> None:
     keyed.animation_data_clear()
     keyed.skygen.loop, keyed.skygen.loop_frames = True, 48
-    requests = part("live_request").LiveRequests()
+    requests = part("live.live_request").LiveRequests()
     for frame in (1, 20, 48, 49, 400):
         assert live(keyed, frame, requests) == baked(keyed, frame)
 
@@ -113,12 +113,12 @@ def test_what_makes_no_sense_is_told(world: Any) -> None:
 def test_drivers_count_as_they_are_now(keyed: Any) -> None:
     driver = keyed.driver_add("skygen.haze").driver
     driver.expression = "frame / 10"
-    assert part("live_request").has_live_values(keyed)
+    assert part("live.live_request").has_live_values(keyed)
     assert live(keyed, 30).haze == baked(keyed, 30).haze == 3.0
 
 
 def test_a_late_frame_is_reached_in_short_steps(keyed: Any) -> None:
-    requests, scene = part("live_request").LiveRequests(), bpy.context.scene
+    requests, scene = part("live.live_request").LiveRequests(), bpy.context.scene
     scene.frame_set(6000)
     request, longest, calls = None, 0.0, 0
     while request is None:

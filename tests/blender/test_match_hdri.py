@@ -55,7 +55,7 @@ def stub(package: Any, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
     folder = tmp_path / "stub"
     folder.mkdir()
     monkeypatch.setenv("STUB_FOLDER", str(folder))
-    process = part("blender.match_process")
+    process = part("blender.match.match_process")
     command = process.bake_command()
     script = str(Path(__file__).with_name("match_stub.py"))
     monkeypatch.setattr(process, "bake_command", lambda: [*command[:-2], script, "skygen"])
@@ -240,7 +240,7 @@ def test_the_section_draws_before_and_after_a_match(world: Any, stub: Path, pano
 
             return call
 
-    panel = part("blender.panel_match").MatchPanel()
+    panel = part("blender.panels.panel_match").MatchPanel()
     panel.layout = Layout()
     panel.draw(bpy.context)
     assert ("operator", ("skygen.match_hdri",)) in [entry[:2] for entry in drawn]

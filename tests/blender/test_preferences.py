@@ -31,7 +31,7 @@ def preferences(package: Any) -> Any:
 
 def panel() -> Any:
     """What the preferences show."""
-    cls = part("blender.preferences").SkyGenPreferences
+    cls = part("blender.engine.preferences").SkyGenPreferences
     found = bpy.context.preferences.addons[MODULE].preferences
     names = ("model_folder", "threads", "device", "measured", "devices")
     body = {"draw": vars(cls)["draw"], "device_words": vars(cls)["device_words"], "bl_rna": found.bl_rna}
@@ -43,7 +43,7 @@ def test_they_explain_themselves_and_have_safe_defaults(preferences: Any) -> Non
     assert {p.identifier for p in own} == {"model_folder", "threads", "device", "devices", "measured"}
     assert [p.identifier for p in own if len(p.description) < 10 or p.description.endswith(".")] == []
     assert (preferences.model_folder, preferences.threads, preferences.device) == ("", 0, "cpu")
-    assert part("blender.preferences_access").engine_options() == []
+    assert part("blender.engine.preferences_access").engine_options() == []
     words = " ".join(panel().texts)
     assert words.startswith("Model: ") and "schema 1" in words and " MB" in words
 
@@ -55,7 +55,7 @@ def test_a_chosen_model_bakes_and_makes_older_frames_stale(
     settings.frame_start, settings.frame_end, settings.width = 1, 2, "512"
     settings.output_folder = str(tmp_path / "sky")
     bpy.ops.skygen.bake_sequence()
-    states = part("blender.sequence_state").sky_states
+    states = part("blender.bake.sequence_state").sky_states
     assert [state.icon for state in states(bpy.context, world)] == ["CHECKMARK"]
     other = shutil.copytree(models / "test", tmp_path / "other")
     description = json.loads((other / "model.json").read_text())
@@ -99,7 +99,7 @@ def test_a_model_that_is_none_is_told_there_and_nothing_takes_its_place(
 def test_threads_and_device_reach_the_bake(
     preferences: Any, world: Any, renderer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    process, commands = part("blender.bake_process"), []
+    process, commands = part("blender.bake.bake_process"), []
     started = process.subprocess.Popen
 
     def note(command: Any, **options: Any) -> Any:
@@ -161,7 +161,7 @@ def test_measuring_leaves_the_interface_alone(preferences: Any, monkeypatch: pyt
 
 def test_a_device_with_wrong_frames_is_told(preferences: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A device that counts with 16 bits is fast and makes other clouds."""
-    speed = part("blender.device_test").DeviceSpeed
+    speed = part("blender.engine.device_test").DeviceSpeed
     for difference, right in ((0.0, True), (0.009, True), (0.02, False), (None, False)):
         assert speed("coreml", 5.0, ("cpu", "coreml"), difference).is_right == right
     module = part("blender.operators.test_device")

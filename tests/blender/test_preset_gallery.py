@@ -23,7 +23,7 @@ def folder(package: Any) -> Path:
 
 
 def items(settings: Any) -> list[tuple[Any, ...]]:
-    return list(part("blender.preset_choice").gallery_items(settings))
+    return list(part("blender.presets.preset_choice").gallery_items(settings))
 
 
 class Layout:
@@ -55,7 +55,7 @@ class Layout:
 def drawn(world: Any) -> tuple[str, set[str]]:
     """All words that the panel shows, and the operators that it offers."""
     layout = Layout()
-    part("blender.panel_presets").draw_presets(layout, bpy.context, world)
+    part("blender.panels.panel_presets").draw_presets(layout, bpy.context, world)
     words = " ".join(value for kind, value in layout.drawn if kind == "label")
     return words, {value for kind, value in layout.drawn if kind == "operator"}
 
@@ -66,7 +66,7 @@ def test_all_shipped_presets_are_offered_with_thumbnails_of_their_own(world: Any
     assert all(label and description.endswith(".") for _, label, description, _, _ in offered)
     icons = [item[3] for item in offered]
     assert all(isinstance(icon, int) for icon in icons)  # all 0 without a window
-    shown = part("blender.preset_gallery").GALLERY._icons
+    shown = part("blender.presets.preset_gallery").GALLERY._icons
     sizes = {tuple(shown[key].image_size) for key in shown}  # reading a size loads the picture
     assert sizes == {(192, 192)}
 
@@ -78,7 +78,7 @@ def test_a_pick_applies_the_preset_and_shows_it_as_chosen(world: Any, folder: Pa
     for name in IN_ORDER:
         settings.preset_gallery = name
         assert (settings.preset_gallery, settings.preset, settings.own_preset) == (name, name, "")
-        controls = part("blender.controls_from_settings").controls_from_settings(settings)
+        controls = part("blender.settings.controls_from_settings").controls_from_settings(settings)
         assert controls == presets.load_preset(name).controls
     assert (settings.seed, settings.frame_end) == (7, 12)
 
@@ -121,7 +121,7 @@ def test_numbers_stay_with_their_presets(world: Any, folder: Path) -> None:
     assert len(set(after.values())) == len(after)
     (folder / "Middle.json").unlink()
     world.skygen.preset_gallery = "storm_front"
-    part("blender.preset_choice").pick(world.skygen, before["own/Middle"])
+    part("blender.presets.preset_choice").pick(world.skygen, before["own/Middle"])
     assert world.skygen.preset_gallery == "storm_front"
 
 
@@ -255,13 +255,13 @@ def test_presets_are_applied_by_name_from_scripts(world: Any, folder: Path) -> N
 def test_a_new_world_is_untouched(world: Any, folder: Path) -> None:
     """The gallery only shows: it must not count as something that the artist has set."""
     drawn(world)
-    assert part("blender.properties").is_untouched(world.skygen)
+    assert part("blender.settings.properties").is_untouched(world.skygen)
     world.skygen.preset_gallery = "overcast"
-    assert not part("blender.properties").is_untouched(world.skygen)
+    assert not part("blender.settings.properties").is_untouched(world.skygen)
 
 
 def test_the_choice_alone_makes_no_bake_stale(world: Any, folder: Path) -> None:
-    fingerprint = part("blender.sequence_state").settings_fingerprint
+    fingerprint = part("blender.bake.sequence_state").settings_fingerprint
     before = fingerprint(world, 24.0)
     keep("Twin", "fair_cumulus", folder)
     world.skygen.preset_gallery = "own/Twin"
@@ -272,7 +272,11 @@ def test_a_pick_asks_for_a_preview_where_a_sky_is_shown(
     world: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Only asked for: the callback of a property must not wait. What hinders it is told in the panel."""
-    choice, error, asked = part("blender.preset_choice"), part("core.errors").BundleError("No model.", "Reinstall."), []
+    choice, error, asked = (
+        part("blender.presets.preset_choice"),
+        part("core.errors").BundleError("No model.", "Reinstall."),
+        [],
+    )
     monkeypatch.setattr(choice, "ask_live", lambda world, scene: asked.append((world.name, scene.name)))
     world.skygen.preset_gallery = "overcast"
     monkeypatch.setattr(choice, "environment_node", lambda world: object())
@@ -294,7 +298,7 @@ def test_a_pick_asks_for_a_preview_where_a_sky_is_shown(
 
 def test_disabling_gives_icons_and_timers_back(world: Any, folder: Path) -> None:
     items(world.skygen)
-    gallery, work = part("blender.preset_gallery").GALLERY, part("blender.preset_thumbnails").WORK
+    gallery, work = part("blender.presets.preset_gallery").GALLERY, part("blender.presets.preset_thumbnails").WORK
     assert gallery._icons is not None and len(gallery._icons) >= len(IN_ORDER)
     icons = gallery._icons
     bpy.ops.preferences.addon_disable(module=MODULE)

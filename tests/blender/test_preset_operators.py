@@ -19,11 +19,11 @@ from preset_folder import empty_folder, keep, part
 @pytest.fixture
 def folder(package: Any) -> Iterator[Path]:
     yield empty_folder()
-    part("blender.preset_thumbnails").WORK.stop()
+    part("blender.presets.preset_thumbnails").WORK.stop()
 
 
 def controls_of(world: Any) -> Any:
-    return part("blender.controls_from_settings").controls_from_settings(world.skygen)
+    return part("blender.settings.controls_from_settings").controls_from_settings(world.skygen)
 
 
 def stored(name: str, folder: Path) -> Any:
@@ -32,7 +32,7 @@ def stored(name: str, folder: Path) -> Any:
 
 def wait_until(done: Callable[[], bool], seconds: float = 120.0) -> None:
     """Do what the timer of a window would do, until there is nothing left."""
-    work, end = part("blender.preset_thumbnails").WORK, time.monotonic() + seconds
+    work, end = part("blender.presets.preset_thumbnails").WORK, time.monotonic() + seconds
     while not done() and time.monotonic() < end:
         work.advance()
         time.sleep(0.05)
@@ -52,7 +52,7 @@ def test_saved_settings_come_back_in_another_file(world: Any, folder: Path) -> N
     other = bpy.context.scene.world = bpy.data.worlds.new("Other")
     bpy.ops.skygen.apply_preset(preset="Mein Köln")
     assert controls_of(other) == before and other.skygen.seed == 0
-    assert not part("blender.preset_choice").is_changed(other.skygen, saved)
+    assert not part("blender.presets.preset_choice").is_changed(other.skygen, saved)
 
 
 @pytest.mark.parametrize("name", ["", "  ", "a/b", "overcast", "Golden Hour", "NUL", "x" * 100])
@@ -130,9 +130,9 @@ def test_deleting_leaves_the_settings(world: Any, folder: Path) -> None:
     assert bpy.ops.skygen.delete_preset(preset="Mine") == {"FINISHED"}
     assert list(folder.iterdir()) == [] and world.skygen.haze == 3.0
     assert (world.skygen.preset, world.skygen.own_preset) == ("own", "")
-    choice = part("blender.preset_choice")
+    choice = part("blender.presets.preset_choice")
     assert choice.gallery_items(world.skygen)[-1][1] == "No Preset"
-    assert part("blender.panel_presets").title(world.skygen, choice.chosen_entry(world.skygen)) == "No Preset"
+    assert part("blender.panels.panel_presets").title(world.skygen, choice.chosen_entry(world.skygen)) == "No Preset"
     with pytest.raises(RuntimeError, match="no preset 'Mine'"):
         bpy.ops.skygen.delete_preset(preset="Mine")
     with pytest.raises(RuntimeError, match="no preset 'overcast'"):  # shipped ones stay
@@ -191,19 +191,19 @@ def test_a_preset_does_not_depend_on_the_lamp(world: Any, folder: Path, sun_in: 
 @pytest.fixture
 def process(renderer: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The known renderer in the process that makes thumbnails."""
-    module = part("blender.preset_thumbnails")
-    monkeypatch.setattr(module, "bake_command", part("blender.bake_process").bake_command)
+    module = part("blender.presets.preset_thumbnails")
+    monkeypatch.setattr(module, "bake_command", part("blender.bake.bake_process").bake_command)
     return renderer
 
 
 def test_thumbnails_are_made_and_shown(world: Any, folder: Path, process: Any) -> None:
-    work, choice = part("blender.preset_thumbnails").WORK, part("blender.preset_choice")
+    work, choice = part("blender.presets.preset_thumbnails").WORK, part("blender.presets.preset_choice")
     bpy.ops.skygen.save_preset(preset_name="Mein Köln")
     keep("Other", "red_sunset", folder)
     icons = {item[1]: item[3] for item in choice.gallery_items(world.skygen)}
     assert icons["Mein Köln"] == icons["Other"] == "IMAGE_DATA"
     assert work.advance() and work.busy_with == "Mein Köln"
-    said = " ".join(text for text, _ in part("blender.panel_presets").lines(world.skygen, None))
+    said = " ".join(text for text, _ in part("blender.panels.panel_presets").lines(world.skygen, None))
     assert "Making the thumbnail of Mein Köln" in said
     wait_until(lambda: work.busy_with is None)
     assert sorted(path.name for path in folder.glob("*.png")) == ["Mein Köln.png", "Other.png"]
@@ -216,7 +216,7 @@ def test_thumbnails_are_made_and_shown(world: Any, folder: Path, process: Any) -
 
 
 def test_a_thumbnail_is_made_anew_when_its_preset_changes(world: Any, folder: Path, process: Any) -> None:
-    work = part("blender.preset_thumbnails").WORK
+    work = part("blender.presets.preset_thumbnails").WORK
     bpy.ops.skygen.save_preset(preset_name="Mine")
     wait_until(lambda: not work.advance())
     first = (folder / "Mine.png").read_bytes()
@@ -229,7 +229,7 @@ def test_a_thumbnail_is_made_anew_when_its_preset_changes(world: Any, folder: Pa
 
 
 def test_a_preset_that_is_overwritten_meanwhile_is_drawn_again(world: Any, folder: Path, process: Any) -> None:
-    work = part("blender.preset_thumbnails").WORK
+    work = part("blender.presets.preset_thumbnails").WORK
     process.behave("slow")
     bpy.ops.skygen.save_preset(preset_name="Mine")
     assert work.advance()
@@ -242,7 +242,7 @@ def test_a_preset_that_is_overwritten_meanwhile_is_drawn_again(world: Any, folde
 
 
 def test_a_thumbnail_that_fails_is_told_once_and_not_tried_for_ever(world: Any, folder: Path, process: Any) -> None:
-    work, panel = part("blender.preset_thumbnails").WORK, part("blender.panel_presets")
+    work, panel = part("blender.presets.preset_thumbnails").WORK, part("blender.panels.panel_presets")
     process.behave("crash")
     bpy.ops.skygen.save_preset(preset_name="Mine")
     wait_until(lambda: not work.advance())
@@ -256,7 +256,7 @@ def test_a_thumbnail_that_fails_is_told_once_and_not_tried_for_ever(world: Any, 
 
 
 def test_no_model_is_told_with_its_remedy(world: Any, folder: Path, models: Path) -> None:
-    work = part("blender.preset_thumbnails").WORK
+    work = part("blender.presets.preset_thumbnails").WORK
     (models / "test" / "model.json").unlink()
     bpy.ops.skygen.save_preset(preset_name="Mine")
     assert not work.advance()
@@ -264,7 +264,7 @@ def test_no_model_is_told_with_its_remedy(world: Any, folder: Path, models: Path
 
 
 def test_stopping_ends_the_process(world: Any, folder: Path, process: Any) -> None:
-    work = part("blender.preset_thumbnails").WORK
+    work = part("blender.presets.preset_thumbnails").WORK
     process.behave("slow")
     bpy.ops.skygen.save_preset(preset_name="Mine")
     assert work.advance()
@@ -277,9 +277,9 @@ def test_stopping_ends_the_process(world: Any, folder: Path, process: Any) -> No
 
 def test_without_a_window_no_process_is_started(world: Any, folder: Path, process: Any) -> None:
     """A script on a farm saves a preset and ends; the picture is made when somebody looks."""
-    work = part("blender.preset_thumbnails").WORK
+    work = part("blender.presets.preset_thumbnails").WORK
     bpy.ops.skygen.save_preset(preset_name="Mine")
-    work.look_after(part("blender.preset_gallery").GALLERY.entries())
+    work.look_after(part("blender.presets.preset_gallery").GALLERY.entries())
     assert work.busy_with is None and not bpy.app.timers.is_registered(work._timer)
 
 

@@ -58,7 +58,7 @@ def test_random_settings_become_requests_or_words(world: Any, models: Any) -> No
             world.skygen.low.base, world.skygen.low.thickness, world.skygen.high.base = 0.5, 3.0, 9.0
             world.skygen.loop = False
         try:
-            requests = part("blender.bake_plan").requests_of_world(bpy.context, world, [1, 30], 256)
+            requests = part("blender.bake.bake_plan").requests_of_world(bpy.context, world, [1, 30], 256)
         except error as refusal:
             assert refusal.message and refusal.remedy, seed
         else:

@@ -36,9 +36,9 @@ def test_enabling_three_times_leaves_nothing_behind(package: ModuleType, capfd: 
     registration = importlib.import_module(f"{MODULE}.blender.command").COMMAND_REGISTRATION
     present, handling = classes(), handlers()
     assert sorted(handling) == [
-        f"{MODULE}.blender.live_handlers",
-        f"{MODULE}.blender.render_check",
-        *[f"{MODULE}.blender.sun_sync"] * 3,
+        f"{MODULE}.blender.bake.render_check",
+        f"{MODULE}.blender.live.live_handlers",
+        *[f"{MODULE}.blender.sun.sun_sync"] * 3,
     ]
     assert {"SkyGenSettings", "SKYGEN_OT_bake_sequence", "SKYGEN_PT_world_main"} <= present
     for _ in range(3):

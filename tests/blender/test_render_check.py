@@ -18,7 +18,7 @@ MODULE = "bl_ext.user_default.skygen"
 
 
 def words() -> str | None:
-    return importlib.import_module(f"{MODULE}.blender.render_check").unbaked_in_words(bpy.context.scene)
+    return importlib.import_module(f"{MODULE}.blender.bake.render_check").unbaked_in_words(bpy.context.scene)
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def test_worlds_without_a_sequence_are_left_alone(world: Any, renderer: Any) -> 
 def test_a_failing_check_does_not_stop_the_render(
     sky: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = importlib.import_module(f"{MODULE}.blender.render_check")
+    module = importlib.import_module(f"{MODULE}.blender.bake.render_check")
     monkeypatch.setattr(module, "missing_frames", lambda folder, frames: 1 / 0)
     rendered(tmp_path / "frame.exr", 10)
     assert (tmp_path / "frame.exr").is_file()

@@ -22,7 +22,7 @@ def part(name: str) -> ModuleType:
 
 def test_every_preset_survives_the_panel_exactly(world: Any) -> None:
     """32-bit properties must not change a preset, or Blender and the command line would bake different skies."""
-    presets, convert = part("core.presets"), part("blender.controls_from_settings")
+    presets, convert = part("core.presets"), part("blender.settings.controls_from_settings")
     names = presets.preset_names()
     assert len(names) >= 6
     for name in names:
@@ -34,7 +34,7 @@ def test_every_preset_survives_the_panel_exactly(world: Any) -> None:
 def test_untouched_settings_are_the_preset_that_they_name(world: Any) -> None:
     """A bake of a file in which nobody set anything must show what the panel says."""
     controls = part("core.presets").load_preset(world.skygen.preset).controls
-    assert part("blender.controls_from_settings").controls_from_settings(world.skygen) == controls
+    assert part("blender.settings.controls_from_settings").controls_from_settings(world.skygen) == controls
 
 
 def test_unknown_preset_is_refused(world: Any) -> None:
@@ -64,7 +64,7 @@ def test_a_preset_that_cannot_be_shown_is_applied_and_can_be_undone(
 
 def test_controls_that_do_not_fit_the_panel_change_nothing(world: Any) -> None:
     """The high layer is refused before the low one is written."""
-    convert, controls = part("blender.controls_from_settings"), part("core.controls")
+    convert, controls = part("blender.settings.controls_from_settings"), part("core.controls")
     before = convert.controls_from_settings(world.skygen)
     high = dataclasses.replace(before.high, types={"cumulus": 0.4, "stratus": 0.3, "cirrus": 0.3})
     changed = dataclasses.replace(before, low=controls.LayerControls(cover=0.9), high=high)
@@ -74,7 +74,7 @@ def test_controls_that_do_not_fit_the_panel_change_nothing(world: Any) -> None:
 
 
 def requests(world: Any, frames: list[int]) -> list[Any]:
-    return part("blender.bake_plan").requests_of_world(bpy.context, world, frames, 256)
+    return part("blender.bake.bake_plan").requests_of_world(bpy.context, world, frames, 256)
 
 
 def test_a_part_baked_alone_fits_the_whole(world: Any) -> None:
@@ -186,7 +186,7 @@ def test_loop_meets_itself(world: Any, models: Any) -> None:
 
 
 def test_fingerprint_changes_with_the_sky_and_not_with_the_frame(world: Any) -> None:
-    fingerprint = part("blender.sequence_state").settings_fingerprint
+    fingerprint = part("blender.bake.sequence_state").settings_fingerprint
     settings = world.skygen
     settings.low.keyframe_insert("cover", frame=1)
     settings.low.cover = 0.9

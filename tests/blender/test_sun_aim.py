@@ -68,7 +68,7 @@ def test_aiming_can_be_undone_and_keyframed(world: Any, view: Any) -> None:
     assert sun_deg(world) == pytest.approx(before, abs=1e-4)
     bpy.context.scene.tool_settings.use_keyframe_insert_auto = True
     bpy.ops.skygen.aim_sun("EXEC_DEFAULT", True)
-    paths = part("blender.world_animation").animated_paths(world)
+    paths = part("blender.settings.world_animation").animated_paths(world)
     assert paths == {"skygen.sun_azimuth", "skygen.sun_elevation"}
 
 

@@ -94,8 +94,8 @@ def test_frames_without_a_record_are_told(sky: Any, tmp_path: Path) -> None:
     record.write_text("".join(f"{json.dumps(line)}\n" for line in lines if line["frame"] != 2))
     lamp, fault, is_keyed = (
         use_lamp(sky, "BOTH"),
-        part("blender.sun_check").lamp_fault,
-        part("blender.sun_keys").is_keyed,
+        part("blender.sun.sun_check").lamp_fault,
+        part("blender.sun.sun_keys").is_keyed,
     )
     assert not is_keyed(lamp)
     for detailed in (True, False):  # the panel reads no file and tells the same
@@ -103,7 +103,7 @@ def test_frames_without_a_record_are_told(sky: Any, tmp_path: Path) -> None:
     other = [{**line, "request": "0" * 64} if line["frame"] == 3 else line for line in lines]  # of another bake
     record.write_text("".join(f"{json.dumps(line)}\n" for line in other))
     bpy.ops.skygen.bind_sequence()
-    assert "frames 3 were" in part("blender.render_check").unbaked_in_words(bpy.context.scene)
+    assert "frames 3 were" in part("blender.bake.render_check").unbaked_in_words(bpy.context.scene)
     record.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
     bpy.ops.skygen.bind_sequence()
     assert is_keyed(lamp) and fault(sky, bpy.context.scene) is None
@@ -138,12 +138,12 @@ def test_a_bake_killed_before_its_frame_leaves_the_lamp_its_older_sun(sky: Any, 
         file.write(f"{json.dumps({**line, 'request': '0' * 64, 'azimuth_rad': 0.1})}\n")
     bpy.ops.skygen.bind_sequence()
     bpy.context.scene.frame_set(1)
-    assert part("blender.sun_check").lamp_fault(sky, bpy.context.scene) is None
+    assert part("blender.sun.sun_check").lamp_fault(sky, bpy.context.scene) is None
     assert (shown_by(lamp)[0] - toward_sun(sky.skygen.sun_azimuth, sky.skygen.sun_elevation)).length < 1e-5
 
 
 def test_a_lamp_beside_a_baked_disc_is_no_change_but_the_way_back_is(sky: Any) -> None:
-    states = part("blender.sequence_state").sky_states
+    states = part("blender.bake.sequence_state").sky_states
     bake()
     for sun_in, stale in (("BOTH", False), ("LAMP", False), ("TEXTURE", False)):
         use_lamp(sky, sun_in)

@@ -65,7 +65,7 @@ def test_another_lamp_takes_the_place_of_ours(world: Any) -> None:
 
 
 def test_a_lamp_deleted_by_the_artist_is_told_and_can_be_put_back(sky: Any) -> None:
-    fault = part("blender.sun_check").lamp_fault
+    fault = part("blender.sun.sun_check").lamp_fault
     bpy.data.objects.remove(use_lamp(sky))
     assert "not in this scene" in fault(sky, bpy.context.scene)
     sky.skygen.sun_elevation = 0.3  # nothing to turn, and nothing is made behind the artist's back
@@ -75,16 +75,16 @@ def test_a_lamp_deleted_by_the_artist_is_told_and_can_be_put_back(sky: Any) -> N
 
 
 def test_two_scenes_of_one_world_share_the_lamp(world: Any) -> None:
-    lamp, fault = use_lamp(world), part("blender.sun_check").lamp_fault
+    lamp, fault = use_lamp(world), part("blender.sun.sun_check").lamp_fault
     other = bpy.data.scenes.new("Other")
     other.world = world
     assert fault(world, other) is not None
-    part("blender.sun_sync").add_lamp(world, other)
+    part("blender.sun.sun_sync").add_lamp(world, other)
     assert other.objects.get(lamp.name) == lamp and fault(world, other) is None
 
 
 def test_a_copied_world_of_another_scene_gets_a_lamp_of_its_own(world: Any) -> None:
-    lamp, sync = use_lamp(world), part("blender.sun_sync")
+    lamp, sync = use_lamp(world), part("blender.sun.sun_sync")
     copy, other = world.copy(), bpy.data.scenes.new("Other")
     other.world = copy
     before = lamp.data.energy
@@ -141,7 +141,7 @@ def test_restore_world_takes_the_lamp_and_the_sky_brings_it_back(sky: Any) -> No
     assert len(bpy.data.actions) == 0 and sky.sun_threshold == 10.0
     assert [n.name for n in sky.node_tree.nodes if "SkyGen" in n.name] == []
     bpy.ops.skygen.bind_sequence()
-    assert part("blender.sun_keys").is_keyed(sky.skygen.sun.lamp)
+    assert part("blender.sun.sun_keys").is_keyed(sky.skygen.sun.lamp)
 
 
 def test_a_sky_of_an_older_version_gives_the_threshold_back(sky: Any) -> None:

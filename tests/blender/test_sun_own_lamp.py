@@ -39,7 +39,7 @@ def state(lamp: Any) -> dict[str, Any]:
 
 def fault(world: Any) -> str | None:
     """What the render's check says."""
-    found: str | None = part("blender.sun_check").lamp_fault(world, bpy.context.scene)
+    found: str | None = part("blender.sun.sun_check").lamp_fault(world, bpy.context.scene)
     return found
 
 
@@ -75,7 +75,7 @@ def test_one_with_keyframes_of_its_own_is_refused(sky: Any, mine: Any) -> None:
     bpy.context.scene.frame_set(1)
     assert "keyframes or drivers of its own" in fault(sky) and state(mine) == before
     bpy.ops.skygen.restore_world()
-    assert state(mine) == before and part("blender.sun_keys").keyed_span(mine) == (1, 10)
+    assert state(mine) == before and part("blender.sun.sun_keys").keyed_span(mine) == (1, 10)
 
 
 def test_what_turns_it_away_or_lets_others_follow_is_told(sky: Any, mine: Any) -> None:

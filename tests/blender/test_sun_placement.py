@@ -33,7 +33,7 @@ def golden(world: Any) -> Any:
 
 
 def requests(world: Any, frames: list[int]) -> list[Any]:
-    found: list[Any] = part("blender.bake_plan").requests_of_world(bpy.context, world, frames, 256)
+    found: list[Any] = part("blender.bake.bake_plan").requests_of_world(bpy.context, world, frames, 256)
     return found
 
 
@@ -73,7 +73,7 @@ def test_the_panel_tells_what_the_bake_does_also_with_a_keyframed_time_scale(gol
     for frame, scale in ((1, 60.0), (20, 3600.0)):
         settings.time_scale = scale
         settings.keyframe_insert("time_scale", frame=frame)
-    now = part("blender.sun_placement").sun_now
+    now = part("blender.sun.sun_placement").sun_now
     for frame in (2, 5, 17, 30):
         (request,) = requests(golden, [frame])
         scene.frame_set(frame)
@@ -81,7 +81,7 @@ def test_the_panel_tells_what_the_bake_does_also_with_a_keyframed_time_scale(gol
         assert told.exact
         assert told.azimuth_rad == pytest.approx(request.sun_azimuth_rad, abs=1e-8)
         assert told.elevation_rad == pytest.approx(request.sun_elevation_rad, abs=1e-8)
-    lines = part("blender.panel_sun").placement_lines(golden, scene)
+    lines = part("blender.panels.panel_sun").placement_lines(golden, scene)
     assert lines[0][0].startswith("Frame 30: 2003-10-17 ")
     assert lines[1][0] == f"Azimuth {math.degrees(request.sun_azimuth_rad):.2f}°"
     assert lines[2][0].startswith(f"Elevation {math.degrees(request.sun_elevation_rad):.2f}°")
@@ -89,7 +89,7 @@ def test_the_panel_tells_what_the_bake_does_also_with_a_keyframed_time_scale(gol
 
 def test_a_driven_time_scale_is_told_as_an_estimate(golden: Any) -> None:
     golden.skygen.driver_add("time_scale").driver.expression = "60"
-    lines = part("blender.panel_sun").placement_lines(golden, bpy.context.scene)
+    lines = part("blender.panels.panel_sun").placement_lines(golden, bpy.context.scene)
     assert lines[-1][0].startswith("An estimate: Time Scale is driven")
 
 
@@ -114,7 +114,7 @@ def test_a_loop_is_refused_and_says_why(golden: Any, models: Any) -> None:
     golden.skygen.loop = True
     with pytest.raises(part("core.errors").RequestError, match=r"jump back .* azimuth 194\.34 and elevation 39\.87"):
         requests(golden, [1])
-    assert part("blender.panel_sun").placement_lines(golden, bpy.context.scene)[0][1] == "ERROR"
+    assert part("blender.panels.panel_sun").placement_lines(golden, bpy.context.scene)[0][1] == "ERROR"
     with pytest.raises(RuntimeError, match="A loop does not go with a sun by date and place"):
         bpy.ops.skygen.show_preview()
 
@@ -122,7 +122,7 @@ def test_a_loop_is_refused_and_says_why(golden: Any, models: Any) -> None:
 def test_a_day_that_is_none_is_told(golden: Any) -> None:
     sun = golden.skygen.sun
     sun.month, sun.day = 2, 30
-    (line,) = part("blender.panel_sun").placement_lines(golden, bpy.context.scene)
+    (line,) = part("blender.panels.panel_sun").placement_lines(golden, bpy.context.scene)
     assert line == ("February 2003 has no day 30. Set the day of the sun to 28 or less.", "ERROR")
     with pytest.raises(part("core.errors").RequestError, match="no day 30"):
         requests(golden, [1])
@@ -147,7 +147,7 @@ def test_the_lamp_goes_with_sky_time(golden: Any) -> None:
 def test_the_lamp_stands_between_frames_where_sky_time_is_then(golden: Any) -> None:
     """Half a frame, and a frame map that shows frame 10 at frame 20."""
     settings, scene = golden.skygen, bpy.context.scene
-    now = part("blender.sun_placement").sky_time_s
+    now = part("blender.sun.sun_placement").sky_time_s
     settings.time_scale = 2400.0
     for keyed in (False, True):
         if keyed:  # a straight line between keyframes that are equal
@@ -161,7 +161,7 @@ def test_the_lamp_stands_between_frames_where_sky_time_is_then(golden: Any) -> N
         scene.render.frame_map_new = 100
     settings.sun.sun_in = "LAMP"
     scene.frame_set(49, subframe=0.5)
-    azimuth = part("blender.sun_placement").sun_now(golden, settings, scene).azimuth_rad
+    azimuth = part("blender.sun.sun_placement").sun_now(golden, settings, scene).azimuth_rad
     assert math.remainder(settings.sun.lamp.rotation_euler[2] + azimuth, math.tau) == pytest.approx(0.0, abs=1e-6)
 
 
@@ -170,16 +170,16 @@ def test_a_muted_time_scale_is_what_the_bake_takes(golden: Any) -> None:
     for frame, scale in ((1, 60.0), (101, 6000.0)):
         settings.time_scale = scale
         settings.keyframe_insert("time_scale", frame=frame)
-    part("blender.world_animation").settings_curve(golden, "skygen.time_scale").mute = True
+    part("blender.settings.world_animation").settings_curve(golden, "skygen.time_scale").mute = True
     settings.time_scale = 60.0
     scene.frame_set(101)
     (request,) = requests(golden, [101])
-    told = part("blender.sun_placement").sun_now(golden, settings, scene)
+    told = part("blender.sun.sun_placement").sun_now(golden, settings, scene)
     assert told.azimuth_rad == pytest.approx(request.sun_azimuth_rad, abs=1e-8)
 
 
 def test_an_animated_live_lamp_asks_for_a_locked_interface(golden: Any) -> None:
-    scene, lines = bpy.context.scene, part("blender.panel_sun").lamp_lines
+    scene, lines = bpy.context.scene, part("blender.panels.panel_sun").lamp_lines
     golden.skygen.sun.sun_in = "LAMP"
     assert any("Lock Interface" in text for text, _ in lines(golden, scene))
     scene.render.use_lock_interface = True
@@ -188,7 +188,7 @@ def test_an_animated_live_lamp_asks_for_a_locked_interface(golden: Any) -> None:
 
 def test_settings_of_older_files_keep_their_bakes(world: Any) -> None:
     """Without date, place and lamp, the fingerprint is that of a version that did not know them."""
-    state = part("blender.sequence_state")
+    state = part("blender.bake.sequence_state")
     before = state.settings_fingerprint(world, 24.0)
     sun = world.skygen.sun
     sun.latitude, sun.day, sun.sky_peak, sun.shown_frame = 0.1, 3, 4.0, 7

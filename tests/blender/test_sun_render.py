@@ -135,7 +135,7 @@ def test_two_suns_would_be_seen(sky: Any, scene: Any, tmp_path: Path) -> None:
     bpy.ops.skygen.bake_sequence()
     sky.skygen.sun.sun_in = "BOTH"
     bpy.ops.skygen.bake_sequence()
-    importlib.import_module(f"{MODULE}.blender.sun_nodes").show_sun_in_world(sky, "TEXTURE", 10.0)
+    importlib.import_module(f"{MODULE}.blender.sun.sun_nodes").show_sun_in_world(sky, "TEXTURE", 10.0)
     lit, _ = lit_and_shadow(picture(tmp_path / "two.exr", "CYCLES"))
     assert (lit > LIT * 1.3).all()
 

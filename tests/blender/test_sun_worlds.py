@@ -18,7 +18,7 @@ sunny, sky = sunny_sky.sunny, sunny_sky.sky
 
 def fault(world: Any, scene: Any) -> str | None:
     """What the render's check says."""
-    found: str | None = part("blender.sun_check").lamp_fault(world, scene)
+    found: str | None = part("blender.sun.sun_check").lamp_fault(world, scene)
     return found
 
 
@@ -34,7 +34,7 @@ def test_a_copied_world_does_not_rekey_the_lamp_of_the_first(sky: Any, tmp_path:
     copy = sky.copy()
     scene.world = copy
     copy.skygen.sun_azimuth, copy.skygen.output_folder = 0.3, str(tmp_path / "copy")
-    assert part("blender.sun_lamp").lamp_in_scene(copy, scene) is None and fault(copy, scene) is not None
+    assert part("blender.sun.sun_lamp").lamp_in_scene(copy, scene) is None and fault(copy, scene) is not None
     bake()
     own = copy.skygen.sun.lamp
     assert own != lamp and shining(scene) == [own] and fault(copy, scene) is None
@@ -99,7 +99,7 @@ def test_the_other_scene_of_a_world_switches_and_keys_the_lamp_too(sky: Any) -> 
         sky.skygen.sun.sun_in = "LAMP"
         assert not lamp.hide_render
         bake()
-    assert part("blender.sun_keys").is_keyed(lamp) and fault(sky, first) is None
+    assert part("blender.sun.sun_keys").is_keyed(lamp) and fault(sky, first) is None
     assert len(bpy.data.lights) == 1
 
 

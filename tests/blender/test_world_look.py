@@ -149,7 +149,7 @@ def test_it_goes_with_every_sun(sky: Any, sun_in: str) -> None:
     light = tree.nodes["SkyGen Background"].inputs["Color"].links[0].from_socket
     assert tree.nodes["SkyGen Blur Limit"].inputs[0].links[0].from_socket == light
     assert tree.nodes["SkyGen Backdrop"].inputs["Color"].links[0].from_node.name == "SkyGen Blur Limit"
-    limit = part("blender.sun_nodes").limit_of(sky.skygen.sun.sky_peak, sky.skygen.exposure)
+    limit = part("blender.sun.sun_nodes").limit_of(sky.skygen.sun.sky_peak, sky.skygen.exposure)
     assert tuple(tree.nodes["SkyGen Blur Limit"].inputs[1].default_value) == pytest.approx((limit,) * 3)
     look.camera_sees = "SKY"
     assert tree.nodes["SkyGen Background"].inputs["Color"].links[0].from_socket == light
@@ -163,7 +163,7 @@ def test_preview_bake_and_bind_keep_it_and_restore_ends_it(sky: Any, tmp_path: P
     sky.node_tree.nodes["SkyGen Mapping"].inputs["Rotation"].default_value[2] = 0.4
     sky.cycles.sampling_method, sky.cycles.sample_map_resolution = "MANUAL", 512
     bpy.ops.skygen.show_preview()
-    fingerprint = part("blender.sequence_state").settings_fingerprint(sky, 24.0)
+    fingerprint = part("blender.bake.sequence_state").settings_fingerprint(sky, 24.0)
     bpy.ops.skygen.bake_sequence()
     bpy.ops.skygen.bind_sequence()
     nodes = sky.node_tree.nodes
@@ -173,7 +173,7 @@ def test_preview_bake_and_bind_keep_it_and_restore_ends_it(sky: Any, tmp_path: P
     assert nodes["SkyGen Mapping"].inputs["Rotation"].default_value[2] == pytest.approx(0.4)
     assert sky.cycles.sample_map_resolution == 512  # the artist's, not ours again
     look.camera_sees = "COLOR"
-    assert part("blender.sequence_state").settings_fingerprint(sky, 24.0) == fingerprint  # the bake is not stale
+    assert part("blender.bake.sequence_state").settings_fingerprint(sky, 24.0) == fingerprint  # the bake is not stale
     bpy.ops.skygen.restore_world()
     assert linked(sky) == {("Background", "Background", "World Output", "Surface")}
     assert len(bpy.data.node_groups) == 0 and our_nodes(sky) == set()

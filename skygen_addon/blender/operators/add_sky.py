@@ -8,10 +8,10 @@ import bpy
 from bpy.props import EnumProperty
 
 from ...core.errors import SkyGenError
-from ..choices import DEFAULT_PRESET, preset_items
-from ..live_preview import ask
-from ..preset_choice import use_preset
-from ..properties import is_untouched, reset, sky_settings
+from ..live.live_preview import ask
+from ..presets.preset_choice import use_preset
+from ..settings.choices import DEFAULT_PRESET, preset_items
+from ..settings.properties import is_untouched, reset, sky_settings
 from .outcome import FINISHED, active_world, cancelled_by, poll_editable_world
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import bpy
 
-from ..sun_lamp import lamp_in_scene
-from ..sun_sync import add_lamp
+from ..sun.sun_lamp import lamp_in_scene
+from ..sun.sun_sync import add_lamp
 from .outcome import FINISHED, active_world, poll_editable_world
 
 

@@ -12,9 +12,9 @@ from bpy_extras.view3d_utils import region_2d_to_vector_3d
 from mathutils import Vector
 
 from ...core.errors import RequestError
-from ..properties import sky_settings
-from ..sun_lamp import sky_turn_rad
-from ..sun_placement import is_dated
+from ..settings.properties import sky_settings
+from ..sun.sun_lamp import sky_turn_rad
+from ..sun.sun_placement import is_dated
 from .outcome import CANCELLED, FINISHED, active_world, cancelled_by, poll_editable_world, world_of_session
 
 RUNNING_MODAL: set[Any] = {"RUNNING_MODAL"}

@@ -7,8 +7,8 @@ from typing import Any
 import bpy
 
 from ...core.errors import SkyGenError
-from ..live_preview import ask
-from ..match_result import match_of, use_match
+from ..live.live_preview import ask
+from ..match.match_result import match_of, use_match
 from .outcome import FINISHED, active_world, cancelled_by, poll_editable_world
 
 

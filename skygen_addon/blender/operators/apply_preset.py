@@ -8,10 +8,10 @@ import bpy
 from bpy.props import BoolProperty, StringProperty
 
 from ...core.errors import SkyGenError
-from ..choices import DEFAULT_PRESET
-from ..live_preview import ask
-from ..preset_choice import use_preset
-from ..preset_gallery import GALLERY, NO_REFUSAL, OWN_PREFIX
+from ..live.live_preview import ask
+from ..presets.preset_choice import use_preset
+from ..presets.preset_gallery import GALLERY, NO_REFUSAL, OWN_PREFIX
+from ..settings.choices import DEFAULT_PRESET
 from .outcome import FINISHED, active_world, cancelled_by, poll_editable_world
 
 

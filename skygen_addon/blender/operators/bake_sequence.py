@@ -12,14 +12,14 @@ from bpy.props import BoolProperty
 from ...core.errors import SkyGenError
 from ...core.job import SkyJob
 from ...runtime.progress import FrameDone, minutes
-from ..bake_marker import BakeMarker, clear_marker, write_marker
-from ..bake_pause import is_paused, set_paused
-from ..bake_plan import BakePlan, job_of_plan, plan_of_settings
-from ..bake_process import BakeProcess, run_job
-from ..properties import sky_settings
-from ..render_check import unbaked_in_words
-from ..sequence_state import bake_fingerprint, is_baking
-from ..sky_world import bind_frames
+from ..bake.bake_marker import BakeMarker, clear_marker, write_marker
+from ..bake.bake_pause import is_paused, set_paused
+from ..bake.bake_plan import BakePlan, job_of_plan, plan_of_settings
+from ..bake.bake_process import BakeProcess, run_job
+from ..bake.render_check import unbaked_in_words
+from ..bake.sequence_state import bake_fingerprint, is_baking
+from ..settings.properties import sky_settings
+from ..world.sky_world import bind_frames
 from .outcome import CANCELLED, FINISHED, active_world, cancelled_by, poll_editable_world, world_of_session
 
 PASS_THROUGH: set[Any] = {"PASS_THROUGH"}

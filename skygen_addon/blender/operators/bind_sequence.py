@@ -7,9 +7,9 @@ from typing import Any
 import bpy
 
 from ...core.errors import SkyGenError
-from ..bake_plan import plan_of_settings
-from ..sky_world import bind_frames
-from ..sun_check import lamp_fault
+from ..bake.bake_plan import plan_of_settings
+from ..sun.sun_check import lamp_fault
+from ..world.sky_world import bind_frames
 from .outcome import FINISHED, active_world, cancelled_by, poll_editable_world
 
 

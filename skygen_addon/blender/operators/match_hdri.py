@@ -11,11 +11,11 @@ from bpy.props import BoolProperty, StringProperty
 
 from ...core.errors import RequestError, SkyGenError
 from ...runtime.match_messages import MatchFound
-from ..live_preview import ask
-from ..match_process import MatchProcess
-from ..match_result import note_match, use_match
-from ..match_state import is_matching
-from ..world_animation import is_animated
+from ..live.live_preview import ask
+from ..match.match_process import MatchProcess
+from ..match.match_result import note_match, use_match
+from ..match.match_state import is_matching
+from ..settings.world_animation import is_animated
 from .outcome import CANCELLED, FINISHED, active_world, cancelled_by, poll_editable_world, world_of_session
 
 PASS_THROUGH: set[Any] = {"PASS_THROUGH"}

@@ -7,7 +7,7 @@ from typing import Any
 import bpy
 from bpy.props import StringProperty
 
-from ..interpreter import PACKAGE_FOLDER
+from ..engine.interpreter import PACKAGE_FOLDER
 from .outcome import CANCELLED, FINISHED
 
 MANUAL_FILE = PACKAGE_FOLDER / "manual" / "index.html"

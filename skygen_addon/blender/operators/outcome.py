@@ -7,7 +7,7 @@ from typing import Any
 import bpy
 
 from ...core.errors import SkyGenError
-from ..world_nodes import environment_node
+from ..world.world_nodes import environment_node
 
 FINISHED: set[Any] = {"FINISHED"}
 CANCELLED: set[Any] = {"CANCELLED"}

@@ -6,8 +6,8 @@ from typing import Any
 
 import bpy
 
-from ..bake_pause import is_paused, set_paused
-from ..sequence_state import is_baking
+from ..bake.bake_pause import is_paused, set_paused
+from ..bake.sequence_state import is_baking
 from .outcome import FINISHED
 
 

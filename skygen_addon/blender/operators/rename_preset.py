@@ -9,9 +9,9 @@ from bpy.props import StringProperty
 
 from ...core.errors import SkyGenError
 from ...core.own_presets import LONGEST_NAME, rename_preset
-from ..preset_choice import follow_name
-from ..preset_gallery import own_folder
-from ..preset_thumbnails import redraw_panels
+from ..presets.preset_choice import follow_name
+from ..presets.preset_gallery import own_folder
+from ..presets.preset_thumbnails import redraw_panels
 from .outcome import FINISHED, cancelled_by
 
 

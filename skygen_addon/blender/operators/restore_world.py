@@ -6,9 +6,9 @@ from typing import Any
 
 import bpy
 
-from ..sequence_state import forget_bake
-from ..sun_sync import forget_sun
-from ..world_nodes import restore_world
+from ..bake.sequence_state import forget_bake
+from ..sun.sun_sync import forget_sun
+from ..world.world_nodes import restore_world
 from .outcome import FINISHED, active_world, poll_sky
 
 

@@ -9,10 +9,10 @@ from bpy.props import BoolProperty, StringProperty
 
 from ...core.errors import SkyGenError
 from ...core.own_presets import LONGEST_NAME, existing_name, save_preset
-from ..preset_choice import controls_to_save, note_choice
-from ..preset_gallery import GALLERY, OWN_PREFIX, own_folder
-from ..preset_thumbnails import WORK, redraw_panels
-from ..properties import sky_settings
+from ..presets.preset_choice import controls_to_save, note_choice
+from ..presets.preset_gallery import GALLERY, OWN_PREFIX, own_folder
+from ..presets.preset_thumbnails import WORK, redraw_panels
+from ..settings.properties import sky_settings
 from .outcome import FINISHED, active_world, cancelled_by, poll_editable_world
 
 

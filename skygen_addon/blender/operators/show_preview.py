@@ -7,7 +7,7 @@ from typing import Any
 import bpy
 
 from ...core.errors import SkyGenError
-from ..live_preview import ask
+from ..live.live_preview import ask
 from .outcome import FINISHED, active_world, cancelled_by, poll_editable_world
 
 

@@ -8,8 +8,8 @@ import bpy
 
 from ...core.errors import SkyGenError
 from ...runtime.devices import CPU
-from ..device_test import DeviceSpeed, DeviceTest
-from ..preferences_access import addon_preferences
+from ..engine.device_test import DeviceSpeed, DeviceTest
+from ..engine.preferences_access import addon_preferences
 from .outcome import CANCELLED, FINISHED, cancelled_by
 
 PASS_THROUGH: set[Any] = {"PASS_THROUGH"}

@@ -1,0 +1,156 @@
+"""How a world's bake stands: nothing baked, complete, frames missing, or older than the settings."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import bpy
+
+from ...core.errors import SkyGenError
+from ..engine.model import makers_identity
+from ..live.live_bake import bound_sequence
+from ..settings.controls_from_settings import draws_sun
+from ..settings.properties import sky_settings
+from ..settings.world_animation import animated_paths, animation_description
+from ..sun.sun_placement import is_dated
+from ..world.world_nodes import environment_node
+from .bake_pause import is_paused
+from .bake_plan import BakePlan, frames_of_settings, output_folder
+from .sequence import folder_of_sequence, frames_in_words, missing_frames
+
+_WITHOUT_EFFECT = {
+    "rna_type", "name", "preset", "own_preset", "preset_gallery", "frame_end", "output_folder", "format", "compression",
+    "look", "match", "sun", "sun_disc", "sun_in", "lamp", "followed_lamp", "sky_peak", "shown_frame", "shown_azimuth",
+    "shown_elevation", "shown_transmittance", "unrecorded", "bake_done", "bake_total", "bake_seconds_left",
+    "baked_start", "baked_end", "baked_settings", "measured_seconds", "measured_width",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SkyState:
+    """One line of the panel."""
+
+    text: str
+    """What there is to know, and what to do about it."""
+    icon: str
+    """Blender icon."""
+    alert: bool
+    """Whether a render would show something wrong."""
+
+
+def _values(group: Any, path: str, animated: set[str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for prop in group.bl_rna.properties:
+        name = prop.identifier
+        if name in _WITHOUT_EFFECT or f"{path}.{name}" in animated:
+            continue
+        value = getattr(group, name)
+        if prop.type == "POINTER":
+            values[name] = _values(value, f"{path}.{name}", animated)
+        else:
+            values[name] = list(value) if getattr(prop, "is_array", False) else value
+    return values
+
+
+def settings_fingerprint(world: bpy.types.World, fps: float, *, with_disc: bool | None = None) -> str:
+    """Hash of everything in the settings that changes a frame; the same at every scene frame.
+
+    ``with_disc`` tells of frames with or without the sun's disc, whatever the settings say of it.
+    """
+    settings, animated = sky_settings(world), animated_paths(world)
+    values = _values(settings, "skygen", animated)
+    values["sun_disc"] = draws_sun(settings) if with_disc is None else with_disc
+    if is_dated(settings):
+        values["sun"] = _values(settings.sun, "skygen.sun", animated)
+    text = json.dumps([values, animation_description(world), fps], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def bake_fingerprint(world: bpy.types.World, fps: float) -> str:
+    """:func:`settings_fingerprint` and the engine and bundle that bake, for :func:`note_bake`.
+
+    Raises
+    ------
+    BundleError
+        As :func:`.engine.makers_identity`.
+    """
+    return f"{settings_fingerprint(world, fps)} {makers_identity()}"
+
+
+def note_bake(world: bpy.types.World, plan: BakePlan, fingerprint: str) -> None:
+    """Remember which sequence is bound and its :func:`bake_fingerprint`; empty if that is not known."""
+    settings = sky_settings(world)
+    settings.baked_start, settings.baked_end = plan.frames[0], plan.frames[-1]
+    settings.baked_settings = fingerprint
+
+
+def forget_bake(world: bpy.types.World) -> None:
+    """No sequence is bound."""
+    settings = sky_settings(world)
+    settings.baked_start, settings.baked_end = 0, -1
+    settings.baked_settings = ""
+
+
+def _fitting_fingerprints(world: bpy.types.World, fps: float) -> set[str]:
+    """Fingerprints of bakes that show what the settings say: beside a lamp, the nodes take a baked disc out."""
+    fitting = {settings_fingerprint(world, fps)}
+    if sky_settings(world).sun.sun_in == "LAMP":
+        fitting.add(settings_fingerprint(world, fps, with_disc=True))
+    return fitting
+
+
+def is_baking(context: bpy.types.Context) -> bool:
+    """Whether a bake runs, in whichever window it was started."""
+    windows = context.window_manager.windows if context.window_manager is not None else ()
+    running = (operator for window in windows for operator in getattr(window, "modal_operators", ()))
+    return any(operator.bl_idname == "SKYGEN_OT_bake_sequence" for operator in running)
+
+
+def is_baked_now(context: bpy.types.Context, world: bpy.types.World) -> bool:
+    """Whether the bake that runs is this world's."""
+    return is_baking(context) and sky_settings(world).bake_total > 0
+
+
+def sky_states(context: bpy.types.Context, world: bpy.types.World) -> list[SkyState]:
+    """What the panel says about a world's sky, most urgent first."""
+    settings, scene = sky_settings(world), context.scene
+    states: list[SkyState] = []
+    makers = None
+    try:
+        makers = makers_identity()
+    except SkyGenError as error:
+        states.append(SkyState(f"No model: {error.remedy}", "ERROR", True))
+    if is_baked_now(context, world):
+        paused = is_paused()
+        verb = "Paused at" if paused else "Baking"
+        text = f"{verb} {settings.bake_done} of {settings.bake_total} (Esc in its window cancels)"
+        return [*states, SkyState(text, "PAUSE" if paused else "RENDER_ANIMATION", False)]
+    try:
+        output_folder(world)
+        frames_of_settings(world)
+    except SkyGenError as error:
+        states.append(SkyState(f"{error.message} {error.remedy}", "ERROR", False))
+    node = environment_node(world)
+    if node is None or node.image is None:
+        return [*states, SkyState("No sky in this world yet", "INFO", False)]
+    sequence = bound_sequence(world)
+    if sequence is None:
+        return [*states, SkyState("Preview of one frame; bake to animate it", "INFO", False)]
+    baked = range(settings.baked_start, settings.baked_end + 1)
+    missing = missing_frames(folder_of_sequence(sequence), baked)
+    if missing:
+        states.append(SkyState(f"Missing frames render magenta: {frames_in_words(missing)}", "ERROR", True))
+    fps = scene.render.fps / scene.render.fps_base if scene is not None else 24.0
+    baked_settings, _, baked_by = settings.baked_settings.partition(" ")
+    if baked_settings and baked_settings not in _fitting_fingerprints(world, fps):
+        states.append(SkyState("The settings have changed since the bake", "FILE_REFRESH", False))
+    elif baked_settings and makers is not None and baked_by != makers:
+        states.append(SkyState("Baked by another SkyGen version: bake again", "FILE_REFRESH", False))
+    if not settings.loop and settings.frame_end > settings.baked_end:
+        states.append(SkyState(f"Not baked yet: {settings.baked_end + 1}-{settings.frame_end}", "INFO", False))
+    if not states:
+        states.append(SkyState(f"Baked: frames {settings.baked_start}-{settings.baked_end}", "CHECKMARK", False))
+    return states

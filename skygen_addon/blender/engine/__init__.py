@@ -1,0 +1,1 @@
+"""The engine as Blender starts it: model, Python, device, preferences."""

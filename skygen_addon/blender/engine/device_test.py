@@ -1,0 +1,116 @@
+"""How fast a device makes frames: measured in a process of its own, beside the interface."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...core.errors import SkyGenError
+from .interpreter import bake_command, bake_environment
+from .model import bundle_folder
+
+WIDTH = 512
+REPEAT = 4
+"""Frames measured after the first, which also fills the caches."""
+MAX_DIFFERENCE = 0.01
+"""Of frames that are right; a device that counts with 16 bits makes other clouds."""
+NO_WINDOW: int = getattr(subprocess, "CREATE_NO_WINDOW", 0)
+"""On Windows a console program would open a console otherwise."""
+
+
+@dataclass(frozen=True)
+class DeviceSpeed:
+    """What was measured."""
+
+    device: str
+    """Name of the device, such as ``cpu``."""
+    frames_per_second: float
+    """Of 512 pixels, each at another moment, file writing excluded."""
+    devices: tuple[str, ...]
+    """All devices that ONNX Runtime offers here."""
+    difference: float | None
+    """Mean difference of its frame to the CPU's over the mean; None where its frame is not finite."""
+
+    @property
+    def is_right(self) -> bool:
+        """Whether its frames are those of the CPU but for rounding."""
+        return self.difference is not None and self.difference <= MAX_DIFFERENCE
+
+
+class DeviceTest:
+    """One running measurement.
+
+    Raises
+    ------
+    SkyGenError
+        If there is no Python, library or bundle to measure with.
+    """
+
+    def __init__(self, device: str, threads: int) -> None:
+        self.device = device
+        command, environment, bundle = bake_command(), bake_environment(), bundle_folder()
+        self._folder = tempfile.TemporaryDirectory(prefix="skygen-test-", ignore_cleanup_errors=True)
+        self._report = Path(self._folder.name) / "bench.json"
+        command += ["bench", "--widths", str(WIDTH), "--repeat", str(REPEAT), "--device", device]
+        command += ["--bundle", str(bundle), "--out", str(self._report)]
+        if threads > 0:
+            command += ["--threads", str(threads)]
+        self._complaints = tempfile.TemporaryFile()
+        try:
+            self._process = subprocess.Popen(
+                command,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=self._complaints,
+                creationflags=NO_WINDOW,
+            )
+        except OSError as error:
+            self._close()
+            raise SkyGenError(
+                f"{command[0]} cannot be started: {error.strerror or error}.", "Reinstall Blender."
+            ) from error
+
+    def is_running(self) -> bool:
+        """Whether it still measures."""
+        return self._process.poll() is None
+
+    def result(self) -> DeviceSpeed:
+        """Wait for the end; to be called once.
+
+        Raises
+        ------
+        SkyGenError
+            If the device does not work, with what it said.
+        """
+        code = self._process.wait()
+        try:
+            if code != 0:
+                self._complaints.seek(0)
+                lines = self._complaints.read().decode("utf-8", errors="replace").strip().splitlines()
+                last = lines[-1].removeprefix("skygen: ") if lines else f"it ended with code {code}"
+                raise SkyGenError(f"{self.device} was not measured: {last}", "Choose another device.")
+            data = json.loads(self._report.read_text(encoding="utf-8"))
+            return DeviceSpeed(
+                device=str(data["device"]),
+                frames_per_second=1.0 / float(data["rows"][0]["frame_s"]),
+                devices=tuple(data["devices"]),
+                difference=data["difference_to_cpu"],
+            )
+        finally:
+            self._close()
+
+    def stop(self) -> None:
+        """End it at once."""
+        self._process.kill()
+        self._process.wait()
+        self._close()
+
+    def _close(self) -> None:
+        self._complaints.close()
+        with contextlib.suppress(OSError):
+            self._folder.cleanup()

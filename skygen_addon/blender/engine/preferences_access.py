@@ -1,0 +1,49 @@
+"""The add-on's preferences as its other parts read them: where it is installed, else the defaults."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from ...core.errors import BundleError
+from ...runtime.devices import CPU
+
+ADDON = (__package__ or "").rpartition(".blender.")[0]
+"""Name under which Blender knows this add-on, ``bl_ext.<repository>.skygen``."""
+
+
+def addon_preferences() -> Any | None:
+    """The preferences; None where the package is used without being an enabled add-on."""
+    preferences = bpy.context.preferences
+    addon = preferences.addons.get(ADDON) if preferences is not None else None
+    found = addon.preferences if addon is not None else None
+    return found if hasattr(found, "model_folder") else None
+
+
+def chosen_model_folder() -> Path | None:
+    """The model folder that the artist has chosen; None for the model that ships.
+
+    Raises
+    ------
+    BundleError
+        If the choice is no full path.
+    """
+    preferences = addon_preferences()
+    text = str(preferences.model_folder).strip() if preferences is not None else ""
+    if not text:
+        return None
+    folder = Path(text)
+    if text.startswith("//") or not folder.is_absolute():
+        raise BundleError(f"The model folder {text} is no full path.", "Choose it in the add-on's preferences again.")
+    return folder
+
+
+def engine_options() -> list[str]:
+    """Arguments of every process that renders: threads and device, where they are not the defaults."""
+    preferences = addon_preferences()
+    if preferences is None:
+        return []
+    options = ["--threads", str(preferences.threads)] if preferences.threads > 0 else []
+    return options + (["--device", str(preferences.device)] if preferences.device not in ("", CPU) else [])

@@ -1,0 +1,194 @@
+"""The process that renders live pictures: started, asked and heard without ever waiting for it.
+
+Two threads stand between Blender and the process, one writes and one reads, so that neither a full pipe nor a busy
+renderer can hold up the interface. Nothing here touches Blender's data. The process ends when its standard input
+does, so it ends with Blender too, even by a crash.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import subprocess
+import tempfile
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...core.errors import SkyGenError
+from ...runtime.serve import Newest
+from ...runtime.serve_protocol import Ask, Picture, Ready, Refusal, ask_line, read_answer, read_picture
+from ..bake.bake_process import NO_WINDOW
+from ..engine.interpreter import bake_command, bake_environment
+from ..engine.model import bundle_folder
+from ..engine.preferences_access import engine_options
+
+GRACE_S = 5.0
+"""How long a process that was asked to end may take before it is ended by force."""
+
+
+@dataclass(frozen=True, eq=False)
+class Arrived:
+    """A picture is there, or its file could not be read."""
+
+    picture: Picture
+    """What it shows."""
+    pixels: NDArray[np.float32] | SkyGenError
+    """As :func:`..runtime.serve_protocol.read_picture` returns them."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The process has ended, though nobody asked it to."""
+
+    error: SkyGenError
+    """How, and what to do."""
+
+
+Answer = Ready | Arrived | Refusal | Ended
+
+
+def engine_choice() -> tuple[str, ...]:
+    """What a process renders with: model folder, threads, device. Another choice needs another process.
+
+    Raises
+    ------
+    BundleError
+        If there is no bundle to choose from.
+    """
+    return str(bundle_folder()), *engine_options()
+
+
+class LiveProcess:
+    """One serving process.
+
+    Parameters
+    ----------
+    temporary_folder : str, optional
+        Where its folder of pictures is made; the system's by default.
+
+    Raises
+    ------
+    SkyGenError
+        If there is no Python, library or bundle to render with. What only the process can tell comes as an answer.
+    """
+
+    def __init__(self, temporary_folder: str | None = None) -> None:
+        command, environment = bake_command(), bake_environment()
+        self.engine = engine_choice()
+        """What it renders with."""
+        self._folder = tempfile.TemporaryDirectory(
+            prefix="skygen_live_", dir=temporary_folder, ignore_cleanup_errors=True
+        )
+        command += ["serve", "--folder", self._folder.name, "--bundle", *self.engine]
+        self._complaints = tempfile.TemporaryFile()  # closed by the thread that reads
+        self._asks, self._answers = Newest(), queue.SimpleQueue[Answer]()
+        self._stopping = False
+        try:
+            self._process = subprocess.Popen(
+                command,
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._complaints,
+                creationflags=NO_WINDOW,
+                encoding="utf-8",
+                errors="replace",
+            )
+        except OSError as error:
+            self._complaints.close()
+            self._folder.cleanup()
+            words = f"{command[0]} cannot be started: {error.strerror or error}."
+            raise SkyGenError(words, "Reinstall Blender.") from error
+        self._threads = [threading.Thread(target=work, daemon=True) for work in (self._write, self._read)]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def pid(self) -> int:
+        """Number of the process."""
+        return self._process.pid
+
+    def ask(self, ask: Ask) -> None:
+        """Ask for pictures; earlier requests that have not begun are dropped."""
+        self._asks.put(ask_line(ask))
+
+    def answers(self) -> list[Answer]:
+        """What has come in since the last call, in order."""
+        found = []
+        with contextlib.suppress(queue.Empty):
+            while True:
+                found.append(self._answers.get_nowait())
+        return found
+
+    def stop(self) -> None:
+        """End the process; it is gone soon after, without a word."""
+        if self._stopping:
+            return
+        self._stopping = True
+        self._asks.end()
+        force = threading.Timer(GRACE_S, self._process.kill)
+        force.daemon = True
+        force.start()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Whether the process has ended within a time; for tests and for the end of Blender."""
+        for thread in self._threads:
+            thread.join(timeout_s)
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def _write(self) -> None:
+        stream = cast(IO[str], self._process.stdin)
+        with contextlib.suppress(OSError):  # the process has ended: the reading thread tells
+            while (line := self._asks.take()) is not None:
+                stream.write(f"{line}\n")
+                stream.flush()
+        with contextlib.suppress(OSError):
+            stream.close()
+
+    def _read(self) -> None:
+        for line in cast(IO[str], self._process.stdout):
+            answer = read_answer(line)
+            if isinstance(answer, Picture):
+                self._answers.put(Arrived(answer, self._pixels(answer)))
+            elif answer is not None:
+                self._answers.put(answer)
+        code = self._process.wait()
+        self._asks.end()
+        with self._complaints as file:
+            file.seek(0)
+            lines = file.read().decode("utf-8", errors="replace").strip().splitlines()
+        with contextlib.suppress(OSError):
+            cast(IO[str], self._process.stdout).close()
+        self._folder.cleanup()
+        if not self._stopping:
+            self._answers.put(_end(code, lines[-1].rstrip(".") if lines else "it left no message"))
+
+    def _pixels(self, picture: Picture) -> NDArray[np.float32] | SkyGenError:
+        """A picture's pixels; its file is deleted."""
+        path = Path(self._folder.name) / picture.file
+        try:
+            return read_picture(path, picture.width)
+        except SkyGenError as error:
+            return error
+        finally:
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
+def _end(code: int, last: str) -> Refusal | Ended:
+    """What an end that nobody asked for is to be told as; ``last`` is the last line of the process's complaints."""
+    if code == 2:
+        remedy = "Choose another device or model in the add-on's preferences, then press Update Preview."
+        return Refusal(None, SkyGenError(f"The live preview cannot start: {last.removeprefix('skygen: ')}.", remedy))
+    return Ended(
+        SkyGenError(
+            f"The live preview's process has ended (code {code}): {last}.",
+            "Free some memory or choose a smaller preview, then press Update Preview; if it ends again, "
+            "reinstall the extension made for this platform and Blender version.",
+        )
+    )

@@ -1,0 +1,323 @@
+"""The live preview: follows the worlds that windows show, asks for their pictures and shows them when they come.
+
+:meth:`LivePreview.tick` is called by a timer, some times a second, and never waits. A look at the settings tells what
+a world is to show; if that is another sky than the one asked for last, a coarse picture is asked for at once, and the
+full one when nothing has changed for a moment. So it does not matter what has changed the sky: a slider, a keyframe,
+the frame, undo, or another file.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any, cast
+
+import bpy
+
+from ...core.errors import SkyGenError
+from ...runtime.serve_protocol import Ask, Picture, Ready
+from ..bake.sequence_state import forget_bake
+from ..sun.sun_sync import note_preview
+from ..world.world_nodes import environment_node, show_image
+from .live_bake import bound_sequence, cover, is_covered, uncover
+from .live_pictures import fill_image
+from .live_process import Arrived, Ended, LiveProcess, engine_choice
+from .live_properties import live_settings
+from .live_state import NOTHING, LiveState, bake_is_shown, failed, rendering, starting, up_to_date
+from .live_views import Asked, View, digest, followed_scenes, look, may_show, windows, world_of
+
+_LOG = logging.getLogger(__name__)
+
+COARSE_WIDTH = 256
+"""Width of the pictures that come while settings or frame keep changing."""
+AT_ONCE_WIDTH = 1024
+"""Widest picture that is shown in the tick in which it comes; wider ones are shown in the next, to keep ticks short."""
+IDLE_S = 0.35
+"""Time without a change after which the full picture is asked for."""
+BUSY_S, QUIET_S = 0.04, 0.1
+"""Time between two ticks, while pictures are on their way and otherwise."""
+LOOK_S = 1.0
+"""Time after which the settings are looked at although nothing has told of a change."""
+RESTING_S = 240.0
+"""Time without a request after which the process is ended, to give back its memory."""
+
+
+class LivePreview:
+    """Live previews of all worlds, by one process that is started when it is needed first."""
+
+    def __init__(self) -> None:
+        self.process: LiveProcess | None = None
+        self.failure: SkyGenError | None = None
+        self.longest_s = 0.0
+        """The longest tick so far."""
+        self._ready, self._deaths, self._number = False, 0, 0
+        self._views: dict[int, View] = {}
+        self._asked: dict[int, Asked] = {}
+        self._changed, self._looked_at, self._asked_at = True, 0.0, 0.0
+        self._kept: set[int] = set()
+        self._filled: dict[bool, int] = {}
+        self._waiting: tuple[Picture, Asked, int] | None = None
+        self._trusting = True
+
+    # What others tell -----------------------------------------------------------------------------------------------
+
+    def note_change(self) -> None:
+        """Something may have changed: look at the settings with the next tick."""
+        self._changed = True
+
+    def choose_anew(self) -> None:
+        """The artist has made another choice for the live preview: whatever has failed is tried again."""
+        self.failure, self._deaths, self._changed = None, 0, True
+        for view in self._views.values():
+            view.fault = view.error = view.asked = None
+
+    def distrust(self) -> None:
+        """Undo or redo: pictures may be others than their images say."""
+        self._trusting, self._changed, self._waiting = False, True, None
+        for view in self._views.values():
+            view.shown = view.asked = None
+
+    def forget(self) -> None:
+        """Another file: worlds, wishes and requests are gone; the process may serve the new ones."""
+        self._views.clear()
+        self._asked.clear()
+        self._kept.clear()
+        self._filled.clear()
+        self._waiting = None
+        self._trusting, self._changed = True, True
+
+    def keep_for_render(self, scene: bpy.types.Scene) -> None:
+        """A scene is rendered: what it shows must not be refilled, because Persistent Data keeps it loaded."""
+        node = environment_node(scene.world) if scene.world is not None else None
+        self._kept = {node.image.session_uid} if node is not None and node.image is not None else set()
+
+    def stop(self) -> None:
+        """End the process."""
+        if self.process is not None:
+            self.process.stop()
+        self.process, self._ready = None, False
+        self._asked.clear()
+        for view in self._views.values():
+            view.asked = None
+
+    def wish(self, world: bpy.types.World, scene: bpy.types.Scene) -> None:
+        """Show a world's sky anew as soon as possible, whatever the choices are.
+
+        Raises
+        ------
+        SkyGenError
+            If there is nothing to render with.
+        """
+        self.choose_anew()
+        self._start()
+        view = self._view(world)
+        view.wished, view.shown, view.changed_at = scene.session_uid, None, 0.0
+
+    # What the timer does --------------------------------------------------------------------------------------------
+
+    def tick(self, now: float | None = None, *, playing: bool = False) -> float:
+        """Take what has come, ask for what is missing; returns the seconds until the next tick.
+
+        Parameters
+        ----------
+        now : float, optional
+            Time in seconds, by default of a clock that only runs forward.
+        playing : bool
+            Whether the animation plays, so that full pictures would come too late.
+        """
+        begun = time.perf_counter()
+        now = time.monotonic() if now is None else now
+        if not _is_rendering():
+            self._show_waiting(now)
+            self._hear(now)
+            self._follow(now, playing)
+            if self.process is not None and not self._asked and now - self._asked_at > RESTING_S:
+                self.stop()
+        self.longest_s = max(self.longest_s, time.perf_counter() - begun)
+        return BUSY_S if self._asked or self._changed or self._waiting is not None else QUIET_S
+
+    def state(self, world: bpy.types.World) -> LiveState:
+        """What the panel says about a world."""
+        view = self._views.get(world.session_uid)
+        error = self.failure or (view.fault or view.error if view is not None else None)
+        if error is not None:
+            return failed(error)
+        if view is None or view.wanted is None:
+            return bake_is_shown() if bound_sequence(world) is not None else NOTHING
+        asked = any(asked.world == world.session_uid for asked in self._asked.values())
+        if asked and not self._ready:
+            return starting()
+        if asked or view.shown != (view.wanted, int(live_settings(world).width)):
+            return rendering(view.arrivals, view.seconds)
+        return up_to_date(view.shown[1], view.seconds, covered=is_covered(world))
+
+    def _view(self, world: bpy.types.World) -> View:
+        return self._views.setdefault(world.session_uid, View())
+
+    def _start(self) -> LiveProcess:
+        if self.process is None:
+            self.process, self._ready = LiveProcess(bpy.app.tempdir or None), False
+        return self.process
+
+    def _heed_preferences(self) -> None:
+        """Another model, device or number of threads has been chosen: another process is needed."""
+        try:
+            chosen = engine_choice()
+        except SkyGenError as error:
+            self.failure = error
+            return
+        if self.process is not None and self.process.engine != chosen:
+            self.stop()
+            self.choose_anew()
+            for view in self._views.values():
+                view.shown = None
+
+    # Answers --------------------------------------------------------------------------------------------------------
+
+    def _hear(self, now: float) -> None:
+        process = self.process
+        for answer in process.answers() if process is not None else ():
+            if isinstance(answer, Ready):
+                self._ready = True
+            elif isinstance(answer, Ended):
+                self._mourn(answer.error)
+            elif isinstance(answer, Arrived):
+                self._take(answer, self._settle(answer.picture.id), now)
+            elif answer.id is None:
+                self.stop()
+                self.failure = answer.error
+            else:
+                asked = self._settle(answer.id)
+                if asked is not None and asked.world in self._views:
+                    self._views[asked.world].error = answer.error
+
+    def _settle(self, number: int) -> Asked | None:
+        """The request of that number; older ones that were dropped may be asked for again."""
+        for other in [n for n in self._asked if n < number]:
+            dropped = self._asked.pop(other)
+            view = self._views.get(dropped.world)
+            if view is not None and view.asked == dropped.what:
+                view.asked = None
+        return self._asked.pop(number, None)
+
+    def _mourn(self, error: SkyGenError) -> None:
+        """The process has ended by itself: it is started again once."""
+        self.stop()
+        if self.failure is None and self._deaths:
+            self.failure = error
+        self._deaths += 1
+        self._changed = True
+        _LOG.warning("SkyGen: %s", error)
+
+    def _take(self, arrived: Arrived, asked: Asked | None, now: float) -> None:
+        """Put a picture into an image, and show it at once unless that would take long."""
+        picture, view = arrived.picture, self._views.get(asked.world) if asked is not None else None
+        if asked is None or view is None:
+            return
+        if isinstance(arrived.pixels, SkyGenError):
+            view.error = arrived.pixels
+            return
+        self._show_waiting(now)
+        kept = {*self._kept, *self._filled.values()}  # a viewport that is slow may not have seen the last one yet
+        image = fill_image(arrived.pixels, picture.width, digest(*asked.what), kept)
+        self._filled[picture.width == COARSE_WIDTH] = image.session_uid
+        self._waiting = (picture, asked, image.session_uid)
+        if picture.width <= AT_ONCE_WIDTH:
+            self._show_waiting(now)
+
+    def _show_waiting(self, now: float) -> None:
+        """Show the picture that was put into an image last, if its world still wants one."""
+        if self._waiting is None:
+            return
+        (picture, asked, image_uid), self._waiting = self._waiting, None
+        world, view = world_of(asked.world), self._views.get(asked.world)
+        image = next((image for image in bpy.data.images if image.session_uid == image_uid), None)
+        if world is None or view is None or image is None:
+            return
+        image.pack()
+        if not may_show(world, view, asked.frame):
+            view.asked = None
+            return
+        self._show(world, view, asked, picture, image)
+        view.seconds = picture.seconds
+        view.arrivals = [*view.arrivals[-11:], now]
+        view.shown, view.error = asked.what, None
+        if picture.width == int(live_settings(world).width):
+            self._deaths = 0
+
+    def _show(self, world: bpy.types.World, view: View, asked: Asked, picture: Picture, image: bpy.types.Image) -> None:
+        node = environment_node(world)
+        view.image = image.session_uid
+        if bound_sequence(world) is not None and view.wished is None:
+            cover(world, image)
+            return
+        unbound = uncover(world) or bound_sequence(world) is not None
+        if node is not None and not unbound and node.image is not None:
+            node.image = image
+        else:
+            show_image(world, image, None)
+        if unbound:
+            forget_bake(world)
+        note_preview(world, asked.frame, picture.sun)
+        if unbound:  # not a part of the undo step of whoever asked, which was made before
+            _push_undo("Show Preview")
+
+    # Questions ------------------------------------------------------------------------------------------------------
+
+    def _follow(self, now: float, playing: bool) -> None:
+        """Look at the settings of the worlds that are shown, and ask for what is missing."""
+        if self._changed or now - self._looked_at >= LOOK_S:
+            self._looked_at, self._changed = now, False
+            self._forget_gone_worlds()
+            if self.process is not None:
+                self._heed_preferences()
+            for scene, world, depsgraph in followed_scenes(self._views):
+                finished = look(self._view(world), scene, world, depsgraph, now=now, trusting=self._trusting)
+                self._changed = self._changed or not finished  # it goes on with the next tick
+        for scene, world, _ in followed_scenes(self._views) if self.failure is None else ():
+            view = self._views.get(world.session_uid)
+            if view is not None and view.wanted is not None and (view.fault or view.error) is None:
+                self._ask_for_missing(scene, world, view, now, playing)
+
+    def _ask_for_missing(
+        self, scene: bpy.types.Scene, world: bpy.types.World, view: View, now: float, playing: bool
+    ) -> None:
+        wanted, width = view.wanted, int(live_settings(world).width)
+        if wanted is None:
+            return
+        if view.shown == (wanted, width):
+            view.wished = None
+            return
+        coarse_is_there = view.shown is not None and view.shown[0] == wanted
+        if coarse_is_there and (playing or now - view.changed_at < IDLE_S):
+            return
+        what = (wanted, width if coarse_is_there else COARSE_WIDTH)
+        if view.asked == what or any(asked.world != world.session_uid for asked in self._asked.values()):
+            return
+        try:
+            process = self._start()
+        except SkyGenError as error:
+            self.failure = error
+            return
+        self._number += 1
+        process.ask(Ask(self._number, wanted, (what[1],), draft=not coarse_is_there))
+        self._asked[self._number] = Asked(world.session_uid, max(0, scene.frame_current), what)
+        view.asked, self._asked_at = what, now
+
+    def _forget_gone_worlds(self) -> None:
+        present = {world.session_uid for world in bpy.data.worlds}
+        for uid in self._views.keys() - present:
+            del self._views[uid]
+
+
+PREVIEW = LivePreview()
+"""Timers and handlers are functions that Blender calls: what they work for has to be kept somewhere."""
+
+
+def _is_rendering() -> bool:
+    return bool(cast(Any, bpy.app).is_job_running("RENDER"))
+
+
+def _push_undo(message: str) -> None:
+    with bpy.context.temp_override(window=next(iter(windows()), None)):
+        bpy.ops.ed.undo_push(message=message)

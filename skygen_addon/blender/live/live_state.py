@@ -1,0 +1,54 @@
+"""What the panel says about the live preview."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ...core.errors import SkyGenError
+
+_SPAN_S = 3.0
+"""Pictures that are farther apart than this are no stream."""
+
+
+@dataclass(frozen=True)
+class LiveState:
+    """One line of the panel."""
+
+    text: str
+    """What there is to know, and what to do about it; empty if nothing."""
+    icon: str = "NONE"
+    """Blender icon."""
+
+
+NOTHING = LiveState("")
+
+
+def failed(error: SkyGenError) -> LiveState:
+    """No picture can be made."""
+    return LiveState(f"{error.message} {error.remedy}", "ERROR")
+
+
+def bake_is_shown() -> LiveState:
+    """A baked picture covers the frame."""
+    return LiveState("The baked sky is shown", "RENDER_RESULT")
+
+
+def starting() -> LiveState:
+    """The process loads its graphs."""
+    return LiveState("Starting the renderer", "SORTTIME")
+
+
+def rendering(arrivals: Sequence[float], seconds: float) -> LiveState:
+    """A picture is on its way; ``arrivals`` tells when the last ones came, ``seconds`` what the last one took."""
+    recent = [moment for moment in arrivals if arrivals[-1] - moment <= _SPAN_S] if arrivals else []
+    if len(recent) > 2:
+        rate = (len(recent) - 1) / max(recent[-1] - recent[0], 1e-3)
+        return LiveState(f"Rendering, {rate:.1f} pictures/s", "RENDER_STILL")
+    return LiveState(f"Rendering, {seconds:.1f} s each" if seconds else "Rendering", "RENDER_STILL")
+
+
+def up_to_date(width: int, seconds: float, *, covered: bool) -> LiveState:
+    """The sky is as the settings say."""
+    text = f"Shown {width} wide" + (f", {seconds:.1f} s" if seconds else "")
+    return LiveState(f"{text}; renders use the bake" if covered else text, "CHECKMARK")

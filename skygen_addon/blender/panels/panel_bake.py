@@ -1,0 +1,76 @@
+"""The panel's section Bake: what is written where, how it stands, and the buttons."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import bpy
+
+from ...runtime.progress import minutes
+from ..bake.bake_outlook import bake_outlook
+from ..bake.bake_pause import is_paused
+from ..bake.sequence_state import SkyState, is_baked_now, sky_states
+from ..settings.properties import SkyGenSettings, sky_settings
+from .panel_base import ChildPanel, world_of
+
+
+class BakePanel(ChildPanel):
+    """What is baked where, and how it stands"""
+
+    bl_label = "Bake"
+    manual_section = "bake"
+    bl_options: set[str] = set()
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Settings, states, progress, buttons."""
+        world = world_of(context)
+        if world is None:
+            return
+        layout, settings = self.layout_of(), sky_settings(world)
+        _draw_settings(layout, settings)
+        _draw_states(layout, sky_states(context, world))
+        if is_baked_now(context, world):
+            _draw_progress(layout, settings)
+        else:
+            _draw_states(layout, bake_outlook(context, world))
+        row = layout.row()
+        row.scale_y = 1.4
+        bake = cast(Any, row.operator("skygen.bake_sequence", icon="RENDER_ANIMATION"))
+        bake.skip_existing = True  # frames of this very sky are kept, so a stopped bake goes on
+        row = layout.row(align=True)
+        row.operator("skygen.bind_sequence", icon="FILE_IMAGE")
+        row.operator("skygen.restore_world", icon="LOOP_BACK")
+
+
+def _draw_settings(layout: bpy.types.UILayout, settings: SkyGenSettings) -> None:
+    layout.prop(settings, "width")
+    pair = layout.column(align=True)
+    pair.prop(settings, "frame_start")
+    end = pair.row()
+    end.active = not settings.loop
+    end.prop(settings, "frame_end")
+    layout.prop(settings, "origin_frame")
+    layout.prop(settings, "loop")
+    if settings.loop:
+        layout.prop(settings, "loop_frames")
+    layout.prop(settings, "output_folder")
+    layout.prop(settings, "format")
+    layout.prop(settings, "compression")
+
+
+def _draw_states(layout: bpy.types.UILayout, states: list[SkyState]) -> None:
+    for state in states:
+        row = layout.row()
+        row.alert = state.alert
+        row.label(text=state.text, icon=cast(Any, state.icon))
+
+
+def _draw_progress(layout: bpy.types.UILayout, settings: SkyGenSettings) -> None:
+    paused = is_paused()
+    left = f", {minutes(settings.bake_seconds_left)} left" if settings.bake_seconds_left >= 0 else ""
+    row = layout.split(factor=0.7, align=True)
+    cast(Any, row).progress(
+        factor=settings.bake_done / max(1, settings.bake_total),
+        text=f"{settings.bake_done} / {settings.bake_total}{', paused' if paused else left}",
+    )
+    row.operator("skygen.pause_bake", text="Go On" if paused else "Pause", icon="PLAY" if paused else "PAUSE")

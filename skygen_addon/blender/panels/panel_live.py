@@ -1,0 +1,31 @@
+"""The live preview in the panel: whether it runs, how fine, and how it stands."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..live.live_bake import bound_sequence
+from ..live.live_properties import live_settings
+from ..live.live_request import has_live_values
+from ..live.live_session import PREVIEW
+from ..world.world_nodes import environment_node
+from .panel_base import draw_lines
+
+
+def draw_live(layout: bpy.types.UILayout, context: bpy.types.Context, world: bpy.types.World) -> None:
+    """Draw the choices and the state; nothing without a sky."""
+    if environment_node(world) is None:
+        return
+    live = live_settings(world)
+    layout.prop(live, "enabled", toggle=True, icon="HIDE_OFF" if live.enabled else "HIDE_ON")
+    layout.prop(live, "width", text="Resolution")
+    if bound_sequence(world) is not None:
+        over = layout.row()
+        over.active = live.enabled
+        over.prop(live, "over_bake")
+    state = PREVIEW.state(world)
+    lines = [(state.text, state.icon)] if state.text else []
+    if live.enabled and has_live_values(world):
+        lines.append(("Drivers and strips count as they are now, for all frames; a bake evaluates them", "INFO"))
+    if lines:
+        draw_lines(layout, context, lines)

@@ -1,0 +1,1 @@
+"""Presets: the gallery of shipped and own ones, what is chosen, and thumbnails."""
