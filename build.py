@@ -246,17 +246,19 @@ def wheels_of(platform: str) -> list[Path]:
     settings = project()["tool"]["skygen"]["extension"]
     pins = {r.split("==")[0]: r for r in project()["project"]["dependencies"]}
     folder, found = BUILD / "wheels" / platform, []
-    for name in settings["wheels"]:
-        for python in settings["pythons"]:
-            pattern = f"{name.lower()}-{pins[name].split('==')[1]}-cp{python}-*.whl"
-            if not list(folder.glob(pattern)):
-                tags = [argument for tag in settings["platforms"][platform] for argument in ("--platform", tag)]
-                command = [sys.executable, "-m", "pip", "download", "--disable-pip-version-check", "--no-deps", *tags]
-                command += ["--python-version", python, "--implementation", "cp", "--abi", f"cp{python}"]
-                command += ["--only-binary=:all:", "--dest", str(folder), pins[name]]
-                command[0] = str(venv_python(".venv-bpy"))  # this Python may have no pip of its own
-                run_logged(command, f"wheels-{platform}", "Check the network and the package index.")
-            found += sorted(folder.glob(pattern))[:1]
+    wanted = [(pins[name], python) for name in settings["wheels"] for python in settings["pythons"]]
+    others = settings["others"].get(platform, {})
+    wanted += [(pin, python) for python, pinned in others.items() for pin in pinned]
+    for pin, python in wanted:
+        pattern = f"{pin.lower().replace('==', '-')}-cp{python}-*.whl"
+        if not list(folder.glob(pattern)):
+            tags = [argument for tag in settings["platforms"][platform] for argument in ("--platform", tag)]
+            command = [sys.executable, "-m", "pip", "download", "--disable-pip-version-check", "--no-deps", *tags]
+            command += ["--python-version", python, "--implementation", "cp", "--abi", f"cp{python}"]
+            command += ["--only-binary=:all:", "--dest", str(folder), pin]
+            command[0] = str(venv_python(".venv-bpy"))  # this Python may have no pip of its own
+            run_logged(command, f"wheels-{platform}", "Check the network and the package index.")
+        found += sorted(folder.glob(pattern))[:1]
     return found
 
 

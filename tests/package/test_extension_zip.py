@@ -40,7 +40,7 @@ def test_manifest_in_the_zip_names_one_platform_and_its_wheels(extension: Path, 
     assert manifest["platforms"] == ["linux-x64"]
     assert {wheel.removeprefix("./") for wheel in manifest["wheels"]} == {n for n in names if n.startswith("wheels/")}
     for library in ("onnxruntime", "openexr"):
-        assert {wheel.split("-")[2] for wheel in manifest["wheels"] if library in wheel} == {"cp311", "cp313"}
+        assert {wheel.split("-")[2] for wheel in manifest["wheels"] if library in wheel} == {"cp311", "cp313", "cp314"}
 
 
 def test_package_is_complete_and_clean() -> None:
