@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import RequestError
-from .request import CLOUD_TYPES, LAYER_RANGES, TYPE_WEIGHT_RANGE, _check
+from .request import CLOUD_TYPES, LAYER_RANGES, SKY_RANGES, TYPE_WEIGHT_RANGE, _check
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,12 @@ class SkyControls:
             raise RequestError(
                 f"ground_albedo is {reprlib.repr(self.ground_albedo)}.", "Give red, green and blue from 0 to 1."
             )
+        for value in self.ground_albedo:
+            _check("ground_albedo", value, 0, 1)
+        for name, (low, high) in SKY_RANGES.items():
+            _check(name, getattr(self, name), low, high)
+        if not isinstance(self.sun_disc, bool):
+            raise RequestError(f"sun_disc is {reprlib.repr(self.sun_disc)}.", "Give true or false.")
         _check("time_scale", self.time_scale, 0, 100000)
 
     def to_dict(self) -> dict[str, Any]:
@@ -129,6 +135,8 @@ def controls_from_dict(data: dict[str, Any], what: str = "the preset") -> SkyCon
         values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
         try:
             return dataclasses.replace(base, **values)
+        except RequestError as error:
+            raise RequestError(f"In {where}, {error.message}", error.remedy) from error
         except TypeError as error:
             raise RequestError(f"{where} cannot be read: {error}.", "Compare it with a shipped preset.") from error
 

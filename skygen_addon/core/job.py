@@ -74,16 +74,7 @@ class SkyJob:
             raise JobError("The job's bundle identity is not a sha256.", _REMEDY)
         if not re.fullmatch(r"\d+-[0-9a-f]{16}", self.engine):
             raise JobError("The job's engine is not an identity such as 1-0123456789abcdef.", _REMEDY)
-        if self.pixel_format not in PIXEL_FORMATS:
-            raise JobError(
-                f"The pixel format is {reprlib.repr(self.pixel_format)}.", f"Use one of {', '.join(PIXEL_FORMATS)}."
-            )
-        if self.compression not in COMPRESSIONS:
-            raise JobError(
-                f"The compression is {reprlib.repr(self.compression)}.", f"Use one of {', '.join(COMPRESSIONS)}."
-            )
-        if self.compression == "dwaa" and self.pixel_format == "float":
-            raise JobError("DWAA compression keeps half floats only.", "Use the format auto or half, or ZIP.")
+        check_storage(self.pixel_format, self.compression)
         _check_pattern(self.pattern)
         _check_path("folder", str(self.folder))
 
@@ -98,6 +89,16 @@ class SkyJob:
         if missing:
             raise JobError(f"The job has no frame {missing[0]}.", f"It has {self.frames[0]} to {self.frames[-1]}.")
         return dataclasses.replace(self, frames=frames, requests=tuple(by_frame[f] for f in frames))
+
+
+def check_storage(pixel_format: str, compression: str) -> None:
+    """Refuse a way of storing frames that there is not. Raises JobError."""
+    if pixel_format not in PIXEL_FORMATS:
+        raise JobError(f"The pixel format is {reprlib.repr(pixel_format)}.", f"Use one of {', '.join(PIXEL_FORMATS)}.")
+    if compression not in COMPRESSIONS:
+        raise JobError(f"The compression is {reprlib.repr(compression)}.", f"Use one of {', '.join(COMPRESSIONS)}.")
+    if compression == "dwaa" and pixel_format == "float":
+        raise JobError("DWAA compression keeps half floats only.", "Use the format auto or half, or ZIP.")
 
 
 def request_digest(request: SkyRequest, bundle_identity: str, engine: str) -> str:

@@ -22,7 +22,13 @@ LONGEST_NAME = 60
 LONGEST_NAME_BYTES = 180
 """Bytes of it as UTF-8: file systems end at 255, and a file is written under a longer name first."""
 _FORBIDDEN = '<>:"/\\|?*'
-_DEVICES = {"con", "prn", "aux", "nul", *(f"{device}{number}" for device in ("com", "lpt") for number in range(10))}
+_DEVICES = {
+    "con",
+    "prn",
+    "aux",
+    "nul",
+    *(f"{device}{number}" for device in ("com", "lpt") for number in "0123456789¹²³"),
+}
 """Names that Windows keeps for devices, with any ending."""
 
 
@@ -83,9 +89,14 @@ def checked_name(text: str) -> str:
 
 def existing_name(name: str, folder: Path) -> str | None:
     """The name under which a folder holds this preset, in whatever case; None if it does not."""
+    kept = _same_names(name, folder)
+    return name if name in kept else next(iter(kept), None)
+
+
+def _same_names(name: str, folder: Path) -> list[str]:
+    """All names of a folder's presets that are this one in another case; more than one where case counts."""
     wanted = unicodedata.normalize("NFC", name).casefold()
-    kept = (n for n in preset_names(folder) if unicodedata.normalize("NFC", n).casefold() == wanted)
-    return next(kept, None)
+    return [n for n in preset_names(folder) if unicodedata.normalize("NFC", n).casefold() == wanted]
 
 
 def save_preset(name: str, description: str, controls: SkyControls, folder: Path, *, overwrite: bool = False) -> Preset:
@@ -133,16 +144,21 @@ def rename_preset(old: str, new: str, folder: Path) -> str:
         If the folder cannot be written.
     """
     preset, name = _own(old, folder), checked_name(new)
-    taken = existing_name(name, folder)
-    if taken is not None and taken != old:
-        raise RequestError(f"There is a preset {taken!r} already.", "Choose another name.")
+    taken = [other for other in _same_names(name, folder) if other != old]
+    if taken:
+        raise RequestError(f"There is a preset {taken[0]!r} already.", "Choose another name.")
     source, target = folder / f"{old}.json", folder / f"{name}.json"
     with _writable(folder):
         try:
             os.rename(source, target)  # first: where case does not count, both are one file
         except OSError as error:
             raise output_error(target, error) from error
-        write_preset(Preset(name, name, preset.description, preset.controls), folder)
+        try:
+            write_preset(Preset(name, name, preset.description, preset.controls), folder)
+        except OutputError:
+            with contextlib.suppress(OSError):
+                os.rename(target, source)  # under its old name with its old label
+            raise
     picture = thumbnail_path(name, folder)
     with contextlib.suppress(OSError):  # without it the thumbnail is made again
         os.replace(thumbnail_path(old, folder), picture)

@@ -23,6 +23,8 @@ LAYER_RANGES = {
     "stretch": (1.0, 8.0),
 }
 """Lowest and highest value of what a layer's controls and its request have in common."""
+SKY_RANGES = {"haze": (0.0, 20.0), "exposure_ev": (-20.0, 20.0), "weather_strength": (0.0, 2.0)}
+"""The same for the sky as a whole."""
 TYPE_WEIGHT_RANGE = (0.0, 1.0)
 
 
@@ -137,9 +139,8 @@ class SkyRequest:
         _check("loop_weather_time_s", self.loop_weather_time_s, -1e12, 1e12)
         _check("sun_azimuth_rad", self.sun_azimuth_rad, -100, 100)
         _check("sun_elevation_rad", self.sun_elevation_rad, -math.pi / 2, math.pi / 2)
-        _check("haze", self.haze, 0, 20)
-        _check("exposure_ev", self.exposure_ev, -20, 20)
-        _check("weather_strength", self.weather_strength, 0, 2)
+        for name, (low, high) in SKY_RANGES.items():
+            _check(name, getattr(self, name), low, high)
         _check("loop_angle_rad", self.loop_angle_rad, 0, math.pi / 2)
         if len(self.ground_albedo) != 3:
             raise RequestError("ground_albedo has not three channels.", "Give red, green and blue from 0 to 1.")

@@ -14,7 +14,6 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from ..core.bundle import installed_bundle, load_bundle
 from ..core.engine_identity import engine_identity
@@ -23,33 +22,24 @@ from ..core.frames import MAX_FRAME, parse_frames
 from ..core.job import JOB_FILE, PIXEL_FORMATS, SkyJob, read_job, request_digest
 from ..core.job_record import job_record
 from ..core.loop import LoopMotion
-from ..core.presets import SHIPPED_PRESETS, load_preset, preset_names
+from ..core.presets import load_preset, preset_names
 from ..core.whole_file import output_error, whole_file
 from .bake import LoadRenderer, bake, check_folder, load_renderer, prepare_folder
 from .bench import difference, measure, parse_widths, report, table
+from .command_parser import DEFAULT_FRAMES, command_parser
 from .devices import CPU, available_devices, check_device, loading_on
 from .exr import write_exr
-from .match_options import add_match_options
 from .notes import tell_bent_winds, tell_night, tell_strangers
 from .preview import tone_map, write_png
-from .progress import INTERRUPTED, PROGRESS_FORMS, error_line, json_line, stop_at_end_of_input, text_line
+from .progress import INTERRUPTED, error_line, json_line, stop_at_end_of_input, text_line
 from .serve import serve_standard_streams
-from .sky_options import DEFAULT_PRESET, SkyOptions, add_sky_options, given_sky_options, sky_options
-from .thumbnail import add_thumbnail_options, make_thumbnails, thumbnail_options
+from .sky_options import SkyOptions, given_sky_options, sky_options
+from .thumbnail import make_thumbnails, thumbnail_options
 
-DEFAULT_FRAMES = "1-48"
-DEFAULT_WIDTHS = "512,1024,2048,4096,8192"
 OTHER_PICTURES = (".png", ".jpg", ".jpeg", ".hdr", ".tif", ".tiff")
 """Endings of --out that ask for a file that a frame is not."""
 NOBODY_READS = 141
 """Exit code when whoever read the output is gone (``| head -1``), as shells state it for that signal."""
-
-
-class _Parser(argparse.ArgumentParser):
-    """Reports bad arguments like every other bad request."""
-
-    def error(self, message: str) -> NoReturn:
-        raise RequestError(f"{message[:1].upper()}{message[1:]}.", f"See {self.prog} --help.")
 
 
 def main(argv: Sequence[str], load: LoadRenderer = load_renderer) -> int:
@@ -84,7 +74,7 @@ def _run(argv: Sequence[str], load: LoadRenderer) -> int:
     runs |= {"serve": _serve, "match": _match}
     arguments = None
     try:
-        arguments = _parser().parse_args(argv)
+        arguments = command_parser().parse_args(argv)
         runs[arguments.command](arguments, load if arguments.command == "bench" else _on_device(arguments, load))
     except SkyGenError as error:
         if getattr(arguments, "progress", None) == "json":
@@ -92,70 +82,11 @@ def _run(argv: Sequence[str], load: LoadRenderer) -> int:
         print(f"skygen: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("skygen: interrupted; finished frames are kept, --skip-existing goes on from there.", file=sys.stderr)
+        baked = getattr(arguments, "command", None) == "bake"
+        kept = "; finished frames are kept, --skip-existing goes on from there" if baked else ""
+        print(f"skygen: interrupted{kept}.", file=sys.stderr)
         return INTERRUPTED
     return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="skygen", description="Endless animated HDR skies.", allow_abbrev=False)
-    commands = parser.add_subparsers(
-        dest="command", required=True, metavar="bake | frame | bench | presets | thumbnails | match | serve"
-    )
-
-    bake_parser = commands.add_parser("bake", help="write an EXR sequence", allow_abbrev=False)
-    bake_parser.add_argument("--frames", help=f"1-48, 5, 1-10x2 or 1,3,7 (default {DEFAULT_FRAMES}, or one loop)")
-    bake_parser.add_argument("--out", type=_out, metavar="DIR", help="output folder")
-    bake_parser.add_argument("--format", help="auto (default: half while the peak fits), half or float")
-    bake_parser.add_argument("--compression", help="zip (default, lossless) or dwaa (lossy, small, half floats only)")
-    bake_parser.add_argument("--skip-existing", action="store_true", help="keep finished frames of this very sky")
-    bake_parser.add_argument("--job", type=Path, metavar="FILE", help=f"run a {JOB_FILE} instead of a preset")
-    bake_parser.add_argument("--progress", choices=PROGRESS_FORMS, default="text", help="json: an object a line")
-
-    frame = commands.add_parser("frame", help="write one EXR frame", allow_abbrev=False)
-    frame.add_argument("--frame", type=int, default=1, metavar="N", help="frame number (default 1)")
-    frame.add_argument("--out", type=_out, required=True, metavar="PATH", help="an .exr file, or a folder")
-    frame.add_argument("--format", default="auto", help="auto (default), half or float")
-    frame.add_argument("--png", action="store_true", help="also write a tone-mapped PNG beside it")
-
-    bench = commands.add_parser("bench", help="measure speed and memory", allow_abbrev=False)
-    bench.add_argument("--preset", default=DEFAULT_PRESET, metavar="NAME", help=f"sky (default {DEFAULT_PRESET})")
-    bench.add_argument("--widths", default=DEFAULT_WIDTHS, help=f"comma-separated (default {DEFAULT_WIDTHS})")
-    bench.add_argument("--repeat", type=int, default=3, help="frames timed per width after the first (default 3)")
-    bench.add_argument("--out", type=_out, metavar="FILE", help="write the JSON here instead of printing it")
-
-    thumbnails = commands.add_parser("thumbnails", help="draw the presets' pictures", allow_abbrev=False)
-    thumbnails.add_argument("--out", type=_out, default=SHIPPED_PRESETS, help="folder (default: beside the presets)")
-    add_thumbnail_options(thumbnails)
-
-    match_parser = commands.add_parser("match", help="find a sky like that of an HDR panorama", allow_abbrev=False)
-    add_match_options(match_parser)
-
-    serve = commands.add_parser("serve", help="render what standard input asks for", allow_abbrev=False)
-    serve.add_argument("--folder", type=_out, required=True, metavar="DIR", help="where pictures are written")
-
-    for parser_of_child in (bake_parser, thumbnails, match_parser):
-        parser_of_child.add_argument("--stop-at-end-of-input", action="store_true", help="end when input is closed")
-    for sky_parser in (bake_parser, frame):
-        add_sky_options(sky_parser)
-    for any_parser in (bake_parser, frame, bench, thumbnails, match_parser, serve):
-        any_parser.add_argument("--bundle", type=Path, metavar="DIR", help="model folder (default: the shipped one)")
-        any_parser.add_argument(
-            "--threads",
-            type=int,
-            metavar="N",
-            help="threads (default: one per processor; four make the cloud field, always); the result does not change",
-        )
-        any_parser.add_argument("--device", default=CPU, help="cpu (default, the reference) or one that bench lists")
-    commands.add_parser("presets", help="list the presets", allow_abbrev=False)
-    return parser
-
-
-def _out(text: str) -> Path:
-    """An output path as given: an empty one, as an unset variable makes it, is not the working folder."""
-    if not text:
-        raise argparse.ArgumentTypeError("it is empty")
-    return Path(text)
 
 
 def _bake(arguments: argparse.Namespace, load: LoadRenderer) -> None:
@@ -248,7 +179,7 @@ def _frame(arguments: argparse.Namespace, load: LoadRenderer) -> None:
         raise RequestError(
             f"--out is {arguments.out}.", "Give an .exr file or a folder; --png adds a picture beside it."
         )
-    path = arguments.out if arguments.out.suffix == ".exr" else arguments.out / f"sky_{number:04d}.exr"
+    path = arguments.out if arguments.out.suffix.lower() == ".exr" else arguments.out / f"sky_{number:04d}.exr"
     preview = path.with_suffix(".png")
     for file in (path, preview) if arguments.png else (path,):
         _check_file(file)

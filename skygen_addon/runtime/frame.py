@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..core.air import Air
-from ..core.air_below import air_below, opening
+from ..core.air_below import air_below
 from ..core.atmosphere import ClearSky, clear_sky
 from ..core.bundle import load_bundle
 from ..core.geometry import (
@@ -33,6 +32,7 @@ from .cloud_field import CloudField
 from .graphs import GRAPH_FOLDER, Graph
 from .kept import Kept
 from .layers import MOST_SUBSTEPS, LayerLight, layer_dome, layer_light, substeps_at
+from .scene import Scene, unlit_scene
 from .sun_record import SunLight
 from .tiles import TILE_PIXELS, RowTile, row_tiles
 from .weather_graph import WeatherGraph
@@ -42,26 +42,6 @@ FIELD_THREADS = 4
 DISC_SUBSTEPS = 4
 DRAFT_SHARE = 2
 """A draft sees this share of the windows' sides, and is shaded on this share of the disc's."""
-
-
-@dataclass(frozen=True)
-class _Scene:
-    """What all tiles of one frame share."""
-
-    sun_direction: FloatArray
-    layers: tuple[LayerLight | None, LayerLight | None]
-    sky_view: FloatArray
-    log_correction: FloatArray
-    light: FloatArray
-    air: FloatArray
-    ground_radiance: FloatArray
-    air_light: float
-    sun_share: float
-    open_share: float
-    air_glow: FloatArray
-    exposure: float
-    sun_irradiance: FloatArray
-    """(3,) of the clear sky, normal to the sun."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +89,7 @@ class FrameRenderer:
         }
         self._dome = Graph(GRAPH_FOLDER / "dome.onnx", DOME, keep_memory=True)
         self._compose = Graph(GRAPH_FOLDER / "compose.onnx", COMPOSE, keep_memory=True)
-        self._scenes: Kept[_Scene] = Kept()
+        self._scenes: Kept[Scene] = Kept()
         self._layers: tuple[Kept[LayerLight | None], Kept[LayerLight | None]] = (Kept(), Kept())
 
     def weather(self, request: SkyRequest) -> tuple[SkyRequest, float]:
@@ -180,36 +160,15 @@ class FrameRenderer:
             ),
         )
 
-    def _scene(self, request: SkyRequest, grain: float, draft: bool) -> _Scene:
+    def _scene(self, request: SkyRequest, grain: float, draft: bool) -> Scene:
         sky = clear_sky(request.sun_elevation_rad, Air(haze=request.haze, ground_albedo=request.ground_albedo))
         sun = direction_from_angles(request.sun_azimuth_rad, request.sun_elevation_rad).astype(np.float32)
         share = DRAFT_SHARE if draft else 1
         low, high = (self._layer(request, index, grain, sun, share) for index in (0, 1))
-        low_sun = low.sun_transmittance() if low else 1.0
-        high_sun = high.sun_transmittance() if high else 1.0
-        light = np.zeros((6, 3), dtype=np.float32)
-        for index, (layer, through) in enumerate(((request.low, high_sun), (request.high, 1.0))):
-            middle_km = layer.base_km + 0.5 * layer.thickness_km
-            light[3 * index] = sky.sun_irradiance_at(middle_km) * through
-            light[3 * index + 1] = sky.sky_mean_radiance_at(middle_km)
-        scene = _Scene(
-            sun_direction=sun,
-            layers=(low, high),
-            sky_view=np.ascontiguousarray(sky.radiance.transpose(2, 0, 1)[None]),
-            log_correction=np.zeros((1, 3, self.bundle.disc_size, self.bundle.disc_size), dtype=np.float32),
-            light=light,
-            air=sky.air_table,
-            ground_radiance=np.zeros(3, dtype=np.float32),
-            air_light=1.0,
-            sun_share=low_sun * high_sun,
-            open_share=opening(math.prod(layer.vertical_transmittance() for layer in (low, high) if layer)),
-            air_glow=np.zeros(3, dtype=np.float32),
-            exposure=1.0,
-            sun_irradiance=sky.sun_irradiance,
-        )
+        scene = unlit_scene(request, sky, sun, (low, high), self.bundle.disc_size)
         return self._lit_scene(request, sky, scene, self.bundle.disc_size // share)
 
-    def _lit_scene(self, request: SkyRequest, sky: ClearSky, scene: _Scene, size: int) -> _Scene:
+    def _lit_scene(self, request: SkyRequest, sky: ClearSky, scene: Scene, size: int) -> Scene:
         """Run shading on a disc of ``size`` and settle the light that ground and clouds exchange."""
         direction = disc_directions(size)
         bands = np.array_split(direction, max(1, size * size // TILE_PIXELS))
@@ -240,7 +199,7 @@ class FrameRenderer:
         return replace(scene, exposure=2.0**request.exposure_ev)
 
     def _domes(
-        self, direction: FloatArray, footprint_rad: float, substeps: Callable[[LayerLight], int], scene: _Scene
+        self, direction: FloatArray, footprint_rad: float, substeps: Callable[[LayerLight], int], scene: Scene
     ) -> tuple[FloatArray, FloatArray]:
         """Both layers (6, h, w) seen along directions, with a number of samples between shells for each."""
         low, high = (
@@ -258,7 +217,7 @@ class FrameRenderer:
         return low, high
 
     def _band_domes(
-        self, direction: FloatArray, footprint_rad: float, tile: RowTile, scene: _Scene
+        self, direction: FloatArray, footprint_rad: float, tile: RowTile, scene: Scene
     ) -> tuple[FloatArray, FloatArray]:
         """Both layers seen along the directions of a tile, fading from the samples of the band above to its own."""
 
@@ -273,7 +232,7 @@ class FrameRenderer:
         low, high = (a + (b - a) * share for a, b in zip(own, above, strict=True))
         return low, high
 
-    def _compose_tile(self, direction: FloatArray, low: FloatArray, high: FloatArray, scene: _Scene) -> FloatArray:
+    def _compose_tile(self, direction: FloatArray, low: FloatArray, high: FloatArray, scene: Scene) -> FloatArray:
         (radiance,) = self._compose(
             direction=direction,
             sky_view=scene.sky_view,
@@ -291,7 +250,7 @@ class FrameRenderer:
         )
         return radiance
 
-    def _panorama(self, width: int, scene: _Scene) -> FloatArray:
+    def _panorama(self, width: int, scene: Scene) -> FloatArray:
         """All rows, in tiles; each pixel is independent of the tiling."""
         height = width // 2
         panorama = np.empty((height, width, 3), dtype=np.float32)
@@ -312,7 +271,7 @@ class FrameRenderer:
             list(pool.map(render, row_tiles(width)))
         return panorama
 
-    def _sun_transmittance(self, request: SkyRequest, scene: _Scene) -> float:
+    def _sun_transmittance(self, request: SkyRequest, scene: Scene) -> float:
         """Fraction of the sun's light that the clouds let through, as a mean over its disc."""
         radius = 0.5 * SUN_ANGULAR_DIAMETER_RAD
         offsets = np.linspace(-0.8, 0.8, 5) * radius

@@ -6,12 +6,12 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from ..core.errors import CaptureError, RequestError
+from ..core.errors import CaptureError, OutputError, RequestError
 from ..core.measuring.panorama import Panorama
 from ..core.presets import write_preset
 from .bake import check_folder, prepare_folder
 from .match import MOST_TRIES, MatchedSky, match
-from .match_messages import MatchFound, MatchStep, found_line, step_line
+from .match_messages import PANORAMA_PICTURE, SKY_PICTURE, MatchFound, MatchStep, found_line, step_line
 from .match_report import both_pictures, difference_lines, found_lines, match_preset, side_by_side
 from .panoramas.panorama_file import holds_hdr, read_panorama
 from .preview import write_png
@@ -19,9 +19,6 @@ from .sun_record import SunlitRenderer
 
 READ_WIDTH = 2048
 """Wider panoramas are averaged while they are read: nothing that is measured is finer."""
-
-PANORAMA_PICTURE, SKY_PICTURE = "panorama.png", "sky.png"
-"""Files that ``--pictures`` writes."""
 
 _PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"II*\0", b"MM\0*", b"BM", b"RIFF", b"GIF8")
 
@@ -37,8 +34,12 @@ def run_match(arguments: argparse.Namespace, load: Callable[[], object]) -> None
     if arguments.out is not None and arguments.out.suffix.lower() != ".json":
         raise RequestError(f"--out is {arguments.out}.", "Give the name of a preset file that ends in .json.")
     for path in (arguments.out, arguments.png):
+        if path is not None and path.is_dir():
+            raise OutputError(f"{path} is a folder.", "Give the name of a file in it.")
         if path is not None:
             check_folder(path.parent)
+    if arguments.pictures is not None:
+        check_folder(arguments.pictures)
     text = arguments.progress == "text"
 
     def tell(done: int, doing: str) -> None:
@@ -52,7 +53,8 @@ def run_match(arguments: argparse.Namespace, load: Callable[[], object]) -> None
     sky = match(panorama, renderer, anyway=arguments.anyway, on_step=tell)
     _write(sky, arguments)
     if text:
-        print(*found_lines(sky), *(f"  but: {line}" for line in difference_lines(sky)), sep="\n", flush=True)
+        seed = f"Seed {sky.seed}, which no preset holds: give --seed {sky.seed} with it"
+        print(*found_lines(sky), seed, *(f"  but: {line}" for line in difference_lines(sky)), sep="\n", flush=True)
         return
     found = MatchFound(sky.controls, sky.seed, tuple(found_lines(sky)), tuple(difference_lines(sky)))
     print(found_line(found), flush=True)

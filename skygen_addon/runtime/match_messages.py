@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from ..core.controls import SkyControls, controls_from_dict
 from ..core.errors import SkyGenError
 
+PANORAMA_PICTURE, SKY_PICTURE = "panorama.png", "sky.png"
+"""Files that ``--pictures`` writes."""
+
 
 @dataclass(frozen=True)
 class MatchStep:

@@ -34,7 +34,8 @@ from .sun_record import DraftRenderer, SunlitRenderer
 _LOG = logging.getLogger(__name__)
 _READ_BYTES = 65536
 _POLITENESS = 5
-"""Steps by which the process is less urgent than the interface that it serves, where the system has such steps."""
+"""Steps by which the process is less urgent than the interface that it serves, where the system has such steps. On
+Windows whoever starts it sets that."""
 
 
 class Newest:

@@ -70,7 +70,7 @@ def live(world: Any, renderer: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator
     monkeypatch.setattr(process, "bake_command", lambda: [*command[:-2], script, "skygen"])
     windows, pushed = Windows(), list[str]()
     monkeypatch.setattr(part("live.live_views"), "windows", lambda: windows.window_manager.windows)
-    monkeypatch.setattr(module, "_push_undo", pushed.append)
+    monkeypatch.setattr(module, "push_undo", pushed.append)
     preview = module.PREVIEW
     preview.forget()
     preview.choose_anew()
@@ -103,3 +103,13 @@ def red_of(world: Any) -> float:
 def ask(world: Any) -> None:
     """What Add Sky, Apply Preset and Update Preview do with a window."""
     part("live.live_preview").ask_live(world, bpy.context.scene)
+
+
+@pytest.fixture
+def sky(world: Any, live: Clock) -> Any:
+    """A world that shows the full picture of frame 1; a frame is a sky minute."""
+    bpy.context.scene.render.fps = 24
+    world.skygen.time_scale = 24 * 60
+    ask(world)
+    live.settle()
+    return world

@@ -13,7 +13,7 @@ class RecordingLayout(SimpleNamespace):
     """Stands in for ``UILayout``; parts of it note into the same lists."""
 
     def __init__(self, notes: Any = None) -> None:
-        super().__init__(notes=notes or SimpleNamespace(props=[], texts=[], operators=[]))
+        super().__init__(notes=notes or SimpleNamespace(props=[], texts=[], operators=[], icons=0))
 
     @property
     def props(self) -> list[str]:
@@ -29,6 +29,11 @@ class RecordingLayout(SimpleNamespace):
     def operators(self) -> list[str]:
         """Identifiers of the operators drawn, in order."""
         return list(self.notes.operators)
+
+    @property
+    def icons(self) -> int:
+        """How many pictures are drawn."""
+        return int(self.notes.icons)
 
     def _part(self, **_: Any) -> RecordingLayout:
         return RecordingLayout(self.notes)
@@ -56,6 +61,17 @@ class RecordingLayout(SimpleNamespace):
         assert name in dir(getattr(bpy.ops, group)), identifier
         self.notes.operators.append(identifier)
         return SimpleNamespace()
+
+    def separator(self, **_: Any) -> None:
+        """Nothing that is read."""
+
+    def template_icon(self, *, icon_value: int, scale: float) -> None:
+        """Note a picture."""
+        self.notes.icons += 1
+
+    def template_icon_view(self, data: Any, name: str, **_: Any) -> None:
+        """Note a property that is chosen by pictures."""
+        self.prop(data, name)
 
     def progress(self, *, factor: float, text: str, **_: Any) -> None:
         """Note a progress bar's text."""

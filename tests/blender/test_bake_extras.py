@@ -60,6 +60,11 @@ def test_the_estimate_is_measured_on_frames_that_are_there(sky: Any, tmp_path: P
     assert more.frames == 100 and more.measured
     assert more.bytes == pytest.approx(100 * sum(sizes) / 4, rel=0.02)  # three of four were looked at
     assert space(folder, range(1, 5)).bytes == 0
+    gained = part("blender.bake.bake_space").bake_space(
+        folder, range(1, 5), 2048, pixel_format="auto", compression="zip"
+    )  # the same frames, sixteen times as large: the small ones make room
+    assert gained.frames == 0 and not gained.measured
+    assert gained.bytes == pytest.approx(4 * 1.6 * 2048 * 1024 - sum(sizes), rel=0.01)
     for storage in ({"pixel_format": "float"}, {"compression": "dwaa"}):  # these frames tell nothing of others
         assert not space(folder, range(1, 105), **storage).measured
 
@@ -127,10 +132,9 @@ def test_a_crash_is_told_of_on_the_next_open(sky: Any, renderer: Any, tmp_path: 
     assert 1 <= there < 4
     bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "crash.blend"))
     world = bpy.context.scene.world
-    assert outlook(world)[0].text == f"The bake stopped: {there} of 4 frames are there, Bake goes on"
-    assert (
-        f"The bake stopped: {there} of 4 frames are there, Bake goes on" in drawn(bpy.types.SKYGEN_PT_world_bake).texts
-    )
+    words = f"The bake stopped: {there} of 4 frames are there, Bake goes on"
+    assert outlook(world)[0].text == words
+    assert words in " ".join(drawn(bpy.types.SKYGEN_PT_world_bake).texts)
     renderer.behave("")
     before = len(renderer.requests)
     assert bpy.ops.skygen.bake_sequence(skip_existing=True) == {"FINISHED"}
@@ -189,6 +193,9 @@ def test_dwaa_frames_show_and_are_told_from_zip_frames(sky: Any, renderer: Any, 
     bpy.ops.skygen.bake_sequence(skip_existing=True)
     assert renderer.requests == []
     sky.skygen.format = "float"
+    assert [state.text for state in outlook(sky)] == [
+        "DWAA compression keeps half floats only. Use the format auto or half, or ZIP."
+    ]
     with pytest.raises(RuntimeError, match="half floats only"):
         bpy.ops.skygen.bake_sequence()
 

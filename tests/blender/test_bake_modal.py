@@ -152,6 +152,30 @@ def test_a_paused_bake_rests_and_goes_on(bake: Any, world: Any, renderer: Any) -
     assert 0.4 < world.skygen.measured_seconds < 2.0  # the pause does not count
 
 
+def test_a_closed_window_ends_the_bake_and_its_progress(bake: Any, world: Any, renderer: Any) -> None:
+    renderer.behave("slow")
+    context = interface(window("SKYGEN_OT_bake_sequence"))
+    bake.invoke(context, SimpleNamespace(type="TIMER", value="NOTHING"))
+    assert world.skygen.bake_total == 2
+    bake.cancel(context)
+    bake._thread.join(30)
+    assert not bake._thread.is_alive() and bake._thread.cancelled
+    assert (world.skygen.bake_done, world.skygen.bake_total) == (0, 0)
+
+
+def test_a_bake_over_older_frames_that_stops_is_told_of(bake: Any, world: Any, tmp_path: Path) -> None:
+    """All files are there, but of two skies: settings that are as they were before must not hide that."""
+    outlook, marker = part("blender.bake.bake_outlook").bake_outlook, part("blender.bake.bake_marker")
+    context = interface(window())
+    assert run(bake, context, lambda: None) == {"FINISHED"} and outlook(context, world) == []
+    marker.write_marker(tmp_path / "Artist", marker.BakeMarker("other", 1, 2))  # as a killed bake leaves it
+    assert [state.text for state in outlook(context, world)] == [
+        "Frames 1-2 are partly of a bake that stopped, of other settings than now"
+    ]
+    bake.skip_existing = True
+    assert run(bake, context, lambda: None) == {"FINISHED"} and outlook(context, world) == []
+
+
 def test_esc_ends_a_paused_bake(bake: Any, world: Any, renderer: Any, tmp_path: Path) -> None:
     """Its finished frames stay, and the panel tells of them until the rest is baked."""
     pause, outlook = part("blender.bake.bake_pause"), part("blender.bake.bake_outlook").bake_outlook

@@ -154,6 +154,39 @@ def test_a_preview_that_is_asked_for_lets_the_bake_go_when_it_comes(baked: Any, 
     assert source(baked) == "SEQUENCE"
 
 
+def test_a_bake_that_is_bound_after_somebody_asked_stays(baked: Any, live: Clock, tmp_path: Path) -> None:
+    """A script that adds a sky and bakes at once gets its bake, though the picture comes later."""
+    for shown_before in (True, False):
+        if not shown_before:
+            part("world.world_nodes").environment_node(baked).image = None
+        ask(baked)
+        assert bpy.ops.skygen.bind_sequence() == {"FINISHED"}
+        sequence = image_of(baked)
+        look(live)
+        assert image_of(baked) == sequence and baked.skygen.baked_end == 3 and live.pushed == []
+    ask(baked)  # and who asks then gets the picture
+    look(live)
+    assert source(baked) == "FILE"
+
+
+def test_undoing_the_question_keeps_the_bake(baked: Any, live: Clock) -> None:
+    ask(baked)
+    live.preview.distrust()  # as the handler of undo_post does
+    look(live)
+    assert source(baked) == "SEQUENCE" and baked.skygen.baked_end == 3 and live.pushed == []
+
+
+def test_textures_are_baked_with_the_bake(baked: Any, live: Clock) -> None:
+    handlers = part("live.live_handlers")
+    assert ("object_bake_pre", handlers.put_bakes_back) in handlers._IN_WINDOWS
+    assert all(hasattr(bpy.app.handlers, name) for name, _ in handlers._IN_WINDOWS)
+    baked.skygen_live.over_bake = True
+    look(live)
+    assert source(baked) == "FILE"
+    handlers.put_bakes_back(None)
+    assert source(baked) == "SEQUENCE"
+
+
 def test_undo_over_the_bake(baked: Any, live: Clock) -> None:
     bpy.ops.ed.undo_push(message="baked")
     bpy.context.scene.world.skygen_live.over_bake = True

@@ -177,8 +177,28 @@ def test_other_preferences_need_another_process(world: Any, live: Clock, rendere
     finally:
         preferences.property_unset("threads")
         preferences.property_unset("device")
+    live.settle()  # nobody has to press anything
+    served = live.preview.process
+    preferences.model_folder = "//relative"
+    try:
+        live.until(lambda: live.state().icon == "ERROR")
+        assert "no full path" in live.state().text
+    finally:
+        preferences.property_unset("model_folder")
+    world.skygen.haze = 2.0
+    live.settle()
+    assert live.preview.process is not served
+
+
+def test_it_can_be_waited_for_even_if_it_does_not_listen(world: Any, live: Clock) -> None:
+    """Its files are no longer in use when the extension is updated, which Windows refuses otherwise."""
     ask(world)
     live.settle()
+    served = live.preview.process
+    os.kill(served.pid, signal.SIGSTOP)
+    started = time.monotonic()
+    live.preview.stop(0.5)
+    assert not is_running(served.pid) and time.monotonic() - started < 5
 
 
 def test_without_a_window_operators_show_the_sky_at_once(world: Any, live: Clock) -> None:

@@ -31,6 +31,14 @@ def test_every_panel_has_its_section() -> None:
     assert all(hasattr(panel, "draw_header_preset") for panel in panels)
 
 
+def test_the_buttons_that_it_names_are_there() -> None:
+    """By the names of operators and properties, and the few texts that a panel writes on a button instead."""
+    named = set(re.findall(r"<strong>([^<]+)</strong>", manual().read_text(encoding="utf-8")))
+    operators = {cls.bl_label for cls in part("blender.operators").CLASSES}
+    live = {prop.name for prop in part("blender.live.live_properties").SkyGenLive.bl_rna.properties}
+    assert len(named) >= 8 and named <= operators | live | {"+", "Choose HDRI", "Pause"}
+
+
 def test_every_picture_and_link_of_the_manual_is_there() -> None:
     text = manual().read_text(encoding="utf-8")
     pictures = re.findall(r'<img src="([^"]+)"', text)

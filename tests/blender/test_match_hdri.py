@@ -13,6 +13,7 @@ from typing import Any
 import bpy
 import numpy as np
 import pytest
+from recording_layout import drawn
 
 MODULE = "bl_ext.user_default.skygen"
 METHODS = ("execute", "modal", "cancel", "_conclude", "_apply", "_show_progress", "_end")
@@ -225,33 +226,53 @@ def test_esc_cancels_and_leaves_the_sky(operator: Any, world: Any, stub: Path) -
     assert world.skygen.match.source == ""
 
 
+def test_another_file_ends_the_match_and_leaves_nothing(operator: Any, stub: Path) -> None:
+    """Blender cancels the operator then, and nobody asks for its end."""
+    (stub / "behaviour").write_text("slow")
+    context = interface()
+    operator.execute(context)
+    thread, pictures = operator._thread, operator._thread.process.pictures
+    time.sleep(1.0)
+    assert thread.is_alive() and pictures.is_dir()
+    operator.cancel(context)
+    thread.join(20)
+    assert not thread.is_alive() and thread.process._process.poll() is not None
+    assert not pictures.exists() and context.said[-1] is None
+
+
 def test_closing_the_file_browser_is_no_fault(operator: Any) -> None:
     operator.cancel(interface())
 
 
 def test_the_section_draws_before_and_after_a_match(world: Any, stub: Path, panorama: Path) -> None:
-    drawn: list[Any] = []
-
-    class Layout(SimpleNamespace):
-        def __getattr__(self, name: str) -> Any:
-            def call(*args: Any, **named: Any) -> Any:
-                drawn.append((name, args, named))
-                return Layout()
-
-            return call
-
-    panel = part("blender.panels.panel_match").MatchPanel()
-    panel.layout = Layout()
-    panel.draw(bpy.context)
-    assert ("operator", ("skygen.match_hdri",)) in [entry[:2] for entry in drawn]
-    assert ("operator", ("skygen.apply_match",)) not in [entry[:2] for entry in drawn]
+    panel = bpy.types.SKYGEN_PT_world_match
+    shown = drawn(panel)
+    assert shown.operators == ["skygen.match_hdri"] and shown.icons == 0
     bpy.ops.skygen.match_hdri(filepath=str(panorama))
-    drawn.clear()
-    panel.draw(bpy.context)
-    assert len([entry for entry in drawn if entry[0] == "template_icon"]) == 2
-    texts = [entry[2].get("text", "") for entry in drawn]
-    assert "my sky.hdr" in texts and any("Sun at azimuth 222" in text for text in texts)
-    assert ("operator", ("skygen.apply_match",)) in [entry[:2] for entry in drawn]
+    shown = drawn(panel)
+    assert shown.icons == 2 and shown.operators == ["skygen.match_hdri", "skygen.apply_match"]
+    assert "my sky.hdr" in shown.texts and any("Sun at azimuth 222" in text for text in shown.texts)
+
+
+def test_the_name_of_a_panorama_from_another_system_is_short(world: Any) -> None:
+    world.skygen.match.controls, world.skygen.match.source = "{}", "C:\\skies\\noon 2.hdr"
+    texts = drawn(bpy.types.SKYGEN_PT_world_match).texts
+    assert "noon 2.hdr" in texts
+    world.skygen.match.source = "/home/a/skies/noon 3.hdr"
+    assert "noon 3.hdr" in drawn(bpy.types.SKYGEN_PT_world_match).texts
+
+
+def test_pictures_that_cannot_be_read_leave_nothing(world: Any, stub: Path, panorama: Path, tmp_path: Path) -> None:
+    bpy.ops.skygen.match_hdri(filepath=str(panorama))
+    match, before = world.skygen.match, (len(bpy.data.images), world.skygen.match.found)
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    match.panorama_picture.save(filepath=str(folder / "panorama.png"))  # and no other one
+    messages, errors = part("runtime.match_messages"), part("core.errors")
+    found = messages.MatchFound(part("core.controls").SkyControls(), 1, ("Another",), ())
+    with pytest.raises(errors.RequestError, match="cannot be read"):
+        part("blender.match.match_result").note_match(world, panorama, found, folder)
+    assert (len(bpy.data.images), match.found) == before and match.sky_picture is not None
 
 
 def test_kept_settings_of_another_version_are_told(world: Any, stub: Path) -> None:

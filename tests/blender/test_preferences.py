@@ -157,6 +157,9 @@ def test_measuring_leaves_the_interface_alone(preferences: Any, monkeypatch: pyt
     assert operator.modal(context, timer) == {"PASS_THROUGH"} and operator._test.is_running()
     assert operator.modal(context, escape) == {"CANCELLED"} and not operator._test.is_running()
     assert preferences.measured == "" and operator.reports == []
+    running = SimpleNamespace(modal_operators=[SimpleNamespace(bl_idname="SKYGEN_OT_test_device")])
+    for windows, allowed in (([], True), ([running], False)):  # two tests would measure each other
+        assert cls.poll(SimpleNamespace(window_manager=SimpleNamespace(windows=windows))) == allowed
 
 
 def test_a_device_with_wrong_frames_is_told(preferences: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import bpy
 import pytest
 from preset_folder import MODULE, empty_folder, keep, part
+from recording_layout import RecordingLayout
 
 IN_ORDER = [
     "clear_noon", "fair_cumulus", "broken_clouds", "mackerel_sky", "high_cirrus", "overcast", "storm_front",
@@ -26,38 +27,14 @@ def items(settings: Any) -> list[tuple[Any, ...]]:
     return list(part("blender.presets.preset_choice").gallery_items(settings))
 
 
-class Layout:
-    """Stands in for a panel's layout and notes what is drawn."""
-
-    def __init__(self, drawn: list[tuple[str, Any]] | None = None) -> None:
-        self.drawn = [] if drawn is None else drawn
-
-    def row(self, **options: Any) -> Layout:
-        return Layout(self.drawn)
-
-    column = row
-
-    def separator(self) -> None:
-        """Nothing that is read."""
-
-    def label(self, *, text: str = "", icon: str = "NONE") -> None:
-        text.encode()
-        self.drawn.append(("label", text))
-
-    def template_icon_view(self, data: Any, name: str, **options: Any) -> None:
-        self.drawn.append(("gallery", getattr(data, name)))
-
-    def operator(self, name: str, **options: Any) -> SimpleNamespace:
-        self.drawn.append(("operator", name))
-        return SimpleNamespace()
-
-
 def drawn(world: Any) -> tuple[str, set[str]]:
     """All words that the panel shows, and the operators that it offers."""
-    layout = Layout()
+    layout = RecordingLayout()
     part("blender.panels.panel_presets").draw_presets(layout, bpy.context, world)
-    words = " ".join(value for kind, value in layout.drawn if kind == "label")
-    return words, {value for kind, value in layout.drawn if kind == "operator"}
+    assert layout.props == ["preset_gallery"]
+    words = " ".join(layout.texts)
+    assert words.encode()  # Blender takes no halves of characters
+    return words, set(layout.operators)
 
 
 def test_all_shipped_presets_are_offered_with_thumbnails_of_their_own(world: Any, folder: Path) -> None:
@@ -175,7 +152,8 @@ def test_a_file_whose_preset_is_elsewhere_opens_and_says_so(world: Any, folder: 
 def test_damaged_presets_are_named_and_hide_nothing(world: Any, folder: Path) -> None:
     keep("Good", "overcast", folder)
     for number in range(5):
-        (folder / f"Bad {number}.json").write_text('{"hase\\ud800": 1}' if number else "{")
+        content = ("{", '{"haze": "thick"}', '{"hase\\ud800": 1}')[min(number, 2)]
+        (folder / f"Bad {number}.json").write_text(content)
     assert [item[0] for item in items(world.skygen)[len(IN_ORDER) :]] == ["own/Good"]
     words, operators = drawn(world)
     assert "Bad 0" in words and "Mend or delete the file" in words and "2 more presets cannot be read" in words
@@ -183,6 +161,14 @@ def test_damaged_presets_are_named_and_hide_nothing(world: Any, folder: Path) ->
     for path in folder.glob("Bad*"):
         path.unlink()
     assert "Bad" not in drawn(world)[0]
+
+
+def test_a_link_to_nothing_hides_no_preset(world: Any, folder: Path) -> None:
+    (folder / "Gone.json").symlink_to(folder / "nowhere.json")
+    assert len(items(world.skygen)) == len(IN_ORDER)
+    keep("Good", "overcast", folder)
+    assert items(world.skygen)[-1][0] == "own/Good"
+    assert "Gone" in drawn(world)[0]
 
 
 def test_a_preset_that_the_panel_cannot_hold_changes_nothing(world: Any, folder: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import bpy
 import pytest
 import sunny_sky
+from recording_layout import drawn
 from sunny_sky import bake, part, shown_by, toward_sun, use_lamp
 
 sunny, sky = sunny_sky.sunny, sunny_sky.sky
@@ -90,3 +91,11 @@ def test_what_turns_it_away_or_lets_others_follow_is_told(sky: Any, mine: Any) -
     constraint.mute = True
     bpy.data.objects.new("Second", mine.data)
     assert "shares its light" in fault(sky)
+
+
+def test_a_lamp_that_shines_beside_a_sun_in_the_texture_is_told_in_the_panel(sky: Any, mine: Any) -> None:
+    sky.skygen.sun.lamp = mine
+    panel = bpy.types.SKYGEN_PT_world_sun
+    assert "second sun" not in " ".join(drawn(panel).texts)
+    mine.hide_render = False
+    assert "Mine shines in this scene as a second sun" in " ".join(drawn(panel).texts)

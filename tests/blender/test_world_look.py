@@ -265,6 +265,9 @@ def test_the_panel_shows_what_has_an_effect(sky: Any) -> None:
     assert drawn(panel).props[2:4] == ["camera_sees", "color"]
     sky.cycles.sample_map_resolution = 256
     assert "needs a width of 2048" in " ".join(drawn(panel).texts)  # wrapped
+    sky.skygen.sun_disc = False
+    assert "The texture has no sun" not in " ".join(drawn(panel).texts)  # and a map of 256 does
+    assert "needs a width" not in " ".join(drawn(panel).texts)
     sky.cycles.sampling_method = "NONE"
     assert "sample_map_resolution" not in drawn(panel).props
     scene.render.engine = EEVEE

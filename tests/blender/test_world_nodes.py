@@ -140,3 +140,25 @@ def test_settings_made_before_the_first_click_are_kept(world: Any, renderer: Any
     world.skygen.low.cover = 0.9
     add_sky()
     assert world.skygen.low.cover == pytest.approx(0.9)
+
+
+def test_copies_that_the_artist_makes_of_our_nodes_stay_theirs(world: Any, renderer: Any) -> None:
+    """Blender copies a node's properties with it, so a copy says that it is ours."""
+    add_sky()
+    tree = world.node_tree
+    ours, copies = {n.name for n in tree.nodes if "skygen_role" in n.keys()}, []
+    for name in ("SkyGen Sky", "SkyGen Background"):
+        copies.append(tree.nodes.new(tree.nodes[name].bl_idname))
+        copies[-1]["skygen_role"] = tree.nodes[name]["skygen_role"]
+    picture = copies[0].image = bpy.data.images.new("Mine", 4, 2)
+    shown = tree.nodes["SkyGen Sky"].image
+    bpy.ops.skygen.show_preview()
+    world.skygen.look.strength = 2.0
+    assert copies[0].image == picture and tree.nodes["SkyGen Sky"].image not in (None, shown, picture)
+    assert tree.nodes["SkyGen Background"].inputs["Strength"].default_value == 2.0
+    assert copies[1].inputs["Strength"].default_value == 1.0
+    kept = [node.name for node in copies]
+    bpy.ops.skygen.restore_world()
+    assert not ours & set(tree.nodes.keys()) and set(kept) <= set(tree.nodes.keys())
+    assert [k for n in tree.nodes for k in n.keys() if k.startswith("skygen")] == []
+    assert not bpy.ops.skygen.restore_world.poll()

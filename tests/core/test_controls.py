@@ -26,6 +26,13 @@ from skygen_addon.core.errors import RequestError
         {"sun_elevation_deg": float("nan")},
         {"ground_albedo": 0.2},
         {"ground_albedo": [0.2, 0.2]},
+        {"ground_albedo": ["a", 0.2, 0.2]},
+        {"ground_albedo": [0.2, 0.2, 5]},
+        {"haze": "thick"},
+        {"haze": 50},
+        {"exposure_ev": 10**400},
+        {"weather_strength": [1]},
+        {"sun_disc": "no"},
         {"fog": 1.0},
     ],
 )

@@ -23,7 +23,7 @@ from skygen_addon.core.own_presets import (
     save_preset,
     thumbnail_path,
 )
-from skygen_addon.core.presets import load_preset, preset_names, read_preset
+from skygen_addon.core.presets import Preset, load_preset, preset_names, read_preset, write_preset
 
 STORM = load_preset("storm_front").controls
 NOON = load_preset("clear_noon").controls
@@ -56,6 +56,7 @@ def test_a_taken_name_is_refused_until_it_may_be_overwritten(tmp_path: Path) -> 
         ("", "no name"), (" \t ", "no name"), ("x" * 61, "too long"), ("雲" * 61, "too long"), ("a/b", "cannot hold /"),
         ("..\\up", r"cannot hold \\"), ("what?", r"cannot hold \?"), ("bell\a", "cannot hold .x07"),
         (".hidden", "full stop"), ("end.", "full stop"), ("..", "full stop"), ("NUL", "device"), ("com1.sky", "device"),
+        ("LPT²", "device"),
         ("overcast", "ships"), ("Golden Hour", "ships"), ("\ud800", "cannot hold .ud800"), ("a\u202eb", "cannot hold"),
     ],
 )  # fmt: skip
@@ -107,6 +108,31 @@ def test_a_name_can_change_its_case(tmp_path: Path) -> None:
     assert read_preset(tmp_path / "Storm.json").label == "Storm"
 
 
+def test_two_presets_whose_names_differ_in_case_are_both_kept(tmp_path: Path) -> None:
+    """Where case counts, both can be copied there by hand."""
+    for name, controls in (("Storm", STORM), ("storm", NOON)):
+        write_preset(Preset(name, name, "", controls), tmp_path)
+    if len(list(tmp_path.iterdir())) == 1:
+        pytest.skip("case does not count here")
+    with pytest.raises(RequestError, match="'storm' already"):
+        rename_preset("Storm", "storm", tmp_path)
+    assert save_preset("storm", "Mine.", NOON, tmp_path, overwrite=True).name == "storm"
+    assert [read_preset(tmp_path / f"{name}.json").controls for name in ("Storm", "storm")] == [STORM, NOON]
+
+
+def test_a_renaming_that_fails_half_way_leaves_the_old_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_preset("Storm", "Dark.", STORM, tmp_path)
+    before = (tmp_path / "Storm.json").read_bytes()
+
+    def full(preset: Preset, folder: Path) -> Path:
+        raise OutputError("The disk is full.", "Free some space.")
+
+    monkeypatch.setattr(own_presets, "write_preset", full)
+    with pytest.raises(OutputError, match="full"):
+        rename_preset("Storm", "Calm", tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"Storm.json": before}
+
+
 def test_deleting_takes_the_thumbnail_along_and_damage_does_not_hinder(tmp_path: Path) -> None:
     save_preset("Storm", "", STORM, tmp_path)
     thumbnail_path("Storm", tmp_path).write_bytes(b"picture")
@@ -132,12 +158,14 @@ def test_damaged_files_are_named_and_hide_nothing(tmp_path: Path) -> None:
     (tmp_path / "Broken.json").write_text("{")
     (tmp_path / "Half letter.json").write_text('{"label": "\\ud800"}')
     (tmp_path / "Typo.json").write_text(json.dumps({"hase": 1}))
+    (tmp_path / "Word.json").write_text(json.dumps({"haze": "thick"}))
+    (tmp_path / "Thick.json").write_text(json.dumps({"low": {"density": 99}}))
     (tmp_path / "Folder.json").mkdir()
     (tmp_path / "._Storm.json").write_bytes(b"\x00\x05\x16\x07")  # macOS leaves such files on other disks
     presets, faults = read_folder(tmp_path)
     assert [preset.name for preset in presets] == ["Storm"]
-    assert len(faults) == 4 and all(fault.remedy for fault in faults)
-    for name in ("Broken", "Half letter", "Typo", "Folder"):
+    assert len(faults) == 6 and all(fault.remedy for fault in faults)
+    for name in ("Broken", "Half letter", "Typo", "Word", "Thick", "Folder"):
         assert any(name in fault.message for fault in faults), name
 
 

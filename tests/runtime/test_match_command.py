@@ -66,6 +66,7 @@ def test_it_tells_what_it_finds_and_writes_a_preset(
     printed = capsys.readouterr().out
     assert "Sun at azimuth 300" in printed and "(seen)" in printed
     assert "no clouds" in printed and str(out) in printed
+    assert "give --seed 0 with it" in printed  # the preset alone would show another sky of its kind
     preset = read_preset(out)
     assert preset.label == "Evening Sky" and "evening.exr" in preset.description
     assert preset.controls.sun_azimuth_deg == pytest.approx(300.0, abs=0.5)
@@ -138,3 +139,30 @@ def test_a_large_panorama_is_averaged_while_it_is_read(tmp_path: Path) -> None:
 def test_messages_that_are_none_are_ignored() -> None:
     for line in ("", "chatter", "[1]", json.dumps({"frame": 1}), json.dumps({"matched": {}, "more": 1})):
         assert read_match_line(line) is None
+
+
+@pytest.mark.parametrize("command", ["match", "bake"])
+def test_an_interrupted_command_promises_nothing_that_it_has_not(
+    panorama: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    def interrupt(folder: Path, threads: int | None) -> ClearRenderer:
+        raise KeyboardInterrupt
+
+    what = [str(panorama)] if command == "match" else ["--out", str(tmp_path / "sky"), "--frames", "1", "--width", "64"]
+    assert main([command, *what], interrupt) == 130
+    told = capsys.readouterr().err
+    assert told.startswith("skygen: interrupted") and ("--skip-existing" in told) == (command == "bake")
+
+
+@pytest.mark.parametrize("option", ["--out", "--png", "--pictures"])
+def test_what_cannot_be_written_is_told_before_anything_is_tried(
+    panorama: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    place = tmp_path / "sky.json"
+    if option == "--pictures":
+        place.write_text("")
+    else:
+        place.mkdir()
+    assert run(panorama, option, place) == 2
+    told = capsys.readouterr()
+    assert "folder" in told.err and "Trying" not in told.out

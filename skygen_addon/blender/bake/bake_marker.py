@@ -47,7 +47,7 @@ def clear_marker(folder: Path) -> None:
     """The bake has ended with its last frame."""
     try:
         (folder / MARKER_FILE).unlink(missing_ok=True)
-    except OSError as error:  # it then tells of a bake whose frames are all there, which is not shown
+    except OSError as error:  # it then tells of a bake that stopped; another one that keeps all frames ends that
         _LOG.info("SkyGen: %s stays: %s", folder / MARKER_FILE, error)
 
 
@@ -71,9 +71,9 @@ def stopped_in_words(folder: Path, fingerprint: str | None) -> str | None:
         return None
     total = len(marker.frames)
     there = total - len(missing_frames(folder, marker.frames))
-    if there >= total:
-        return None
     stopped = f"The bake stopped: {there} of {total} frames are there"
+    if there >= total:  # older ones among them, which the bake was to replace
+        stopped = f"Frames {marker.first}-{marker.last} are partly of a bake that stopped"
     if fingerprint == marker.fingerprint:
         return f"{stopped}, Bake goes on"
     return f"{stopped}, of other settings than now"

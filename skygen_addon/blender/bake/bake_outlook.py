@@ -7,6 +7,7 @@ from pathlib import Path
 import bpy
 
 from ...core.errors import SkyGenError
+from ...core.job import check_storage
 from ..settings.properties import SkyGenSettings, sky_settings
 from ..world.world_nodes import ROLE, environment_node
 from .bake_marker import read_marker, stopped_in_words
@@ -34,6 +35,10 @@ def bake_outlook(context: bpy.types.Context, world: bpy.types.World) -> list[Sky
     stopped = stopped_in_words(folder, fingerprint)
     if stopped is not None:
         states.append(SkyState(stopped, "RECOVER_LAST", False))
+    try:
+        check_storage(str(settings.format), str(settings.compression))
+    except SkyGenError as error:
+        return [*states, SkyState(f"{error.message} {error.remedy}", "ERROR", False)]
     space = bake_space(
         folder,
         frames,
@@ -68,7 +73,7 @@ def _are_current(folder: Path, settings: SkyGenSettings, fingerprint: str) -> bo
 
 def _estimate(space: BakeSpace, settings: SkyGenSettings, to_bake: int) -> SkyState:
     frames = "1 frame" if to_bake == 1 else f"{to_bake} frames"
-    parts = [f"about {size_in_words(space.bytes)} more on disk"] if space.frames else []
+    parts = [f"about {size_in_words(space.bytes)} more on disk"] if space.bytes else []
     seconds = seconds_per_frame(settings, int(settings.width))
     if seconds is not None:
         parts.append(f"about {_duration(seconds * to_bake)}")

@@ -21,6 +21,7 @@ from ...core.errors import SkyGenError
 from ...core.job import JOB_FILE, SkyJob, write_job
 from ...runtime.bake import BakeResult, check_folder
 from ...runtime.progress import INTERRUPTED, PAUSE, RESUME, FrameDone, read_line
+from ..engine.interpreter import NO_WINDOW as NO_WINDOW
 from ..engine.interpreter import bake_command, bake_environment
 from ..engine.model import bundle_folder
 from ..engine.preferences_access import engine_options
@@ -28,8 +29,6 @@ from .bake_space import check_space
 
 GRACE_S = 10.0
 """How long a child that was asked to stop may take before it is ended by force."""
-NO_WINDOW: int = getattr(subprocess, "CREATE_NO_WINDOW", 0)
-"""On Windows a console program would open a console otherwise."""
 
 _CANNOT_IMPORT = re.compile(r"(ImportError|ModuleNotFoundError|.*No module named)\b")
 

@@ -37,7 +37,7 @@ class BakeSpace:
     frames: int
     """Frames that are not there yet."""
     bytes: int
-    """Estimate of their size."""
+    """Estimate of their size, and of what frames gain that are there and stored in another way."""
     measured: bool
     """Whether it comes from frames of the same folder, width and storage."""
     free_bytes: int
@@ -60,22 +60,29 @@ def bake_space(
 ) -> BakeSpace | None:
     """Estimate for frames of a folder that need not exist; None where the disk does not tell its free space.
 
-    Frames that are there are counted as kept: one that is written again takes the place of its older self.
+    Format and compression must go together, see :func:`..core.job.check_storage`.
+
+    Frames that are there in this width and storage are counted as kept: one that is written again takes the place of
+    its older self. Others are replaced by larger ones, or smaller ones, which free nothing before they are written.
     ``preview_bytes_per_pixel`` is that of a preview of the sky, in half floats and ZIP, if there is one.
     """
     missing = missing_frames(folder, frames)
     half = pixel_format != "float"
-    alike = _alike(folder, sorted(set(frames) - set(missing)), width, half, compression)
+    present = sorted(set(frames) - set(missing))
+    sampled = _sampled(folder, present)
+    alike = [size for size, storage in sampled if storage == (width, compression, half)]
+    other = [size for size, storage in sampled if storage != (width, compression, half)]
     per_pixel = TYPICAL_BYTES_PER_PIXEL[compression, half]
     if preview_bytes_per_pixel is not None:
         per_pixel *= WIDE * preview_bytes_per_pixel / TYPICAL_BYTES_PER_PIXEL["zip", True]
     each = sum(alike) / len(alike) if alike else per_pixel * width * (width // 2)
+    gain = sum(max(0.0, each - size) for size in other) * len(present) / max(1, len(sampled))
     try:
         existing = next(p for p in (folder, *folder.parents) if p.exists())
         free = shutil.disk_usage(existing).free
     except (OSError, StopIteration):
         return None
-    return BakeSpace(len(missing), round(each * len(missing)), bool(alike), free)
+    return BakeSpace(len(missing), round(each * len(missing) + gain), bool(alike), free)
 
 
 def check_space(job: SkyJob) -> None:
@@ -108,19 +115,18 @@ def size_in_words(size_bytes: float) -> str:
     return f"{size_bytes / 1e3:.0f} kB"
 
 
-def _alike(folder: Path, present: Sequence[int], width: int, half: bool, compression: str) -> list[int]:
-    """Sizes in bytes of some frames of a folder that are stored as asked, spread over the range."""
+def _sampled(folder: Path, present: Sequence[int]) -> list[tuple[int, tuple[int, str, bool] | None]]:
+    """Sizes in bytes of some frames of a folder, spread over the range, and how they are stored."""
     step = max(1, (len(present) - 1) // max(1, SAMPLES - 1))
-    sizes = []
+    found = []
     for frame in present[::step][:SAMPLES]:
         path = folder / frame_name(frame)
         try:
             state = os.stat(path)
         except OSError:
             continue
-        if _storage(path, state.st_mtime_ns, state.st_size) == (width, compression, half):
-            sizes.append(state.st_size)
-    return sizes
+        found.append((state.st_size, _storage(path, state.st_mtime_ns, state.st_size)))
+    return found
 
 
 @lru_cache(maxsize=64)

@@ -11,6 +11,7 @@ import bpy
 
 from ...core.errors import SkyGenError
 from ..engine.model import makers_identity
+from ..engine.running import is_running
 from ..live.live_bake import bound_sequence
 from ..settings.controls_from_settings import draws_sun
 from ..settings.properties import sky_settings
@@ -104,9 +105,7 @@ def _fitting_fingerprints(world: bpy.types.World, fps: float) -> set[str]:
 
 def is_baking(context: bpy.types.Context) -> bool:
     """Whether a bake runs, in whichever window it was started."""
-    windows = context.window_manager.windows if context.window_manager is not None else ()
-    running = (operator for window in windows for operator in getattr(window, "modal_operators", ()))
-    return any(operator.bl_idname == "SKYGEN_OT_bake_sequence" for operator in running)
+    return is_running(context, "SKYGEN_OT_bake_sequence")
 
 
 def is_baked_now(context: bpy.types.Context, world: bpy.types.World) -> bool:

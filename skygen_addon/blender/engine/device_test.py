@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...core.errors import SkyGenError
-from .interpreter import bake_command, bake_environment
+from .interpreter import NO_WINDOW, bake_command, bake_environment
 from .model import bundle_folder
 
 WIDTH = 512
@@ -18,8 +18,6 @@ REPEAT = 4
 """Frames measured after the first, which also fills the caches."""
 MAX_DIFFERENCE = 0.01
 """Of frames that are right; a device that counts with 16 bits makes other clouds."""
-NO_WINDOW: int = getattr(subprocess, "CREATE_NO_WINDOW", 0)
-"""On Windows a console program would open a console otherwise."""
 
 
 @dataclass(frozen=True)

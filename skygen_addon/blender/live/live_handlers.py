@@ -19,6 +19,8 @@ from .live_session import PREVIEW, QUIET_S
 from .live_state import LiveState
 
 _LOG = logging.getLogger(__name__)
+_END_S = 2.0
+"""How long the end of the process is waited for where the extension is disabled, perhaps to be updated."""
 _AREAS = {"PROPERTIES", "VIEW_3D"}
 
 
@@ -63,8 +65,8 @@ _TIMER = _Timer()
 
 
 @persistent  # type: ignore[untyped-decorator]
-def note_update(scene: Any, depsgraph: Any = None) -> None:
-    """Handler of ``depsgraph_update_post`` and ``frame_change_post``."""
+def note_update(*_: Any) -> None:
+    """Handler of all that may change what is to be seen."""
     PREVIEW.note_change()
 
 
@@ -82,11 +84,11 @@ def note_file(*_: Any) -> None:
 
 @persistent  # type: ignore[untyped-decorator]
 def put_bakes_back(*_: Any) -> None:
-    """Handler of ``save_pre``: the file is to show the bakes that are bound."""
+    """Handler of ``save_pre`` and ``object_bake_pre``: files and textures are to show the bakes that are bound."""
     try:
         uncover_all()
-    except Exception:  # in a handler there is nobody to raise to, and the file must be saved
-        _LOG.exception("SkyGen: a bake could not be put back before saving.")
+    except Exception:  # in a handler there is nobody to raise to, and the file must be saved all the same
+        _LOG.exception("SkyGen: a bake could not be put back.")
     PREVIEW.note_change()
 
 
@@ -96,6 +98,9 @@ def prepare_render(scene: bpy.types.Scene, *_: Any) -> None:
     try:
         uncover_all()
         PREVIEW.keep_for_render(scene)
+        words = PREVIEW.lag_in_words(scene)
+        if words is not None:
+            _LOG.warning("SkyGen: %s", words)
     except Exception:  # as in put_bakes_back
         _LOG.exception("SkyGen: a bake could not be put back before the render.")
     PREVIEW.note_change()
@@ -115,6 +120,9 @@ _IN_WINDOWS = (
     ("load_pre", note_file),
     ("load_post", note_file),
     ("save_pre", put_bakes_back),
+    ("object_bake_pre", put_bakes_back),
+    ("object_bake_complete", note_update),
+    ("object_bake_cancel", note_update),
 )
 
 
@@ -133,7 +141,7 @@ def unregister() -> None:
     """End the process and remove everything."""
     _TIMER.stop()
     atexit.unregister(_end)
-    PREVIEW.stop()
+    PREVIEW.stop(_END_S)
     for name, handler in (("render_init", prepare_render), *_IN_WINDOWS):
         handlers = getattr(bpy.app.handlers, name)
         if handler in handlers:

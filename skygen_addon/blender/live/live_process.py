@@ -12,6 +12,7 @@ import queue
 import subprocess
 import tempfile
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
@@ -22,13 +23,14 @@ from numpy.typing import NDArray
 from ...core.errors import SkyGenError
 from ...runtime.serve import Newest
 from ...runtime.serve_protocol import Ask, Picture, Ready, Refusal, ask_line, read_answer, read_picture
-from ..bake.bake_process import NO_WINDOW
-from ..engine.interpreter import bake_command, bake_environment
+from ..engine.interpreter import NO_WINDOW, bake_command, bake_environment
 from ..engine.model import bundle_folder
 from ..engine.preferences_access import engine_options
 
 GRACE_S = 5.0
 """How long a process that was asked to end may take before it is ended by force."""
+LESS_URGENT: int = getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0)
+"""On Windows the process cannot be polite by itself, see ``runtime/serve.py``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +97,7 @@ class LiveProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._complaints,
-                creationflags=NO_WINDOW,
+                creationflags=NO_WINDOW | LESS_URGENT,
                 encoding="utf-8",
                 errors="replace",
             )
@@ -135,10 +137,18 @@ class LiveProcess:
         force.daemon = True
         force.start()
 
+    def end(self, timeout_s: float) -> None:
+        """:meth:`stop`, and wait for it: on Windows the files of a running program cannot be removed or replaced."""
+        self.stop()
+        if not self.wait(timeout_s):
+            self._process.kill()
+            self.wait(timeout_s)
+
     def wait(self, timeout_s: float) -> bool:
-        """Whether the process has ended within a time; for tests and for the end of Blender."""
+        """Whether the process has ended within a time and all that it has left is gone."""
+        end = time.monotonic() + timeout_s
         for thread in self._threads:
-            thread.join(timeout_s)
+            thread.join(max(0.0, end - time.monotonic()))
         return not any(thread.is_alive() for thread in self._threads)
 
     def _write(self) -> None:

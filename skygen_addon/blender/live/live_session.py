@@ -8,7 +8,6 @@ the frame, undo, or another file.
 
 from __future__ import annotations
 
-import logging
 import time
 from typing import Any, cast
 
@@ -16,17 +15,15 @@ import bpy
 
 from ...core.errors import SkyGenError
 from ...runtime.serve_protocol import Ask, Picture, Ready
-from ..bake.sequence_state import forget_bake
-from ..sun.sun_sync import note_preview
-from ..world.world_nodes import environment_node, show_image
-from .live_bake import bound_sequence, cover, is_covered, uncover
+from ..world.world_nodes import environment_node
+from .live_bake import bound_sequence, is_covered
+from .live_engine import LiveEngine
 from .live_pictures import fill_image
-from .live_process import Arrived, Ended, LiveProcess, engine_choice
+from .live_process import Arrived, Ended, LiveProcess
 from .live_properties import live_settings
+from .live_show import push_undo, show_picture
 from .live_state import NOTHING, LiveState, bake_is_shown, failed, rendering, starting, up_to_date
-from .live_views import Asked, View, digest, followed_scenes, look, may_show, windows, world_of
-
-_LOG = logging.getLogger(__name__)
+from .live_views import Asked, View, bake_of, digest, followed_scenes, look, may_show, world_of
 
 COARSE_WIDTH = 256
 """Width of the pictures that come while settings or frame keep changing."""
@@ -46,11 +43,8 @@ class LivePreview:
     """Live previews of all worlds, by one process that is started when it is needed first."""
 
     def __init__(self) -> None:
-        self.process: LiveProcess | None = None
-        self.failure: SkyGenError | None = None
-        self.longest_s = 0.0
-        """The longest tick so far."""
-        self._ready, self._deaths, self._number = False, 0, 0
+        self.engine = LiveEngine()
+        self._number = 0
         self._views: dict[int, View] = {}
         self._asked: dict[int, Asked] = {}
         self._changed, self._looked_at, self._asked_at = True, 0.0, 0.0
@@ -58,6 +52,11 @@ class LivePreview:
         self._filled: dict[bool, int] = {}
         self._waiting: tuple[Picture, Asked, int] | None = None
         self._trusting = True
+
+    @property
+    def process(self) -> LiveProcess | None:
+        """The process that renders, if there is one."""
+        return self.engine.process
 
     # What others tell -----------------------------------------------------------------------------------------------
 
@@ -67,15 +66,17 @@ class LivePreview:
 
     def choose_anew(self) -> None:
         """The artist has made another choice for the live preview: whatever has failed is tried again."""
-        self.failure, self._deaths, self._changed = None, 0, True
+        self.engine.forgive()
+        self._changed = True
         for view in self._views.values():
             view.fault = view.error = view.asked = None
 
     def distrust(self) -> None:
-        """Undo or redo: pictures may be others than their images say."""
+        """Undo or redo: pictures may be others than their images say, and who has asked may have taken it back."""
         self._trusting, self._changed, self._waiting = False, True, None
         for view in self._views.values():
             view.shown = view.asked = None
+            view.wished = None if view.wished_over else view.wished  # no bake is let go after an undo
 
     def forget(self) -> None:
         """Another file: worlds, wishes and requests are gone; the process may serve the new ones."""
@@ -91,11 +92,24 @@ class LivePreview:
         node = environment_node(scene.world) if scene.world is not None else None
         self._kept = {node.image.session_uid} if node is not None and node.image is not None else set()
 
-    def stop(self) -> None:
-        """End the process."""
-        if self.process is not None:
-            self.process.stop()
-        self.process, self._ready = None, False
+    def lag_in_words(self, scene: bpy.types.Scene) -> str | None:
+        """What a render of a scene shows that is not what the settings say; None where a bake counts or all is well."""
+        world = scene.world
+        view = self._views.get(world.session_uid) if world is not None else None
+        if world is None or view is None or bound_sequence(world) is not None:
+            return None
+        look(view, scene, world, None, now=self._looked_at, trusting=self._trusting)
+        width = int(live_settings(world).width)
+        if view.wanted is None or view.shown == (view.wanted, width):
+            return None
+        return (
+            f"The render shows a preview of {world.name} that is older or coarser than its settings say. "
+            "Wait until the panel shows its full width and render again, or bake."
+        )
+
+    def stop(self, wait_s: float = 0.0) -> None:
+        """End the process, and wait so long for its end."""
+        self.engine.stop(wait_s)
         self._asked.clear()
         for view in self._views.values():
             view.asked = None
@@ -109,9 +123,10 @@ class LivePreview:
             If there is nothing to render with.
         """
         self.choose_anew()
-        self._start()
+        self.engine.start()
         view = self._view(world)
-        view.wished, view.shown, view.changed_at = scene.session_uid, None, 0.0
+        view.wished, view.wished_over = scene.session_uid, bake_of(world)
+        view.shown, view.changed_at = None, 0.0
 
     # What the timer does --------------------------------------------------------------------------------------------
 
@@ -125,27 +140,25 @@ class LivePreview:
         playing : bool
             Whether the animation plays, so that full pictures would come too late.
         """
-        begun = time.perf_counter()
         now = time.monotonic() if now is None else now
         if not _is_rendering():
             self._show_waiting(now)
             self._hear(now)
             self._follow(now, playing)
-            if self.process is not None and not self._asked and now - self._asked_at > RESTING_S:
+            if self.engine.process is not None and not self._asked and now - self._asked_at > RESTING_S:
                 self.stop()
-        self.longest_s = max(self.longest_s, time.perf_counter() - begun)
         return BUSY_S if self._asked or self._changed or self._waiting is not None else QUIET_S
 
     def state(self, world: bpy.types.World) -> LiveState:
         """What the panel says about a world."""
         view = self._views.get(world.session_uid)
-        error = self.failure or (view.fault or view.error if view is not None else None)
+        error = self.engine.failure or (view.fault or view.error if view is not None else None)
         if error is not None:
             return failed(error)
         if view is None or view.wanted is None:
             return bake_is_shown() if bound_sequence(world) is not None else NOTHING
         asked = any(asked.world == world.session_uid for asked in self._asked.values())
-        if asked and not self._ready:
+        if asked and not self.engine.is_ready:
             return starting()
         if asked or view.shown != (view.wanted, int(live_settings(world).width)):
             return rendering(view.arrivals, view.seconds)
@@ -154,38 +167,22 @@ class LivePreview:
     def _view(self, world: bpy.types.World) -> View:
         return self._views.setdefault(world.session_uid, View())
 
-    def _start(self) -> LiveProcess:
-        if self.process is None:
-            self.process, self._ready = LiveProcess(bpy.app.tempdir or None), False
-        return self.process
-
-    def _heed_preferences(self) -> None:
-        """Another model, device or number of threads has been chosen: another process is needed."""
-        try:
-            chosen = engine_choice()
-        except SkyGenError as error:
-            self.failure = error
-            return
-        if self.process is not None and self.process.engine != chosen:
-            self.stop()
-            self.choose_anew()
-            for view in self._views.values():
-                view.shown = None
-
     # Answers --------------------------------------------------------------------------------------------------------
 
     def _hear(self, now: float) -> None:
-        process = self.process
+        process = self.engine.process
         for answer in process.answers() if process is not None else ():
             if isinstance(answer, Ready):
-                self._ready = True
+                self.engine.is_ready = True
             elif isinstance(answer, Ended):
-                self._mourn(answer.error)
+                self.stop()
+                self.engine.mourn(answer.error)
+                self._changed = True
             elif isinstance(answer, Arrived):
                 self._take(answer, self._settle(answer.picture.id), now)
             elif answer.id is None:
                 self.stop()
-                self.failure = answer.error
+                self.engine.failure = answer.error
             else:
                 asked = self._settle(answer.id)
                 if asked is not None and asked.world in self._views:
@@ -199,15 +196,6 @@ class LivePreview:
             if view is not None and view.asked == dropped.what:
                 view.asked = None
         return self._asked.pop(number, None)
-
-    def _mourn(self, error: SkyGenError) -> None:
-        """The process has ended by itself: it is started again once."""
-        self.stop()
-        if self.failure is None and self._deaths:
-            self.failure = error
-        self._deaths += 1
-        self._changed = True
-        _LOG.warning("SkyGen: %s", error)
 
     def _take(self, arrived: Arrived, asked: Asked | None, now: float) -> None:
         """Put a picture into an image, and show it at once unless that would take long."""
@@ -238,29 +226,14 @@ class LivePreview:
         if not may_show(world, view, asked.frame):
             view.asked = None
             return
-        self._show(world, view, asked, picture, image)
+        view.image = image.session_uid
+        if show_picture(world, image, asked.frame, picture.sun, over_bake=view.wished is None):
+            push_undo("Show Preview")  # not a part of the undo step of whoever asked, which was made before
         view.seconds = picture.seconds
         view.arrivals = [*view.arrivals[-11:], now]
         view.shown, view.error = asked.what, None
         if picture.width == int(live_settings(world).width):
-            self._deaths = 0
-
-    def _show(self, world: bpy.types.World, view: View, asked: Asked, picture: Picture, image: bpy.types.Image) -> None:
-        node = environment_node(world)
-        view.image = image.session_uid
-        if bound_sequence(world) is not None and view.wished is None:
-            cover(world, image)
-            return
-        unbound = uncover(world) or bound_sequence(world) is not None
-        if node is not None and not unbound and node.image is not None:
-            node.image = image
-        else:
-            show_image(world, image, None)
-        if unbound:
-            forget_bake(world)
-        note_preview(world, asked.frame, picture.sun)
-        if unbound:  # not a part of the undo step of whoever asked, which was made before
-            _push_undo("Show Preview")
+            self.engine.deaths = 0
 
     # Questions ------------------------------------------------------------------------------------------------------
 
@@ -269,14 +242,20 @@ class LivePreview:
         if self._changed or now - self._looked_at >= LOOK_S:
             self._looked_at, self._changed = now, False
             self._forget_gone_worlds()
-            if self.process is not None:
-                self._heed_preferences()
+            if self.engine.is_chosen_anew():
+                self.stop()
+                self.choose_anew()
+                for view in self._views.values():
+                    view.shown = None
             for scene, world, depsgraph in followed_scenes(self._views):
                 finished = look(self._view(world), scene, world, depsgraph, now=now, trusting=self._trusting)
                 self._changed = self._changed or not finished  # it goes on with the next tick
-        for scene, world, _ in followed_scenes(self._views) if self.failure is None else ():
-            view = self._views.get(world.session_uid)
-            if view is not None and view.wanted is not None and (view.fault or view.error) is None:
+        if self.engine.failure is not None:
+            return
+        followed = [(scene, world, self._view(world)) for scene, world, _ in followed_scenes(self._views)]
+        followed.sort(key=lambda one: one[2].asked_at)  # a world that plays leaves others their turn
+        for scene, world, view in followed:
+            if view.wanted is not None and (view.fault or view.error) is None:
                 self._ask_for_missing(scene, world, view, now, playing)
 
     def _ask_for_missing(
@@ -295,14 +274,14 @@ class LivePreview:
         if view.asked == what or any(asked.world != world.session_uid for asked in self._asked.values()):
             return
         try:
-            process = self._start()
+            process = self.engine.start()
         except SkyGenError as error:
-            self.failure = error
+            self.engine.failure = error
             return
         self._number += 1
         process.ask(Ask(self._number, wanted, (what[1],), draft=not coarse_is_there))
         self._asked[self._number] = Asked(world.session_uid, max(0, scene.frame_current), what)
-        view.asked, self._asked_at = what, now
+        view.asked, view.asked_at, self._asked_at = what, now, now
 
     def _forget_gone_worlds(self) -> None:
         present = {world.session_uid for world in bpy.data.worlds}
@@ -315,9 +294,5 @@ PREVIEW = LivePreview()
 
 
 def _is_rendering() -> bool:
-    return bool(cast(Any, bpy.app).is_job_running("RENDER"))
-
-
-def _push_undo(message: str) -> None:
-    with bpy.context.temp_override(window=next(iter(windows()), None)):
-        bpy.ops.ed.undo_push(message=message)
+    running = cast(Any, bpy.app).is_job_running
+    return bool(running("RENDER") or running("OBJECT_BAKE"))

@@ -14,7 +14,7 @@ from ...core.job import request_digest
 from ...core.request import SkyRequest
 from ..engine.model import makers_identity
 from ..world.world_nodes import environment_node
-from .live_bake import bake_shows, uncover
+from .live_bake import bake_shows, bound_sequence, uncover
 from .live_pictures import LIVE, is_live_image, shows_ours
 from .live_properties import live_settings
 from .live_request import LiveRequests
@@ -35,6 +35,8 @@ class View:
     """The sky as it is to be."""
     changed_at: float = 0.0
     """When that changed last."""
+    asked_at: float = 0.0
+    """When a picture was asked for last."""
     asked: Shown | None = None
     """What was asked for last; None when it was dropped or never."""
     shown: Shown | None = None
@@ -43,6 +45,8 @@ class View:
     """``session_uid`` of the image that shows it."""
     wished: int | None = None
     """``session_uid`` of the scene for which somebody has asked for a picture, whatever the choices are."""
+    wished_over: int = 0
+    """``session_uid`` of the bake that was bound then; 0 if none was."""
     fault: SkyGenError | None = None
     """Why the settings make no sky."""
     error: SkyGenError | None = None
@@ -101,13 +105,20 @@ def followed_scenes(
             yield scene, world, depsgraph
 
 
+def bake_of(world: bpy.types.World) -> int:
+    """``session_uid`` of the bound sequence; 0 if none is bound."""
+    sequence = bound_sequence(world)
+    return 0 if sequence is None else int(sequence.session_uid)
+
+
 def may_show(world: bpy.types.World, view: View, frame: int) -> bool:
-    """Whether live pictures are wanted in a world at a frame."""
+    """Whether live pictures are wanted in a world at a frame; takes back a wish that a newer bake has overtaken."""
     if not is_own(world) or not shows_ours(world):
         return False
     live = live_settings(world)
-    if view.wished is not None:
+    if view.wished is not None and bake_of(world) in (0, view.wished_over):
         return True
+    view.wished = None  # a bake that was bound after the wish is what somebody has asked for last
     return bool(live.enabled and (live.over_bake or not bake_shows(world, frame)))
 
 

@@ -100,6 +100,7 @@ class MatchProcess:
         finally:
             complaints = self._read_complaints()
         if self.stopping:
+            self.close()  # whoever stopped it need not wait, and may be gone
             return None
         if error is not None:
             raise error

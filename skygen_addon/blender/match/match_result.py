@@ -10,14 +10,11 @@ import bpy
 
 from ...core.controls import SkyControls, controls_from_dict
 from ...core.errors import RequestError
-from ...runtime.match_messages import MatchFound
+from ...runtime.match_messages import PANORAMA_PICTURE, SKY_PICTURE, MatchFound
 from ..presets.preset_choice import note_choice
 from ..settings.controls_from_settings import write_controls
 from ..settings.properties import sky_settings
 from .match_properties import SkyGenMatch
-
-PANORAMA_PICTURE, SKY_PICTURE = "panorama.png", "sky.png"
-"""Files that the matching process writes."""
 
 
 def match_of(world: bpy.types.World) -> SkyGenMatch:
@@ -35,7 +32,14 @@ def note_match(world: bpy.types.World, source: Path, found: MatchFound, pictures
         If its pictures cannot be read.
     """
     match = match_of(world)
-    loaded = [_load(pictures / name, f"{what} {world.name}") for name, what in _PICTURES]
+    loaded: list[bpy.types.Image] = []
+    try:
+        for name, what in _PICTURES:
+            loaded.append(_load(pictures / name, f"{what} {world.name}"))
+    except RequestError:
+        for image in loaded:
+            bpy.data.images.remove(image)
+        raise
     match.source, match.seed = str(source), found.seed
     match.controls = json.dumps(found.controls.to_dict())
     match.found, match.remaining = "\n".join(found.found), "\n".join(found.remaining)
@@ -53,9 +57,9 @@ _PICTURES = ((PANORAMA_PICTURE, ".SkyGen Panorama"), (SKY_PICTURE, ".SkyGen Matc
 def _load(path: Path, name: str) -> bpy.types.Image:
     try:
         image = bpy.data.images.load(str(path), check_existing=False)
+        image.pack()
     except RuntimeError as error:
         raise RequestError(f"The match's picture cannot be read: {error}.", "Match again.") from error
-    image.pack()
     image.name = name
     return image
 

@@ -21,7 +21,7 @@ def _known_names(operator: Any, context: bpy.types.Context, typed: str) -> list[
 
 
 class SKYGEN_OT_apply_preset(bpy.types.Operator):
-    """Set sun, clouds and air to a preset; seed, output and frame range stay as they are"""
+    """Set sun, clouds, air, ground, weather and time scale to a preset; seed, output and frames stay as they are"""
 
     bl_idname = "skygen.apply_preset"
     bl_label = "Apply Preset"

@@ -127,6 +127,9 @@ class SKYGEN_OT_bake_sequence(bpy.types.Operator):
         """Blender ends the operator, because another file is loaded or the window closes."""
         self._thread.process.stop()
         self._end(context)
+        world = world_of_session(self._world_uid)
+        if world is not None:
+            _note_progress(world, 0, 0, None)
 
     def _prepare(self, context: bpy.types.Context, world: bpy.types.World) -> tuple[BakePlan, SkyJob, str]:
         plan = plan_of_settings(world)

@@ -17,7 +17,7 @@ from .outcome import FINISHED, active_world, cancelled_by, poll_editable_world
 
 
 class SKYGEN_OT_save_preset(bpy.types.Operator):
-    """Keep sun, clouds and air as a preset of your own, for every file on this computer"""
+    """Keep sun, clouds, air, ground, weather and time scale as a preset of your own, for every file on this computer"""
 
     bl_idname = "skygen.save_preset"
     bl_label = "Save Preset"

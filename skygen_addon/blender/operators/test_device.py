@@ -10,6 +10,7 @@ from ...core.errors import SkyGenError
 from ...runtime.devices import CPU
 from ..engine.device_test import DeviceSpeed, DeviceTest
 from ..engine.preferences_access import addon_preferences
+from ..engine.running import is_running
 from .outcome import CANCELLED, FINISHED, cancelled_by
 
 PASS_THROUGH: set[Any] = {"PASS_THROUGH"}
@@ -25,7 +26,10 @@ class SKYGEN_OT_test_device(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Only where there are preferences to keep the result in."""
+        """Only where there are preferences to keep the result in, and no test runs: two would slow each other down."""
+        if is_running(context, "SKYGEN_OT_test_device"):
+            cls.poll_message_set("A test is running: press Esc in the window where it was started to cancel it")
+            return False
         return addon_preferences() is not None
 
     def execute(self, context: bpy.types.Context) -> set[Any]:

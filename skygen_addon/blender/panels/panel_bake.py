@@ -11,7 +11,7 @@ from ..bake.bake_outlook import bake_outlook
 from ..bake.bake_pause import is_paused
 from ..bake.sequence_state import SkyState, is_baked_now, sky_states
 from ..settings.properties import SkyGenSettings, sky_settings
-from .panel_base import ChildPanel, world_of
+from .panel_base import ChildPanel, draw_lines, world_of
 
 
 class BakePanel(ChildPanel):
@@ -28,11 +28,11 @@ class BakePanel(ChildPanel):
             return
         layout, settings = self.layout_of(), sky_settings(world)
         _draw_settings(layout, settings)
-        _draw_states(layout, sky_states(context, world))
+        _draw_states(layout, context, sky_states(context, world))
         if is_baked_now(context, world):
             _draw_progress(layout, settings)
         else:
-            _draw_states(layout, bake_outlook(context, world))
+            _draw_states(layout, context, bake_outlook(context, world))
         row = layout.row()
         row.scale_y = 1.4
         bake = cast(Any, row.operator("skygen.bake_sequence", icon="RENDER_ANIMATION"))
@@ -58,11 +58,9 @@ def _draw_settings(layout: bpy.types.UILayout, settings: SkyGenSettings) -> None
     layout.prop(settings, "compression")
 
 
-def _draw_states(layout: bpy.types.UILayout, states: list[SkyState]) -> None:
-    for state in states:
-        row = layout.row()
-        row.alert = state.alert
-        row.label(text=state.text, icon=cast(Any, state.icon))
+def _draw_states(layout: bpy.types.UILayout, context: bpy.types.Context, states: list[SkyState]) -> None:
+    if states:
+        draw_lines(layout, context, [(state.text, "ERROR" if state.alert else state.icon) for state in states])
 
 
 def _draw_progress(layout: bpy.types.UILayout, settings: SkyGenSettings) -> None:

@@ -23,14 +23,18 @@ def world_of(context: bpy.types.Context) -> bpy.types.World | None:
 def draw_lines(layout: bpy.types.UILayout, context: bpy.types.Context, lines: list[Line]) -> None:
     """Lines in a box, wrapped to the panel's width."""
     box = layout.box().column(align=True)
-    scale = (context.preferences.system.ui_scale if context.preferences is not None else 0.0) or 1.0
-    width = context.region.width if context.region is not None else 300
-    characters = max(20, int(width / (scale * LETTER_PIXELS)) - 12)
     for text, icon in lines:
-        for number, part in enumerate(textwrap.wrap(text, characters)):
+        for number, part in enumerate(wrapped(text, context, margin=12)):
             row = box.row()
             row.alert = icon == "ERROR"
-            row.label(text=part, icon=cast(Any, "BLANK1" if number else icon))
+            row.label(text=part, icon=cast(Any, "BLANK1" if number and icon != "NONE" else icon))
+
+
+def wrapped(text: str, context: bpy.types.Context, margin: int) -> list[str]:
+    """A text in lines as wide as the panel but for ``margin`` letters."""
+    scale = (context.preferences.system.ui_scale if context.preferences is not None else 0.0) or 1.0  # 0: no window
+    width = context.region.width if context.region is not None else 300
+    return textwrap.wrap(text, max(20, int(width / (scale * LETTER_PIXELS)) - margin))
 
 
 class SkyPanel:

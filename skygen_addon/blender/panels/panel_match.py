@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import PurePath
+from pathlib import PureWindowsPath
 from typing import Any, cast
 
 import bpy
@@ -41,7 +41,8 @@ class MatchPanel(ChildPanel):
 
 def _draw_pictures(layout: bpy.types.UILayout, match: SkyGenMatch) -> None:
     row = layout.row(align=True)
-    for image, title in ((match.panorama_picture, PurePath(match.source).name), (match.sky_picture, "Matched sky")):
+    name = PureWindowsPath(match.source).name  # the file may come from another system: it knows both separators
+    for image, title in ((match.panorama_picture, name), (match.sky_picture, "Matched sky")):
         column = row.column(align=True)
         preview = None if image is None else image.preview_ensure()
         if preview is not None:

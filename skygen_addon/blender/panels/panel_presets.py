@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import textwrap
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,7 +15,7 @@ from ..presets.preset_thumbnails import WORK
 from ..settings.properties import SkyGenSettings, sky_settings
 from ..sun.sun_placement import is_dated
 from ..world.world_nodes import environment_node
-from .panel_base import LETTER_PIXELS, Line
+from .panel_base import Line, wrapped
 
 _MOST_FAULTS = 3
 """Damaged presets that are named one by one."""
@@ -102,11 +101,8 @@ def _plain(text: str) -> str:
 
 def _draw_lines(layout: bpy.types.UILayout, context: bpy.types.Context, said: list[Line]) -> None:
     """Lines wrapped to the panel's width."""
-    scale = (context.preferences.system.ui_scale if context.preferences is not None else 1.0) or 1.0  # 0 without window
-    width = context.region.width if context.region is not None else 300
-    characters = max(20, int(width / (scale * LETTER_PIXELS)) - 8)
     for text, icon in said:
-        for number, part in enumerate(textwrap.wrap(text, characters)):
+        for number, part in enumerate(wrapped(text, context, margin=8)):
             row = layout.row()
             row.alert = icon == "ERROR"
             row.active = icon != "NONE"  # a description is quieter than what asks for something

@@ -15,7 +15,6 @@ from ..sun.sun_keys import is_keyed, keyed_span
 from ..sun.sun_lamp import lamp_in_scene, sun_light
 from ..sun.sun_placement import is_dated, sun_now
 from ..sun.sun_properties import SkyGenSun
-from .panel_base import LETTER_PIXELS as LETTER_PIXELS
 from .panel_base import ChildPanel, Line, draw_lines, world_of
 
 
@@ -42,6 +41,9 @@ class SunPanel(ChildPanel):
         _draw_choice(layout, settings.sun, "sun_in")
         if not uses_lamp(world):
             layout.prop(settings, "sun_disc")
+            fault = lamp_fault(world, scene, detailed=False)
+            if fault is not None:
+                draw_lines(layout, context, [(fault, "ERROR")])
             return
         layout.prop(settings.sun, "lamp")
         draw_lines(layout, context, lamp_lines(world, scene))
@@ -118,7 +120,7 @@ def _live_words(lamp: bpy.types.Object, world: bpy.types.World, scene: bpy.types
     if not sun_light(lamp).energy:
         return ": the sun is below the horizon"
     shown = sky_settings(world).sun
-    if shown.shown_frame == scene.frame_current and shown.shown_transmittance < 0.995:
+    if shown.shown_frame == scene.frame_current:
         return f", {shown.shown_transmittance:.0%} through the preview's clouds"
     return ", clear sky; Bake adds the clouds"
 

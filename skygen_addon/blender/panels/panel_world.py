@@ -68,7 +68,7 @@ def _draw_importance(layout: bpy.types.UILayout, context: bpy.types.Context, wor
     if cycles is None:
         return
     column = layout.column(align=True)
-    column.prop(cycles, "sampling_method", text="Importance Map")
+    column.prop(cycles, "sampling_method", text="Importance")
     if cycles.sampling_method == "MANUAL":
         column.prop(cycles, "sample_map_resolution", text="Map Width")
     draw_lines(layout, context, importance_lines(world))
@@ -77,7 +77,8 @@ def _draw_importance(layout: bpy.types.UILayout, context: bpy.types.Context, wor
 def importance_lines(world: bpy.types.World) -> list[Line]:
     """What Cycles' importance map costs and gives as it is set."""
     cycles = cast(Any, getattr(world, "cycles", None))
-    node, sun_in_texture = environment_node(world), sky_settings(world).sun.sun_in == "TEXTURE"
+    node, settings = environment_node(world), sky_settings(world)
+    sun_in_texture = settings.sun.sun_in == "TEXTURE" and settings.sun_disc
     if cycles is None or node is None:
         return []
     if cycles.sampling_method == "NONE":
@@ -90,7 +91,8 @@ def importance_lines(world: bpy.types.World) -> list[Line]:
     if sun_in_texture and width < SUN_NEEDS_MAP:
         lines.append((f"The sun in the texture needs a width of {SUN_NEEDS_MAP}; a lamp needs none", "ERROR"))
     elif not sun_in_texture and width > SUN_NEEDS_MAP // 2:
-        lines.append((f"The sun is a lamp: a width of {SUN_NEEDS_MAP // 4} does for the sky alone", "INFO"))
+        why = "The texture has no sun" if settings.sun.sun_in == "TEXTURE" else "The sun is a lamp"
+        lines.append((f"{why}: a width of {SUN_NEEDS_MAP // 4} does for the sky alone", "INFO"))
     return lines
 
 

@@ -173,14 +173,23 @@ def _folder_state(folder: Path) -> tuple[tuple[str, int, int], ...]:
     """Name, time and size of every preset file in a folder; nothing while there is no folder."""
     try:
         with os.scandir(folder) as files:
-            listed = [(f.name, f.stat()) for f in files if f.name.endswith(".json")]
+            listed = [_file_state(f) for f in files if f.name.endswith(".json")]
     except FileNotFoundError:
         return ()
     except OSError as error:
         raise RequestError(
             f"The presets in {folder} cannot be read: {error.strerror or error}.", "Make that folder readable for you."
         ) from error
-    return tuple(sorted((name, state.st_mtime_ns, state.st_size) for name, state in listed))
+    return tuple(sorted(listed))
+
+
+def _file_state(file: os.DirEntry[str]) -> tuple[str, int, int]:
+    """Name, time and size; of a link to nothing, or of what has just gone, the name alone."""
+    try:
+        state = file.stat()
+    except FileNotFoundError:
+        return file.name, 0, 0
+    return file.name, state.st_mtime_ns, state.st_size
 
 
 GALLERY = PresetGallery()

@@ -36,21 +36,41 @@ def preset_path(entry: Entry) -> Path:
 class ThumbnailProcess:
     """One thumbnail being made; it ends when Blender does.
 
+    Parameters
+    ----------
+    entry : Entry
+        The preset.
+    changed_ns : int
+        When its file was changed last: the state that the thumbnail shows.
+
     Raises
     ------
     SkyGenError
-        If there is no Python, library or bundle to make it with.
+        If there is no Python, library or bundle to make it with, or no temporary file can be made.
     """
 
-    def __init__(self, entry: Entry) -> None:
-        preset, self._picture = preset_path(entry), entry.picture
-        self._changed_ns = preset.stat().st_mtime_ns
+    def __init__(self, entry: Entry, changed_ns: int) -> None:
+        self._preset, self._picture = preset_path(entry), entry.picture
+        self._changed_ns = changed_ns
         command, environment = bake_command(), bake_environment()
-        command += ["thumbnails", "--preset", str(preset), "--out", str(entry.folder), "--bundle", str(bundle_folder())]
+        command += [
+            "thumbnails",
+            "--preset",
+            str(self._preset),
+            "--out",
+            str(entry.folder),
+            "--bundle",
+            str(bundle_folder()),
+        ]
         half = ["--threads", str(max(1, (os.cpu_count() or 2) // 2))]  # an artist is at work meanwhile
         command += [*half, *engine_options(), "--stop-at-end-of-input"]
         self.name = entry.preset.name
-        self._complaints = tempfile.TemporaryFile()  # closed when the process has ended
+        try:
+            self._complaints = tempfile.TemporaryFile()  # closed when the process has ended
+        except OSError as error:
+            raise SkyGenError(
+                f"No temporary file can be made: {error.strerror or error}.", "Free some space on the disk."
+            ) from error
         try:
             self._process = subprocess.Popen(
                 command,
@@ -71,11 +91,15 @@ class ThumbnailProcess:
         return self._process.poll() is None
 
     def fault(self) -> str | None:
-        """After its end: why there is no thumbnail; None if there is one."""
+        """After its end: why there is no thumbnail; None if there is one, or its preset is gone by now."""
         with self._complaints as file:
             file.seek(0)
             lines = file.read().decode("utf-8", errors="replace").strip().splitlines()
         self._end_input()
+        if not self._preset.exists():  # deleted or renamed meanwhile: a later one of that name has another sky
+            with contextlib.suppress(OSError):
+                self._picture.unlink()
+            return None
         if self._process.returncode == 0:
             with contextlib.suppress(OSError):  # both have just been deleted
                 os.utime(self._picture, ns=(self._changed_ns, self._changed_ns))  # it shows that state of the preset
@@ -136,10 +160,8 @@ class ThumbnailWork:
             self._tried.add(version)
             self.faults.pop(entry.preset.name, None)
             try:
-                self._process = ThumbnailProcess(entry)
+                self._process = ThumbnailProcess(entry, version[1])
                 return True
-            except OSError:  # just deleted
-                continue
             except SkyGenError as error:
                 self.faults[entry.preset.name] = f"{error.message} {error.remedy}"
         return False

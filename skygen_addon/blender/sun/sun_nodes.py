@@ -13,7 +13,8 @@ from typing import Any, cast
 import bpy
 
 from ..world.node_links import lead_through, new_node, socket, source_of, take_out
-from ..world.world_nodes import ROLE, light_strength, remember_settings, sky_nodes
+from ..world.world_nodes import ROLE, light_strength, sky_nodes
+from ..world.world_settings import remember_settings
 
 LIMIT, CAMERA, CHOICE = "sun_limit", "sun_camera", "sun_choice"
 """Roles of our nodes: the minimum, which rays come from the camera, and the choice between both pictures."""

@@ -7,24 +7,21 @@ renaming does not lose it) and linked again by :func:`restore_world`.
 
 from __future__ import annotations
 
-import json
 import uuid
 from dataclasses import dataclass
 from typing import Any, cast
 
 import bpy
 
+from .world_settings import remember_settings, restore_settings, sample_importance, uses_nodes
+
 ROLE = "skygen_role"
 """Custom property of a node that is ours."""
 LINK = "skygen_link"
 """Custom property of an output: id of the link that our background replaced."""
-BEFORE = "skygen_before"
-"""Custom property of a world: JSON of the settings that were changed."""
 GROUP_VERSION = "skygen_version"
 """Custom property of a node group that is ours: the version of what is in it."""
 SKY_NODE_NAME = "SkyGen Sky"
-IMPORTANCE_MAP_WIDTH = 2048
-"""Finest map that stays quick; half of it would leave the sun 1.4 pixels wide."""
 
 _NODES = (
     ("coordinate", "ShaderNodeTexCoord", "SkyGen Coordinates", -1000.0),
@@ -53,8 +50,12 @@ class SequenceSpan:
 
 def sky_nodes(world: bpy.types.World) -> dict[str, bpy.types.Node]:
     """Our nodes in the world's tree by role; empty if there are none."""
-    tree = world.node_tree
-    return {} if tree is None else {str(n[ROLE]): n for n in tree.nodes if ROLE in n.keys()}
+    return {} if world.node_tree is None else _by_role(world.node_tree)
+
+
+def _by_role(tree: bpy.types.NodeTree) -> dict[str, bpy.types.Node]:
+    """The first node of each role: an artist's copies, which have the role too, come after what they are copies of."""
+    return {str(n[ROLE]): n for n in reversed(tree.nodes[:]) if ROLE in n.keys()}
 
 
 def environment_node(world: bpy.types.World) -> bpy.types.ShaderNodeTexEnvironment | None:
@@ -81,8 +82,8 @@ def show_image(world: bpy.types.World, image: bpy.types.Image, span: SequenceSpa
         Frames of the sequence; None for a still image.
     """
     if remember_settings(world):
-        _sample_importance(world)  # once: what the artist chooses after that stays
-    if not _uses_nodes(world):
+        sample_importance(world)  # once: what the artist chooses after that stays
+    if not uses_nodes(world):
         world.use_nodes = True
     tree = _tree(world)
     nodes = _ensure_nodes(tree)
@@ -120,11 +121,13 @@ def restore_world(world: bpy.types.World) -> list[str]:
             lost += _relink_output(tree, output)
         for node in list(sky_nodes(world).values()):
             tree.nodes.remove(node)
+        for copy in [n for n in tree.nodes if ROLE in n.keys()]:
+            del copy[ROLE]  # the artist's from now on
         remove_unused_groups()
     for image in images:
         if image.users == 0:
             bpy.data.images.remove(image)
-    _restore_settings(world)
+    restore_settings(world)
     return lost
 
 
@@ -148,11 +151,6 @@ def _play(user: bpy.types.ImageUser, span: SequenceSpan) -> None:
     user.frame_duration = span.count - 1 + counted_from
 
 
-def _uses_nodes(world: bpy.types.World) -> bool:
-    """Whether the world is made of nodes; from 5.0 on every world is, and asking Blender for it is deprecated."""
-    return bpy.app.version >= (5, 0, 0) or bool(world.use_nodes)
-
-
 def _tree(world: bpy.types.World) -> bpy.types.NodeTree:
     tree = world.node_tree
     if tree is None:
@@ -161,7 +159,7 @@ def _tree(world: bpy.types.World) -> bpy.types.NodeTree:
 
 
 def _ensure_nodes(tree: bpy.types.NodeTree) -> dict[str, bpy.types.Node]:
-    nodes = {str(n[ROLE]): n for n in tree.nodes if ROLE in n.keys()}
+    nodes = _by_role(tree)
     if not any(n.bl_idname == "ShaderNodeOutputWorld" for n in tree.nodes):
         output = tree.nodes.new("ShaderNodeOutputWorld")
         output[ROLE] = "output"
@@ -252,45 +250,3 @@ def _relink_output(tree: bpy.types.NodeTree, output: bpy.types.Node) -> list[str
     if identity and socket is None:
         return [f"The node that was linked to {output.name} no longer exists."]
     return []
-
-
-def _sample_importance(world: bpy.types.World) -> None:
-    """Fix the resolution of Cycles' importance map, which is rebuilt every frame: the automatic one is slow."""
-    cycles = cast(Any, getattr(world, "cycles", None))
-    if cycles is not None:
-        cycles.sampling_method = "MANUAL"
-        cycles.sample_map_resolution = IMPORTANCE_MAP_WIDTH
-
-
-def remember_settings(world: bpy.types.World) -> bool:
-    """Note the world's settings that a sky changes, before it does, for :func:`restore_world`.
-
-    Returns whether they were not noted yet.
-    """
-    if BEFORE in world.keys():
-        before = json.loads(str(world[BEFORE]))
-        if "sun_threshold" not in before:  # remembered by a version that left it alone
-            world[BEFORE] = json.dumps({**before, "sun_threshold": float(world.sun_threshold)})
-        return False
-    before = {"use_nodes": _uses_nodes(world), "sun_threshold": float(world.sun_threshold)}
-    cycles = cast(Any, getattr(world, "cycles", None))
-    if cycles is not None:
-        before["sampling_method"] = str(cycles.sampling_method)
-        before["sample_map_resolution"] = int(cycles.sample_map_resolution)
-    world[BEFORE] = json.dumps(before)
-    return True
-
-
-def _restore_settings(world: bpy.types.World) -> None:
-    if BEFORE not in world.keys():
-        return
-    before = json.loads(str(world[BEFORE]))
-    cycles = cast(Any, getattr(world, "cycles", None))
-    if cycles is not None and "sampling_method" in before:
-        cycles.sampling_method = before["sampling_method"]
-        cycles.sample_map_resolution = before["sample_map_resolution"]
-    if "sun_threshold" in before:
-        world.sun_threshold = before["sun_threshold"]
-    if not before["use_nodes"] and _uses_nodes(world):
-        world.use_nodes = False
-    del world[BEFORE]

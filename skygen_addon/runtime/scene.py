@@ -1,0 +1,77 @@
+"""What all tiles of one frame share, and how it begins: the layers' light before clouds and ground exchange any."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..core.air_below import opening
+from ..core.atmosphere import ClearSky
+from ..core.geometry import FloatArray
+from ..core.request import SkyRequest
+from .layers import LayerLight
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What all tiles of one frame share."""
+
+    sun_direction: FloatArray
+    layers: tuple[LayerLight | None, LayerLight | None]
+    sky_view: FloatArray
+    log_correction: FloatArray
+    light: FloatArray
+    air: FloatArray
+    ground_radiance: FloatArray
+    air_light: float
+    sun_share: float
+    open_share: float
+    air_glow: FloatArray
+    exposure: float
+    sun_irradiance: FloatArray
+    """(3,) of the clear sky, normal to the sun."""
+
+
+def unlit_scene(
+    request: SkyRequest,
+    sky: ClearSky,
+    sun_direction: FloatArray,
+    layers: tuple[LayerLight | None, LayerLight | None],
+    disc_size: int,
+) -> Scene:
+    """A scene of layers under a clear sky, above a black ground and without the network's correction.
+
+    Parameters
+    ----------
+    sun_direction : ndarray, shape (3,), float32
+        Unit vector.
+    layers : tuple of LayerLight or None
+        Low and high; None without cover.
+    disc_size : int
+        Side of the disc of the correction.
+    """
+    low, high = layers
+    low_sun = low.sun_transmittance() if low else 1.0
+    high_sun = high.sun_transmittance() if high else 1.0
+    light = np.zeros((6, 3), dtype=np.float32)
+    for index, (layer, through) in enumerate(((request.low, high_sun), (request.high, 1.0))):
+        middle_km = layer.base_km + 0.5 * layer.thickness_km
+        light[3 * index] = sky.sun_irradiance_at(middle_km) * through
+        light[3 * index + 1] = sky.sky_mean_radiance_at(middle_km)
+    return Scene(
+        sun_direction=sun_direction,
+        layers=layers,
+        sky_view=np.ascontiguousarray(sky.radiance.transpose(2, 0, 1)[None]),
+        log_correction=np.zeros((1, 3, disc_size, disc_size), dtype=np.float32),
+        light=light,
+        air=sky.air_table,
+        ground_radiance=np.zeros(3, dtype=np.float32),
+        air_light=1.0,
+        sun_share=low_sun * high_sun,
+        open_share=opening(math.prod(layer.vertical_transmittance() for layer in layers if layer)),
+        air_glow=np.zeros(3, dtype=np.float32),
+        exposure=1.0,
+        sun_irradiance=sky.sun_irradiance,
+    )
