@@ -102,6 +102,7 @@ def test_keyframed_cover_reaches_the_frames(world: Any) -> None:
 IN_THE_README = {
     "cover": ("low.cover", "high.cover"),
     "density": ("low.density", "high.density"),
+    "type blend": ("low.second_amount", "high.second_amount"),
     "wind speed": ("low.wind_speed", "high.wind_speed"),
     "evolution": ("low.evolution", "high.evolution"),
     "sun": ("sun_azimuth", "sun_elevation"),
@@ -202,3 +203,18 @@ def test_fingerprint_changes_with_the_sky_and_not_with_the_frame(world: Any) -> 
     settings.low.cover = 0.2
     settings.low.keyframe_insert("cover", frame=9)
     assert fingerprint(world, 24.0) != changed
+
+
+def test_a_keyframed_blend_turns_one_type_into_the_other(world: Any) -> None:
+    """From cumulus to altocumulus over eight frames; Blender eases in and out, evenly about the middle."""
+    low = world.skygen.low
+    low.cloud_type, low.second_type = "cumulus", "altocumulus"
+    for frame, blend in ((1, 0.0), (9, 1.0)):
+        low.second_amount = blend
+        low.keyframe_insert("second_amount", frame=frame)
+    kinds = part("core.request").CLOUD_TYPES
+    first, second = kinds.index("cumulus"), kinds.index("altocumulus")
+    mixes = [request.low.type_mix for request in requests(world, list(range(1, 10)))]
+    weights = [mix[second] for mix in mixes]
+    assert weights[::4] == pytest.approx([0.0, 0.5, 1.0], abs=1e-5) and sorted(set(weights)) == weights
+    assert all(abs(mix[first] + mix[second] - 1) < 1e-6 for mix in mixes)

@@ -78,6 +78,11 @@ def model_words(folder: Path) -> str:
     return words
 
 
+def model_name(folder: Path) -> str:
+    """Name of a bundle that is whole; errors and cost as those of :func:`model_words`."""
+    return model_words(folder).split(",")[0]
+
+
 @lru_cache(maxsize=4)
 def _model_words(folder: Path, states: tuple[tuple[int, int] | None, ...]) -> str | BundleError:
     """:func:`model_words`, or the error that it raises."""

@@ -40,6 +40,12 @@ def chosen_model_folder() -> Path | None:
     return folder
 
 
+def device_name() -> str:
+    """What renders, as the command line calls it, in capitals."""
+    preferences = addon_preferences()
+    return str((preferences.device if preferences is not None else "") or CPU).upper()
+
+
 def engine_options() -> list[str]:
     """Arguments of every process that renders: threads and device, where they are not the defaults."""
     preferences = addon_preferences()

@@ -6,10 +6,13 @@ from typing import Any, cast
 
 import bpy
 
+from ...core.errors import BundleError
 from ...runtime.progress import minutes
 from ..bake.bake_outlook import bake_outlook
 from ..bake.bake_pause import is_paused
 from ..bake.sequence_state import SkyState, is_baked_now, sky_states
+from ..engine.model import bundle_folder, model_name
+from ..engine.preferences_access import device_name
 from ..settings.properties import SkyGenSettings, sky_settings
 from .panel_base import ChildPanel, draw_lines, world_of
 
@@ -40,6 +43,17 @@ class BakePanel(ChildPanel):
         row = layout.row(align=True)
         row.operator("skygen.bind_sequence", icon="FILE_IMAGE")
         row.operator("skygen.restore_world", icon="LOOP_BACK")
+        words = engine_words()
+        if words:
+            layout.label(text=words, icon="SYSTEM")
+
+
+def engine_words() -> str:
+    """Which model bakes and on which device; empty where the model is at fault, which the states tell."""
+    try:
+        return f"Model {model_name(bundle_folder())}, {device_name()}"
+    except BundleError:
+        return ""
 
 
 def _draw_settings(layout: bpy.types.UILayout, settings: SkyGenSettings) -> None:

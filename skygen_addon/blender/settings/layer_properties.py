@@ -173,12 +173,11 @@ class SkyGenLayer(bpy.types.PropertyGroup):
     )
     second_amount: FloatProperty(
         name="Blend",
-        description="Weight of the second type: 0 shows only the first, 1 only the second",
+        description="Weight of the second type: 0 is only the first, 1 only the second; keyed, one becomes the other",
         default=0.0,
         min=0.0,
         max=1.0,
         subtype="FACTOR",
-        options=FIXED,
     )
     density: _density(_LOW.density)
     base: _base(_LOW.base_km, soft_min=0.4)
