@@ -118,7 +118,7 @@ class CloudField:
         self._lattice: Lattice = bundle.lattice
         self._graph = graph
         self._slices: OrderedDict[tuple[int, ...], FloatArray] = OrderedDict()
-        self._volumes: dict[int, Kept[CloudVolume]] = {}
+        self._volumes: dict[tuple[int, int], Kept[CloudVolume]] = {}
 
     def volume(
         self,
@@ -129,6 +129,7 @@ class CloudField:
         shells: int = 8,
         *,
         loop_angle_rad: float = 0.0,
+        slot: int = 0,
     ) -> CloudVolume:
         """Cloud volume around the camera; that of each layer is kept, for the sun and the air do not change it.
 
@@ -146,6 +147,8 @@ class CloudField:
             Number K of shells, heights 0 to 1 of the thickness, ends included.
         loop_angle_rad : float
             0 to pi / 2; above 0 the layer's loop state is blended in.
+        slot : int
+            Volumes of one slot replace one another; those of others stay kept beside them.
 
         Raises
         ------
@@ -153,7 +156,7 @@ class CloudField:
             If the loop displacement is not a whole number of lattice steps away.
         """
         shape = replace(layer, density=1.0, base_km=1.0, thickness_km=1.0)  # they do not change it either
-        return self._volumes.setdefault(layer_index, Kept()).get(
+        return self._volumes.setdefault((layer_index, slot), Kept()).get(
             (shape, seed, grain, shells, loop_angle_rad),
             lambda: self._made(shape, seed, layer_index, grain, shells, loop_angle_rad),
         )

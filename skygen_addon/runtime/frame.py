@@ -29,6 +29,7 @@ from ..core.sun import sun_disc
 from ..core.sunlight_passes import sunlight_graph
 from ..core.weather import apply_weather, weather_state
 from .cloud_field import CloudField
+from .draft import DRAFT_SHARE, carried, moment_nearby
 from .graphs import GRAPH_FOLDER, Graph
 from .kept import Kept
 from .layers import MOST_SUBSTEPS, LayerLight, layer_dome, layer_light, substeps_at
@@ -40,8 +41,6 @@ from .weather_graph import WeatherGraph
 FIELD_THREADS = 4
 """Threads inside the field graph, always: where one thread's share of a logarithm ends, its last bits change."""
 DISC_SUBSTEPS = 4
-DRAFT_SHARE = 2
-"""A draft sees this share of the windows' sides, and is shaded on this share of the disc's."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +89,7 @@ class FrameRenderer:
         self._dome = Graph(GRAPH_FOLDER / "dome.onnx", DOME, keep_memory=True)
         self._compose = Graph(GRAPH_FOLDER / "compose.onnx", COMPOSE, keep_memory=True)
         self._scenes: Kept[Scene] = Kept()
-        self._layers: tuple[Kept[LayerLight | None], Kept[LayerLight | None]] = (Kept(), Kept())
+        self._layers: dict[tuple[int, bool], Kept[LayerLight | None]] = {}
 
     def weather(self, request: SkyRequest) -> tuple[SkyRequest, float]:
         """The request after the weather has acted on it, and the grain that it asks for."""
@@ -122,7 +121,7 @@ class FrameRenderer:
         return self._render_frame(request, draft=False)
 
     def render_draft(self, request: SkyRequest) -> SkyFrame:
-        """A quick look: the same clouds, sharp only close to the camera, their light shaded more coarsely."""
+        """A quick look, see :mod:`.draft`: clouds sharp only close to the camera, their light shaded more coarsely."""
         return self._render_frame(request, draft=True)
 
     def _render_frame(self, request: SkyRequest, *, draft: bool) -> SkyFrame:
@@ -141,12 +140,14 @@ class FrameRenderer:
         return SkyFrame(panorama, SunLight(*sun, sky_peak=sky_peak))
 
     def _layer(
-        self, request: SkyRequest, index: int, grain: float, sun_direction: FloatArray, share: int
+        self, request: SkyRequest, index: int, grain: float, sun_direction: FloatArray, draft: bool
     ) -> LayerLight | None:
-        layer = (request.low, request.high)[index]
-        key = (layer, request.seed, grain, request.loop_angle_rad, sun_direction.tobytes(), share)
-        return self._layers[index].get(
-            key,
+        asked = (request.low, request.high)[index]
+        layer, looped = asked, request.loop_angle_rad > 0
+        if draft:
+            layer = moment_nearby(asked, self.bundle.lattice.texel_km, in_loop=looped)
+        light = self._layers.setdefault((index, draft), Kept()).get(
+            (layer, request.seed, grain, request.loop_angle_rad, sun_direction.tobytes()),
             lambda: layer_light(
                 self._field,
                 self._sunlight,
@@ -156,17 +157,17 @@ class FrameRenderer:
                 grain=grain,
                 loop_angle_rad=request.loop_angle_rad,
                 sun_direction=sun_direction,
-                window_share=share,
+                window_share=DRAFT_SHARE if draft else 1,
             ),
         )
+        return light if light is None or not draft else carried(light, layer, asked)
 
     def _scene(self, request: SkyRequest, grain: float, draft: bool) -> Scene:
         sky = clear_sky(request.sun_elevation_rad, Air(haze=request.haze, ground_albedo=request.ground_albedo))
         sun = direction_from_angles(request.sun_azimuth_rad, request.sun_elevation_rad).astype(np.float32)
-        share = DRAFT_SHARE if draft else 1
-        low, high = (self._layer(request, index, grain, sun, share) for index in (0, 1))
+        low, high = (self._layer(request, index, grain, sun, draft) for index in (0, 1))
         scene = unlit_scene(request, sky, sun, (low, high), self.bundle.disc_size)
-        return self._lit_scene(request, sky, scene, self.bundle.disc_size // share)
+        return self._lit_scene(request, sky, scene, self.bundle.disc_size // (DRAFT_SHARE if draft else 1))
 
     def _lit_scene(self, request: SkyRequest, sky: ClearSky, scene: Scene, size: int) -> Scene:
         """Run shading on a disc of ``size`` and settle the light that ground and clouds exchange."""

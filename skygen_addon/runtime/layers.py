@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..core.detail import TILE_TEXELS, detail_tile
 from ..core.geometry import FloatArray
@@ -104,7 +105,8 @@ def layer_light(
     sun_direction : ndarray, shape (3,)
         Unit vector.
     window_share : int
-        Above 1, windows have that share of the texels along each side, as CloudVolume.around_camera cuts them.
+        Above 1, windows have that share of the texels along each side, as CloudVolume.around_camera cuts them; the
+        field keeps its volume apart from whole ones.
 
     Returns
     -------
@@ -113,7 +115,7 @@ def layer_light(
     if layer.cover <= 0:
         return None
     shells = layer_shells(index, layer.thickness_km)
-    volume = field.volume(layer, seed, index, grain, shells, loop_angle_rad=loop_angle_rad)
+    volume = field.volume(layer, seed, index, grain, shells, loop_angle_rad=loop_angle_rad, slot=window_share)
     if window_share > 1:
         volume = volume.around_camera(window_share)
     height = np.linspace(0.0, 1.0, shells)
@@ -133,8 +135,6 @@ def layer_light(
             **inputs, sun_direction=one.sun_direction
         )
         sun_depths.append(sun_depth)
-    tile_km = TILE_TEXELS * volume.texel_km
-    moved = -np.asarray(volume.plane_matrix, dtype=np.float64) @ np.asarray(layer.displacement_km, dtype=np.float64)
     return LayerLight(
         fill=fill,
         greatest=greatest,
@@ -146,8 +146,15 @@ def layer_light(
         factor=volume.factor,
         plane_matrix=np.asarray(volume.plane_matrix, dtype=np.float32),
         plane_offset_km=np.asarray(volume.plane_offset_km, dtype=np.float32),
-        detail_offset_km=np.mod(moved, tile_km).astype(np.float32),
+        detail_offset_km=detail_offset_km(layer, volume.plane_matrix, volume.texel_km),
     )
+
+
+def detail_offset_km(layer: LayerRequest, plane_matrix: NDArray[np.floating], texel_km: float) -> FloatArray:
+    """Where the camera stands on the tile of detail, (2,), for the wind carries that with the clouds."""
+    moved = -np.asarray(plane_matrix, dtype=np.float64) @ np.asarray(layer.displacement_km, dtype=np.float64)
+    offset: FloatArray = np.mod(moved, TILE_TEXELS * texel_km).astype(np.float32)
+    return offset
 
 
 def substeps_at(layer: LayerLight, elevation_rad: float, footprint_rad: float) -> int:
