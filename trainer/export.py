@@ -214,7 +214,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.base is not None:
         bundle = write_with_base(arguments.base, arguments.run_dir, out, arguments.name, arguments.field)
     elif arguments.run_dir is None:
-        raise BundleError("RUN is missing.", "Name the run directory, or a bundle with --base; export --help tells more.")
+        raise BundleError(
+            "RUN is missing.", "Name the run directory, or a bundle with --base; export --help tells more."
+        )
     else:
         bundle = write_bundle(arguments.run_dir, arguments.data, out, arguments.name, arguments.field)
     size = sum(path.stat().st_size for path in out.iterdir())
