@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from ..core.request import SkyRequest
 from ..core.timeline import requests_for_frames
 from .bake import Renderer
 from .exr import write_exr
+from .sun_record import DraftRenderer
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,22 @@ class BenchRow:
     """Peak memory of the process so far; widths run in rising order. None where the system does not tell."""
     megapixels_per_s: float
     """Pixels over frame_s."""
+
+
+DRAFT_WIDTH = 256
+"""Of the live preview's coarse picture."""
+
+
+@dataclass(frozen=True)
+class DraftTimes:
+    """Median seconds of drafts as a live preview asks for them."""
+
+    next_frame_s: float
+    """The next frame of a film."""
+    sun_s: float
+    """The sun turned by a degree."""
+    clouds_s: float
+    """Other clouds: the cover changed by a hundredth."""
 
 
 def parse_widths(text: str) -> tuple[int, ...]:
@@ -98,6 +115,25 @@ def measure(
     return rows
 
 
+def measure_drafts(renderer: Renderer, controls: SkyControls, repeat: int = 8) -> DraftTimes | None:
+    """Times of drafts of DRAFT_WIDTH, each the median of ``repeat``; None of a renderer that draws none."""
+    if not isinstance(renderer, DraftRenderer):
+        return None
+    film = requests_for_frames(lambda _: controls, range(1, repeat + 2), fps=24.0, seed=1, width=DRAFT_WIDTH)
+    turned = [replace(film[0], sun_azimuth_rad=film[0].sun_azimuth_rad + math.radians(n)) for n in range(repeat + 1)]
+    cover = min(film[0].low.cover, 0.9 - 0.01 * repeat)
+    clouds = [replace(film[0], low=replace(film[0].low, cover=cover + 0.01 * n)) for n in range(repeat + 1)]
+    medians = []
+    for requests in (film, turned, clouds):
+        seconds = []
+        for request in requests:
+            started = time.perf_counter()
+            renderer.render_draft(request)
+            seconds.append(time.perf_counter() - started)
+        medians.append(statistics.median(seconds[1:]))
+    return DraftTimes(*medians)
+
+
 def difference(renderer: Renderer, reference: Renderer, controls: SkyControls, width: int) -> float:
     """Mean difference of one frame of two renderers over its mean; infinite where the first one's is not finite."""
     (request,) = requests_for_frames(lambda _: controls, [1], fps=24.0, seed=1, width=width)
@@ -115,6 +151,7 @@ def report(
     device: str,
     devices: Sequence[str],
     difference_to_cpu: float,
+    drafts: DraftTimes | None = None,
 ) -> dict[str, Any]:
     """Plain dictionary for JSON: environment, rows, the device among those here, how far its frames are from the CPU's.
 
@@ -133,10 +170,11 @@ def report(
         "difference_to_cpu": difference_to_cpu if math.isfinite(difference_to_cpu) else None,
         "load_s": load_s,
         "rows": [asdict(row) for row in rows],
+        "drafts": None if drafts is None else {"width": DRAFT_WIDTH, **asdict(drafts)},
     }
 
 
-def table(rows: Sequence[BenchRow], load_s: float) -> str:
+def table(rows: Sequence[BenchRow], load_s: float, drafts: DraftTimes | None = None) -> str:
     """The same as text."""
     lines = [f"graphs loaded in {load_s:.2f} s", " width   first s   frame s   write s   Mpx/s   peak MiB"]
     for row in rows:
@@ -144,5 +182,10 @@ def table(rows: Sequence[BenchRow], load_s: float) -> str:
         lines.append(
             f"{row.width:6d}  {row.first_s:8.3f}  {row.frame_s:8.3f}  {row.write_s:8.3f}"
             f"  {row.megapixels_per_s:6.2f}  {peak:>9s}"
+        )
+    if drafts is not None:
+        lines.append(
+            f"live preview, {DRAFT_WIDTH} wide: next frame {drafts.next_frame_s:.2f} s, "
+            f"another sun {drafts.sun_s:.2f} s, other clouds {drafts.clouds_s:.2f} s"
         )
     return "\n".join(lines)

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from ..core.bundle import installed_bundle, load_bundle
 from ..core.engine_identity import engine_identity
@@ -25,7 +26,7 @@ from ..core.loop import LoopMotion
 from ..core.presets import load_preset, preset_names
 from ..core.whole_file import output_error, whole_file
 from .bake import LoadRenderer, bake, check_folder, load_renderer, prepare_folder
-from .bench import difference, measure, parse_widths, report, table
+from .bench import difference, measure, measure_drafts, parse_widths, report, table
 from .command_parser import DEFAULT_FRAMES, command_parser
 from .devices import CPU, available_devices, check_device, loading_on
 from .exr import write_exr
@@ -209,9 +210,10 @@ def _bench(arguments: argparse.Namespace, load: LoadRenderer) -> None:
     load_s = time.perf_counter() - started
     rows = measure(renderer, controls, widths, arguments.repeat, lambda line: print(line, file=sys.stderr, flush=True))
     apart = 0.0 if arguments.device == CPU else difference(renderer, load(folder, threads), controls, min(widths))
-    devices = {"device": arguments.device, "devices": available_devices(), "difference_to_cpu": apart}
-    text = json.dumps(report(renderer, rows, load_s, **devices), indent=2)
-    print(table(rows, load_s))
+    devices: dict[str, Any] = {"device": arguments.device, "devices": available_devices(), "difference_to_cpu": apart}
+    drafts = measure_drafts(renderer, controls)
+    text = json.dumps(report(renderer, rows, load_s, **devices, drafts=drafts), indent=2)
+    print(table(rows, load_s, drafts))
     if arguments.out is None:
         print(text)
         return

@@ -13,8 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from skygen_addon.core.controls import SkyControls
 from skygen_addon.core.geometry import FloatArray, direction_from_angles
 from skygen_addon.core.request import LayerRequest, SkyRequest
+from skygen_addon.runtime.bench import measure_drafts
 from skygen_addon.runtime.draft import EVOLUTION_STEP, WIND_TEXELS, carried, moment_nearby
 from skygen_addon.runtime.frame import FrameRenderer
 from skygen_addon.runtime.layers import LayerLight, layer_dome, layer_light
@@ -118,3 +120,24 @@ def test_a_draft_of_a_loop_is_drawn(sky_renderer: FrameRenderer, preset_requests
     draft, whole = sky_renderer.render_draft(request).radiance, sky_renderer.render(replace(request))
     assert np.isfinite(draft).all()
     assert draft[:32].mean() == pytest.approx(whole[:32].mean(), rel=0.1)
+
+
+def test_the_bench_times_drafts_of_a_film_of_suns_and_of_clouds() -> None:
+    """Requests one after another differ in nothing else; the first of each series warms up and does not count."""
+    asked: list[SkyRequest] = []
+
+    class Drafting:
+        bundle = None
+
+        def render_draft(self, request: SkyRequest) -> None:
+            asked.append(request)
+
+    assert measure_drafts(object(), SkyControls()) is None  # type: ignore[arg-type]
+    times = measure_drafts(Drafting(), SkyControls(), repeat=3)  # type: ignore[arg-type]
+    assert times is not None and min(times.next_frame_s, times.sun_s, times.clouds_s) >= 0
+    film, suns, clouds = asked[:4], asked[4:8], asked[8:]
+    assert len(clouds) == 4 and {request.width for request in asked} == {256}
+    assert np.diff([request.time_s for request in film]) == pytest.approx(SkyControls().time_scale / 24)
+    assert np.degrees(np.diff([request.sun_azimuth_rad for request in suns])) == pytest.approx(1)
+    assert np.diff([request.low.cover for request in clouds]) == pytest.approx(0.01)
+    assert len({replace(request, sun_azimuth_rad=0.0) for request in suns}) == 1
