@@ -211,7 +211,7 @@ def _bench(arguments: argparse.Namespace, load: LoadRenderer) -> None:
     rows = measure(renderer, controls, widths, arguments.repeat, lambda line: print(line, file=sys.stderr, flush=True))
     apart = 0.0 if arguments.device == CPU else difference(renderer, load(folder, threads), controls, min(widths))
     devices: dict[str, Any] = {"device": arguments.device, "devices": available_devices(), "difference_to_cpu": apart}
-    drafts = measure_drafts(renderer, controls)
+    drafts = measure_drafts(renderer, controls) if arguments.drafts else None
     text = json.dumps(report(renderer, rows, load_s, **devices, drafts=drafts), indent=2)
     print(table(rows, load_s, drafts))
     if arguments.out is None:

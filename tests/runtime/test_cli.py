@@ -141,7 +141,7 @@ def test_bench_writes_a_table_and_json(run: Run, tmp_path: Path, capsys: pytest.
     data = json.loads((tmp_path / "bench.json").read_text())
     assert [row["width"] for row in data["rows"]] == [64, 128]
     assert all(row["frame_s"] > 0 and row["peak_mib"] > 1 for row in data["rows"])
-    assert data["drafts"] is None  # this renderer draws none
+    assert data["drafts"] is None  # not asked for
     assert "peak MiB" in capsys.readouterr().out
 
 
