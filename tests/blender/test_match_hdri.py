@@ -236,7 +236,7 @@ def test_another_file_ends_the_match_and_leaves_nothing(operator: Any, stub: Pat
     assert thread.is_alive() and pictures.is_dir()
     operator.cancel(context)
     thread.join(20)
-    assert not thread.is_alive() and thread.process._process.poll() is not None
+    assert not thread.is_alive() and not thread.process._process.is_running()
     assert not pictures.exists() and context.said[-1] is None
 
 

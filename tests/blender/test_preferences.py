@@ -99,14 +99,14 @@ def test_a_model_that_is_none_is_told_there_and_nothing_takes_its_place(
 def test_threads_and_device_reach_the_bake(
     preferences: Any, world: Any, renderer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    process, commands = part("blender.bake.bake_process"), []
-    started = process.subprocess.Popen
+    child, commands = part("blender.engine.child"), []
+    started = child.subprocess.Popen
 
     def note(command: Any, **options: Any) -> Any:
         commands.append(command)
         return started(command, **options)
 
-    monkeypatch.setattr(process.subprocess, "Popen", note)
+    monkeypatch.setattr(child.subprocess, "Popen", note)
     world.skygen.frame_end, world.skygen.width = 1, "512"
     world.skygen.output_folder = str(tmp_path / "sky")
     preferences.threads = 2

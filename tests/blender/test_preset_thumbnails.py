@@ -111,7 +111,7 @@ def test_stopping_ends_the_process(world: Any, folder: Path, process: Any) -> No
     child = work._process._process
     (folder / f".Mine.png.{child.pid}.tmp").write_bytes(b"half a picture")
     work.stop()
-    assert child.poll() is not None and work.busy_with is None
+    assert not child.is_running() and work.busy_with is None
     assert not [path for path in folder.iterdir() if path.suffix != ".json"]
 
 
@@ -157,7 +157,7 @@ def test_no_room_for_temporary_files_is_told(world: Any, folder: Path, monkeypat
     def full() -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module.tempfile, "TemporaryFile", full)
+    monkeypatch.setattr(part("blender.engine.child").tempfile, "TemporaryFile", full)
     bpy.ops.skygen.save_preset(preset_name="Mine")
     assert not module.WORK.advance()
     assert "No space left on device. Free some space" in module.WORK.faults["Mine"]

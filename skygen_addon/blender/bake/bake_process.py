@@ -10,18 +10,15 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import subprocess
 import tempfile
-import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, cast
 
 from ...core.errors import SkyGenError
 from ...core.job import JOB_FILE, SkyJob, write_job
 from ...runtime.bake import BakeResult, check_folder
 from ...runtime.progress import INTERRUPTED, PAUSE, RESUME, FrameDone, read_line
-from ..engine.interpreter import NO_WINDOW as NO_WINDOW
+from ..engine.child import Child
 from ..engine.interpreter import bake_command, bake_environment
 from ..engine.model import bundle_folder
 from ..engine.preferences_access import engine_options
@@ -65,24 +62,11 @@ class BakeProcess:
         self.latest: FrameDone | None = None
         self.stopping = False
         self.paused = False
-        self._complaints = tempfile.TemporaryFile()  # closed when the process has been followed to its end
         try:
-            self._process = subprocess.Popen(
-                command,
-                env=environment,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._complaints,
-                creationflags=NO_WINDOW,
-                encoding="utf-8",
-                errors="replace",
-            )
-        except OSError as error:
-            self._complaints.close()
+            self._process = Child(command, environment)
+        except SkyGenError:
             self._handed_over.cleanup()
-            raise SkyGenError(
-                f"{command[0]} cannot be started: {error.strerror or error}.", "Reinstall Blender."
-            ) from error
+            raise
 
     @property
     def pid(self) -> int:
@@ -108,7 +92,7 @@ class BakeProcess:
         written: list[int] = []
         skipped: list[int] = []
         try:
-            for line in cast(IO[str], self._process.stdout):
+            for line in self._process.output:
                 message = read_line(line)
                 if isinstance(message, SkyGenError):
                     error = message
@@ -120,7 +104,6 @@ class BakeProcess:
             code = self._process.wait()
         except BaseException:
             self._process.kill()
-            self._process.wait()
             raise
         finally:
             complaints = self._close()
@@ -135,12 +118,8 @@ class BakeProcess:
         if self.stopping:
             return
         self.stopping = True
-        with contextlib.suppress(OSError):  # it has ended already
-            if self._process.stdin is not None:
-                self._process.stdin.close()
-        force = threading.Timer(GRACE_S, self._process.kill)
-        force.daemon = True
-        force.start()
+        self._process.end_input()
+        self._process.kill_after(GRACE_S)
 
     def pause(self, paused: bool) -> None:
         """Let the process rest once the frame at hand is finished, or go on; it keeps all that it has loaded."""
@@ -148,21 +127,14 @@ class BakeProcess:
             return
         self.paused = paused
         with contextlib.suppress(OSError, ValueError):  # it has ended already
-            if self._process.stdin is not None:
-                self._process.stdin.write(f"{(PAUSE if paused else RESUME).decode()}\n")
-                self._process.stdin.flush()
+            self._process.input.write(f"{(PAUSE if paused else RESUME).decode()}\n")
+            self._process.input.flush()
 
     def _close(self) -> str:
         """Close what is open; returns what the process wrote to its standard error."""
         with contextlib.suppress(OSError):
             self._handed_over.cleanup()
-        with contextlib.suppress(OSError):
-            for stream in (self._process.stdin, self._process.stdout):
-                if stream is not None:
-                    stream.close()
-        with self._complaints as file:
-            file.seek(0)
-            return file.read().decode("utf-8", errors="replace").strip()
+        return self._process.complaints()
 
     def _remove_unfinished(self) -> None:
         """Remove what a process that was killed could not remove itself."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...core.errors import SkyGenError
-from .interpreter import NO_WINDOW, bake_command, bake_environment
+from .child import Child
+from .interpreter import bake_command, bake_environment
 from .model import bundle_folder
 
 WIDTH = 512
@@ -57,25 +57,15 @@ class DeviceTest:
         command += ["--bundle", str(bundle), "--out", str(self._report)]
         if threads > 0:
             command += ["--threads", str(threads)]
-        self._complaints = tempfile.TemporaryFile()
         try:
-            self._process = subprocess.Popen(
-                command,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=self._complaints,
-                creationflags=NO_WINDOW,
-            )
-        except OSError as error:
-            self._close()
-            raise SkyGenError(
-                f"{command[0]} cannot be started: {error.strerror or error}.", "Reinstall Blender."
-            ) from error
+            self._process = Child(command, environment, answers=False)
+        except SkyGenError:
+            self._delete_folder()
+            raise
 
     def is_running(self) -> bool:
         """Whether it still measures."""
-        return self._process.poll() is None
+        return self._process.is_running()
 
     def result(self) -> DeviceSpeed:
         """Wait for the end; to be called once.
@@ -85,11 +75,9 @@ class DeviceTest:
         SkyGenError
             If the device does not work, with what it said.
         """
-        code = self._process.wait()
+        code, lines = self._process.wait(), self._process.complaints().splitlines()
         try:
             if code != 0:
-                self._complaints.seek(0)
-                lines = self._complaints.read().decode("utf-8", errors="replace").strip().splitlines()
                 last = lines[-1].removeprefix("skygen: ") if lines else f"it ended with code {code}"
                 raise SkyGenError(f"{self.device} was not measured: {last}", "Choose another device.")
             data = json.loads(self._report.read_text(encoding="utf-8"))
@@ -100,15 +88,14 @@ class DeviceTest:
                 difference=data["difference_to_cpu"],
             )
         finally:
-            self._close()
+            self._delete_folder()
 
     def stop(self) -> None:
         """End it at once."""
         self._process.kill()
-        self._process.wait()
-        self._close()
+        self._process.complaints()
+        self._delete_folder()
 
-    def _close(self) -> None:
-        self._complaints.close()
+    def _delete_folder(self) -> None:
         with contextlib.suppress(OSError):
             self._folder.cleanup()

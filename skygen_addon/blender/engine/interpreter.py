@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -21,8 +20,6 @@ LIBRARIES = ("onnxruntime", "OpenEXR", "numpy")
 """What the engine needs; the first two come with the extension, the last one with Blender."""
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 """Python version whose wheels Blender has installed."""
-NO_WINDOW: int = getattr(subprocess, "CREATE_NO_WINDOW", 0)
-"""On Windows a console program would open a console otherwise."""
 
 
 def bake_command() -> list[str]:

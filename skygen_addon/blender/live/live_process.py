@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import queue
-import subprocess
 import tempfile
 import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,14 +21,13 @@ from numpy.typing import NDArray
 from ...core.errors import SkyGenError
 from ...runtime.serve import Newest
 from ...runtime.serve_protocol import Ask, Picture, Ready, Refusal, ask_line, read_answer, read_picture
-from ..engine.interpreter import NO_WINDOW, bake_command, bake_environment
+from ..engine.child import Child
+from ..engine.interpreter import bake_command, bake_environment
 from ..engine.model import bundle_folder
 from ..engine.preferences_access import engine_options
 
 GRACE_S = 5.0
 """How long a process that was asked to end may take before it is ended by force."""
-LESS_URGENT: int = getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0)
-"""On Windows the process cannot be polite by itself, see ``runtime/serve.py``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,25 +84,13 @@ class LiveProcess:
             prefix="skygen_live_", dir=temporary_folder, ignore_cleanup_errors=True
         )
         command += ["serve", "--folder", self._folder.name, "--bundle", *self.engine]
-        self._complaints = tempfile.TemporaryFile()  # closed by the thread that reads
         self._asks, self._answers = Newest(), queue.SimpleQueue[Answer]()
         self._stopping = False
         try:
-            self._process = subprocess.Popen(
-                command,
-                env=environment,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._complaints,
-                creationflags=NO_WINDOW | LESS_URGENT,
-                encoding="utf-8",
-                errors="replace",
-            )
-        except OSError as error:
-            self._complaints.close()
+            self._process = Child(command, environment, less_urgent=True)
+        except SkyGenError:
             self._folder.cleanup()
-            words = f"{command[0]} cannot be started: {error.strerror or error}."
-            raise SkyGenError(words, "Reinstall Blender.") from error
+            raise
         self._threads = [threading.Thread(target=work, daemon=True) for work in (self._write, self._read)]
         for thread in self._threads:
             thread.start()
@@ -133,9 +118,7 @@ class LiveProcess:
             return
         self._stopping = True
         self._asks.end()
-        force = threading.Timer(GRACE_S, self._process.kill)
-        force.daemon = True
-        force.start()
+        self._process.kill_after(GRACE_S)
 
     def end(self, timeout_s: float) -> None:
         """:meth:`stop`, and wait for it: on Windows the files of a running program cannot be removed or replaced."""
@@ -152,16 +135,15 @@ class LiveProcess:
         return not any(thread.is_alive() for thread in self._threads)
 
     def _write(self) -> None:
-        stream = cast(IO[str], self._process.stdin)
-        with contextlib.suppress(OSError):  # the process has ended: the reading thread tells
+        stream = self._process.input
+        with contextlib.suppress(OSError, ValueError):  # it has ended, or its input is closed: the reading thread tells
             while (line := self._asks.take()) is not None:
                 stream.write(f"{line}\n")
                 stream.flush()
-        with contextlib.suppress(OSError):
-            stream.close()
+        self._process.end_input()
 
     def _read(self) -> None:
-        for line in cast(IO[str], self._process.stdout):
+        for line in self._process.output:
             answer = read_answer(line)
             if isinstance(answer, Picture):
                 self._answers.put(Arrived(answer, self._pixels(answer)))
@@ -169,11 +151,7 @@ class LiveProcess:
                 self._answers.put(answer)
         code = self._process.wait()
         self._asks.end()
-        with self._complaints as file:
-            file.seek(0)
-            lines = file.read().decode("utf-8", errors="replace").strip().splitlines()
-        with contextlib.suppress(OSError):
-            cast(IO[str], self._process.stdout).close()
+        lines = self._process.complaints().splitlines()
         self._folder.cleanup()
         if not self._stopping:
             self._answers.put(_end(code, lines[-1].rstrip(".") if lines else "it left no message"))

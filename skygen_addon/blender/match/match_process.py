@@ -6,16 +6,12 @@ so any thread may follow it.
 
 from __future__ import annotations
 
-import contextlib
-import subprocess
 import tempfile
-import threading
 from pathlib import Path
-from typing import IO, cast
 
 from ...core.errors import SkyGenError
 from ...runtime.match_messages import MatchFound, MatchStep, read_match_line
-from ..bake.bake_process import NO_WINDOW
+from ..engine.child import Child
 from ..engine.interpreter import bake_command, bake_environment
 from ..engine.model import bundle_folder
 from ..engine.preferences_access import engine_options
@@ -48,23 +44,11 @@ class MatchProcess:
         command += [*engine_options(), "--", str(file)]
         self.latest: MatchStep | None = None
         self.stopping = False
-        self._complaints = tempfile.TemporaryFile()  # closed when the process has been followed to its end
         try:
-            self._process = subprocess.Popen(
-                command,
-                env=environment,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._complaints,
-                creationflags=NO_WINDOW,
-                encoding="utf-8",
-                errors="replace",
-            )
-        except OSError as error:
-            self._complaints.close()
+            self._process = Child(command, environment)
+        except SkyGenError:
             self._pictures.cleanup()
-            words = f"{command[0]} cannot be started: {error.strerror or error}."
-            raise SkyGenError(words, "Reinstall Blender.") from error
+            raise
 
     @property
     def pictures(self) -> Path:
@@ -84,7 +68,7 @@ class MatchProcess:
         error: SkyGenError | None = None
         found: MatchFound | None = None
         try:
-            for line in cast(IO[str], self._process.stdout):
+            for line in self._process.output:
                 message = read_match_line(line)
                 if isinstance(message, MatchStep):
                     self.latest = message
@@ -95,10 +79,9 @@ class MatchProcess:
             code = self._process.wait()
         except BaseException:
             self._process.kill()
-            self._process.wait()
             raise
         finally:
-            complaints = self._read_complaints()
+            complaints = self._process.complaints()
         if self.stopping:
             self.close()  # whoever stopped it need not wait, and may be gone
             return None
@@ -113,25 +96,12 @@ class MatchProcess:
         if self.stopping:
             return
         self.stopping = True
-        with contextlib.suppress(OSError):  # it has ended already
-            if self._process.stdin is not None:
-                self._process.stdin.close()
-        force = threading.Timer(GRACE_S, self._process.kill)
-        force.daemon = True
-        force.start()
+        self._process.end_input()
+        self._process.kill_after(GRACE_S)
 
     def close(self) -> None:
         """Delete the pictures."""
         self._pictures.cleanup()
-
-    def _read_complaints(self) -> str:
-        with contextlib.suppress(OSError):
-            for stream in (self._process.stdin, self._process.stdout):
-                if stream is not None:
-                    stream.close()
-        with self._complaints as file:
-            file.seek(0)
-            return file.read().decode("utf-8", errors="replace").strip()
 
 
 def _failure(code: int, complaints: str) -> Exception:

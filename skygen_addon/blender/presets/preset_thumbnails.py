@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import subprocess
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
 import bpy
 
 from ...core.errors import SkyGenError
-from ..bake.bake_process import NO_WINDOW
+from ..engine.child import Child
 from ..engine.interpreter import bake_command, bake_environment
 from ..engine.model import bundle_folder
 from ..engine.preferences_access import engine_options
@@ -65,61 +63,32 @@ class ThumbnailProcess:
         half = ["--threads", str(max(1, (os.cpu_count() or 2) // 2))]  # an artist is at work meanwhile
         command += [*half, *engine_options(), "--stop-at-end-of-input"]
         self.name = entry.preset.name
-        try:
-            self._complaints = tempfile.TemporaryFile()  # closed when the process has ended
-        except OSError as error:
-            raise SkyGenError(
-                f"No temporary file can be made: {error.strerror or error}.", "Free some space on the disk."
-            ) from error
-        try:
-            self._process = subprocess.Popen(
-                command,
-                env=environment,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=self._complaints,
-                creationflags=NO_WINDOW,
-            )
-        except OSError as error:
-            self._complaints.close()
-            raise SkyGenError(
-                f"{command[0]} cannot be started: {error.strerror or error}.", "Reinstall Blender."
-            ) from error
+        self._process = Child(command, environment, answers=False)
 
     def is_running(self) -> bool:
         """Whether it is still being made."""
-        return self._process.poll() is None
+        return self._process.is_running()
 
     def fault(self) -> str | None:
         """After its end: why there is no thumbnail; None if there is one, or its preset is gone by now."""
-        with self._complaints as file:
-            file.seek(0)
-            lines = file.read().decode("utf-8", errors="replace").strip().splitlines()
-        self._end_input()
+        code, lines = self._process.wait(), self._process.complaints().splitlines()
         if not self._preset.exists():  # deleted or renamed meanwhile: a later one of that name has another sky
             with contextlib.suppress(OSError):
                 self._picture.unlink()
             return None
-        if self._process.returncode == 0:
+        if code == 0:
             with contextlib.suppress(OSError):  # both have just been deleted
                 os.utime(self._picture, ns=(self._changed_ns, self._changed_ns))  # it shows that state of the preset
             return None
-        return lines[-1].removeprefix("skygen: ") if lines else f"it ended with code {self._process.returncode}"
+        return lines[-1].removeprefix("skygen: ") if lines else f"it ended with code {code}"
 
     def stop(self) -> None:
         """End it now, and remove what it could not remove itself."""
-        self._end_input()
         self._process.kill()
-        self._process.wait()
-        self._complaints.close()
+        self._process.complaints()
         for path in self._picture.parent.glob(f".*.{self._process.pid}.tmp"):
             with contextlib.suppress(OSError):
                 path.unlink()
-
-    def _end_input(self) -> None:
-        with contextlib.suppress(OSError):  # it has ended already
-            if self._process.stdin is not None:
-                self._process.stdin.close()
 
 
 class ThumbnailWork:
