@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import RequestError
-from .request import CLOUD_TYPES, LAYER_RANGES, SKY_RANGES, TYPE_WEIGHT_RANGE, _check
+from .request import CLOUD_TYPES, LAYER_RANGES, NEUTRAL_WHITE_K, SKY_RANGES, TYPE_WEIGHT_RANGE, _check
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,10 @@ class SkyControls:
     """Aerosol relative to clear reference air."""
     exposure_ev: float = 0.0
     """Stops."""
+    white_balance_k: float = NEUTRAL_WHITE_K
+    """Temperature of the daylight that is shown white; higher is warmer."""
+    white_balance_tint: float = 0.0
+    """-100 green to 100 magenta."""
     ground_albedo: tuple[float, float, float] = (0.18, 0.16, 0.13)
     """Linear Rec.709 reflectance of the ground."""
     sun_disc: bool = True

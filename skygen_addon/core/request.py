@@ -23,9 +23,17 @@ LAYER_RANGES = {
     "stretch": (1.0, 8.0),
 }
 """Lowest and highest value of what a layer's controls and its request have in common."""
-SKY_RANGES = {"haze": (0.0, 20.0), "exposure_ev": (-20.0, 20.0), "weather_strength": (0.0, 2.0)}
+SKY_RANGES = {
+    "haze": (0.0, 20.0),
+    "exposure_ev": (-20.0, 20.0),
+    "white_balance_k": (4000.0, 25000.0),
+    "white_balance_tint": (-100.0, 100.0),
+    "weather_strength": (0.0, 2.0),
+}
 """The same for the sky as a whole."""
 TYPE_WEIGHT_RANGE = (0.0, 1.0)
+NEUTRAL_WHITE_K = 6500.0
+"""White balance that leaves colours as they are: D65."""
 
 
 def _check(name: str, value: float, low: float, high: float) -> None:
@@ -110,6 +118,10 @@ class SkyRequest:
     """Aerosol amount relative to clear reference air, 0 to 20."""
     exposure_ev: float = 0.0
     """Stops by which the output radiance is scaled."""
+    white_balance_k: float = NEUTRAL_WHITE_K
+    """Temperature of the daylight that is shown white in kelvin, 4000 (picture cooler) to 25000 (warmer)."""
+    white_balance_tint: float = 0.0
+    """Tint of that daylight, -100 (picture greener) to 100 (more magenta); see :mod:`.white_balance`."""
     ground_albedo: tuple[float, float, float] = (0.18, 0.16, 0.13)
     """Linear Rec.709 reflectance of the ground, 0 to 1."""
     sun_disc: bool = True
@@ -190,11 +202,11 @@ def request_from_dict(data: dict[str, Any]) -> SkyRequest:
     ------
     RequestError
         On anything else. A key that is missing is named and never takes its default: a job states
-        everything that its frames depend on.
+        everything that its frames depend on. Only white balance may be missing, in jobs from before there was one.
     """
     if not isinstance(data, dict):
         raise RequestError("The sky request is not an object.", "Compare it with a job written by this engine.")
-    values = dict(data)
+    values = {"white_balance_k": NEUTRAL_WHITE_K, "white_balance_tint": 0.0, **data}
     for name in ("low", "high"):
         if isinstance(values.get(name), dict):
             values[name] = layer_from_dict(values[name], f"The {name} layer")

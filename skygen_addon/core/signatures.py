@@ -17,8 +17,11 @@ from .request import CLOUD_TYPES
 ENGINE_SCHEMA = 1
 """Version of the contracts; a bundle of another schema is refused."""
 
-CONDITION_CHANNELS = ("cover", *CLOUD_TYPES, "grain")
-"""Channels of the field's condition maps: cover 0 to 1, type weights that sum to 1, grain -1 (smooth) to 1 (fine)."""
+CONDITION_CHANNELS = ("cover", *CLOUD_TYPES, "grain", "along_cos", "along_sin")
+"""Channels of the field's condition maps: cover 0 to 1, type weights that sum to 1, grain -1 (smooth) to 1 (fine),
+and the axis along which clouds are stretched: (1 - 1 / stretch) times cosine and sine of twice its azimuth."""
+GRAIN_CHANNEL = CONDITION_CHANNELS.index("grain")
+"""Of :data:`CONDITION_CHANNELS`; the axis follows."""
 
 SHADE_CHANNELS = (
     "view_depth_low",
@@ -190,7 +193,7 @@ COMPOSE = GraphSignature(
         Tensor("air_light", (), "light in the air below the clouds relative to the clear sky, with its directions"),
         Tensor("sun_share", (), "mean transmittance of sunlight to the air below the clouds"),
         Tensor("air_glow", (3,), "RGB radiance of thick air below the clouds, the same from all sides"),
-        Tensor("exposure", (), "linear factor"),
+        Tensor("exposure", (3,), "RGB factor of all radiance: exposure and white balance"),
     ),
     (Tensor("radiance", ("h", "w", 3), "linear Rec.709"),),
 )

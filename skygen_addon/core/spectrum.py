@@ -111,10 +111,15 @@ def solar_to_xyz(wavelengths_nm: Array = WAVELENGTHS_NM) -> Array:
     return np.asarray(_spline_basis(wavelengths_nm, fine).T @ spectrum)
 
 
+def bradford_adaptation(source_xyz: Array, target_xyz: Array) -> Array:
+    """Matrix (3, 3), used as ``matrix @ xyz``, that takes one white (3,) to another (Lam 1985; linear, as in ICC)."""
+    source = _BRADFORD @ source_xyz
+    return np.asarray(np.linalg.inv(_BRADFORD) @ np.diag((_BRADFORD @ target_xyz) / source) @ _BRADFORD)
+
+
 def xyz_to_project() -> Array:
     """Matrix (3, 3), used as ``xyz @ matrix``: XYZ in W m^-2 sr^-1 to project radiance."""
-    source = _BRADFORD @ (REFERENCE_CARD_XYZ / REFERENCE_CARD_XYZ[1])
-    adapt = np.linalg.inv(_BRADFORD) @ np.diag((_BRADFORD @ D65_XYZ) / source) @ _BRADFORD
+    adapt = bradford_adaptation(REFERENCE_CARD_XYZ / REFERENCE_CARD_XYZ[1], D65_XYZ)
     return np.asarray((XYZ_TO_REC709 @ adapt).T / REFERENCE_CARD_XYZ[1])
 
 

@@ -154,6 +154,8 @@ def _request(
         high=layer("high", controls.high),
         haze=controls.haze,
         exposure_ev=controls.exposure_ev,
+        white_balance_k=controls.white_balance_k,
+        white_balance_tint=controls.white_balance_tint,
         ground_albedo=controls.ground_albedo,
         sun_disc=controls.sun_disc,
         width=width,

@@ -20,7 +20,7 @@ from ..core.errors import RequestError
 from ..core.geometry import FloatArray, plane_matrix
 from ..core.lattice import lattice_noise
 from ..core.request import CLOUD_TYPES, LayerRequest
-from ..core.signatures import CONDITION_CHANNELS, WINDOW_STEP
+from ..core.signatures import CONDITION_CHANNELS, GRAIN_CHANNEL, WINDOW_STEP
 from .kept import Kept
 
 FieldGraph = Callable[..., list[FloatArray]]
@@ -234,7 +234,10 @@ class CloudField:
         condition[0, 0] = modulated_cover(layer.cover, deviation, noise)
         for i in range(len(CLOUD_TYPES)):
             condition[0, 1 + i] = types[i]
-        condition[0, -1] = np.clip(grain, -1, 1)
+        condition[0, GRAIN_CHANNEL] = np.clip(grain, -1, 1)
+        stretched, twice = 1 - 1 / layer.stretch, 2 * layer.stretch_azimuth_rad
+        condition[0, GRAIN_CHANNEL + 1] = stretched * math.cos(twice)
+        condition[0, GRAIN_CHANNEL + 2] = stretched * math.sin(twice)
         return condition
 
     def _organisation(self, seed: int, stream: int, k: int, origin: tuple[int, int]) -> FloatArray:

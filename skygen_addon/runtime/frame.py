@@ -22,12 +22,13 @@ from ..core.geometry import (
     disc_directions,
     panorama_directions,
 )
-from ..core.request import WIDTH_RANGE, SkyRequest
+from ..core.request import NEUTRAL_WHITE_K, WIDTH_RANGE, SkyRequest
 from ..core.shade_features import shade_features
 from ..core.signatures import COMPOSE, DOME, SHADE, SHELL_COUNTS, SUNLIGHT, field_signature
 from ..core.sun import sun_disc
 from ..core.sunlight_passes import sunlight_graph
 from ..core.weather import apply_weather, weather_state
+from ..core.white_balance import output_gains
 from .cloud_field import CloudField
 from .draft import DRAFT_SHARE, carried, moment_nearby
 from .graphs import GRAPH_FOLDER, Graph
@@ -115,8 +116,8 @@ class FrameRenderer:
     def render_frame(self, request: SkyRequest) -> SkyFrame:
         """Panorama of one request, with what the sun itself gives: its light, dimmed by the clouds in front of it.
 
-        What frames share is kept: another width, or the disc switched, costs no more than the panorama,
-        and another sun no new clouds.
+        What frames share is kept: another width, exposure or white balance, or the disc switched, costs no more
+        than the panorama, and another sun no new clouds.
         """
         return self._render_frame(request, draft=False)
 
@@ -126,12 +127,21 @@ class FrameRenderer:
 
     def _render_frame(self, request: SkyRequest, *, draft: bool) -> SkyFrame:
         request, grain = self.weather(request)
-        same = replace(request, width=WIDTH_RANGE[0], sun_disc=True)
+        same = replace(
+            request,
+            width=WIDTH_RANGE[0],
+            sun_disc=True,
+            exposure_ev=0.0,
+            white_balance_k=NEUTRAL_WHITE_K,
+            white_balance_tint=0.0,
+        )
         scene = self._scenes.get((same, grain, draft), lambda: self._scene(request, grain, draft))
+        gains = output_gains(request.exposure_ev, request.white_balance_k, request.white_balance_tint)
+        scene = replace(scene, exposure=gains.astype(np.float32))
         panorama = self._panorama(request.width, scene)
         sky_peak = float(panorama.max())
         transmittance = self._sun_transmittance(request, scene)
-        irradiance = scene.sun_irradiance * (transmittance * scene.exposure)
+        irradiance = scene.sun_irradiance * (transmittance * gains).astype(np.float32)
         if request.sun_disc:
             patch = sun_disc(request.width, request.sun_azimuth_rad, request.sun_elevation_rad, irradiance)
             panorama[patch.row_start : patch.row_stop, patch.columns] += patch.radiance
@@ -197,7 +207,7 @@ class FrameRenderer:
             scene = replace(scene, light=light, ground_radiance=ground, air_light=air_light, air_glow=air_glow)
             disc = self._compose_tile(direction, low, high, scene)
             irradiance = direct * scene.sun_share + (disc * weight[..., None]).sum((0, 1))
-        return replace(scene, exposure=2.0**request.exposure_ev)
+        return scene
 
     def _domes(
         self, direction: FloatArray, footprint_rad: float, substeps: Callable[[LayerLight], int], scene: Scene

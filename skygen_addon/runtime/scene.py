@@ -29,7 +29,8 @@ class Scene:
     sun_share: float
     open_share: float
     air_glow: FloatArray
-    exposure: float
+    exposure: FloatArray
+    """(3,) factors of the output's red, green and blue: exposure and white balance. Light is settled at 1."""
     sun_irradiance: FloatArray
     """(3,) of the clear sky, normal to the sun."""
 
@@ -72,6 +73,6 @@ def unlit_scene(
         sun_share=low_sun * high_sun,
         open_share=opening(math.prod(layer.vertical_transmittance() for layer in layers if layer)),
         air_glow=np.zeros(3, dtype=np.float32),
-        exposure=1.0,
+        exposure=np.ones(3, dtype=np.float32),
         sun_irradiance=sky.sun_irradiance,
     )

@@ -55,6 +55,10 @@ class SkyOptions:
     """Compass direction of the scene's +Y axis in degrees, instead of 0."""
     cover: float | None = None
     """Cover of the preset's main layer, the one that covers more, instead of the preset's."""
+    temperature: float | None = None
+    """Kelvin of the white balance instead of the preset's."""
+    tint: float | None = None
+    """Tint of the white balance instead of the preset's."""
     loop: int | None = None
     """Frames of a loop."""
 
@@ -73,6 +77,10 @@ class SkyOptions:
             controls = dataclasses.replace(controls, sun_elevation_deg=self.sun_elevation)
         if self.sun_azimuth is not None:
             controls = dataclasses.replace(controls, sun_azimuth_deg=self.sun_azimuth)
+        if self.temperature is not None:
+            controls = dataclasses.replace(controls, white_balance_k=self.temperature)
+        if self.tint is not None:
+            controls = dataclasses.replace(controls, white_balance_tint=self.tint)
         if self.cover is not None:
             if controls.high.cover > controls.low.cover:
                 controls = dataclasses.replace(controls, high=dataclasses.replace(controls.high, cover=self.cover))
@@ -167,6 +175,8 @@ def add_sky_options(parser: argparse.ArgumentParser) -> None:
     add("longitude", float, "place whose sun --sun-date means, degrees east", "DEG")
     add("north", float, "compass direction of the scene's +Y axis for --sun-date (default 0)", "DEG")
     add("cover", float, "cover of the preset's main layer, 0 to 1")
+    add("temperature", float, "white balance, 4000 (cooler) to 25000 (warmer); 6500 is neutral", "K")
+    add("tint", float, "tint of the white balance, -100 (greener) to 100 (more magenta)")
     add("loop", int, "close the animation after N frames", "N")
 
 

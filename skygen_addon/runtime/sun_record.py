@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 from ..core.air import Air, sun_transmittance
 from ..core.errors import OutputError, RequestError
-from ..core.request import SkyRequest, _check
+from ..core.request import NEUTRAL_WHITE_K, SkyRequest, _check
 from ..core.spectrum import into_gamut, solar_to_rgb
+from ..core.white_balance import output_gains
 from ..core.whole_file import output_error
 
 SUN_FILE = "sun.jsonl"
@@ -36,13 +37,14 @@ class SunLight:
     elevation_rad: float
     """Of the disc's centre, up from the horizon."""
     irradiance: tuple[float, float, float]
-    """Linear Rec.709 irradiance on a plane facing the sun, after air, horizon and clouds, exposure included.
+    """Linear Rec.709 irradiance on a plane facing the sun, after air, horizon and clouds.
 
-    In project radiance units times steradian: a white Lambertian card facing the sun has radiance irradiance / pi."""
+    In project radiance units times steradian: a white Lambertian card facing the sun has radiance irradiance / pi.
+    Exposure and white balance are included, as in the frame."""
     transmittance: float
     """Fraction of the light that the clouds before the sun let through, 0 to 1."""
     sky_peak: float
-    """Highest radiance of a colour channel anywhere in the frame without the sun's disc, exposure included."""
+    """Highest radiance of a colour channel anywhere in the frame without the sun's disc, as the frame has it."""
 
     def __post_init__(self) -> None:
         _check("azimuth_rad", self.azimuth_rad, -100, 100)
@@ -82,7 +84,13 @@ class DraftRenderer(Protocol):
         """Nearly as of ``render_frame``, and quicker."""
 
 
-def clear_sun_irradiance(sun_elevation_rad: float, haze: float, exposure_ev: float) -> tuple[float, float, float]:
+def clear_sun_irradiance(
+    sun_elevation_rad: float,
+    haze: float,
+    exposure_ev: float,
+    white_balance_k: float = NEUTRAL_WHITE_K,
+    white_balance_tint: float = 0.0,
+) -> tuple[float, float, float]:
     """The sun's irradiance (linear Rec.709, on a plane facing it) at the ground of a cloudless sky.
 
     The same light that the engine gives the disc before clouds dim it, without the sky around it, so it is quick.
@@ -93,7 +101,8 @@ def clear_sun_irradiance(sun_elevation_rad: float, haze: float, exposure_ev: flo
         By :class:`..core.air.Air`, for haze out of range.
     """
     light = sun_transmittance(0.0, sun_elevation_rad, Air(haze=haze)) @ solar_to_rgb().astype(np.float32)
-    red, green, blue = (float(channel) for channel in into_gamut(light) * 2.0**exposure_ev)
+    gains = output_gains(exposure_ev, white_balance_k, white_balance_tint)
+    red, green, blue = (float(channel) for channel in into_gamut(light) * gains)
     return red, green, blue
 
 

@@ -80,6 +80,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "width": {"width": 192},
     "disc": {"sun_disc": False},
     "exposure": {"exposure_ev": 1.5},
+    "balance": {"white_balance_k": 8000.0, "white_balance_tint": -12.0},
     "haze": {"haze": 3.0},
     "sun": {"sun_elevation_rad": math.radians(20)},
     "density": {"low": LayerRequest(cover=0.5, density=3.0)},
@@ -93,7 +94,7 @@ def test_what_is_kept_changes_nothing(shipped_bundle: Path, cloudy: SkyRequest) 
     used.render(request)
     for what, change in CHANGES.items():
         request = replace(request, **change)
-        if what in ("exposure", "sun", "seed"):
+        if what in ("exposure", "balance", "sun", "seed"):
             fresh = FrameRenderer(shipped_bundle, 2).render(request)
             np.testing.assert_array_equal(used.render(request), fresh, err_msg=what)
         else:

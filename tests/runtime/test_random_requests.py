@@ -56,6 +56,8 @@ def random_request(seed: int) -> SkyRequest:
         sun_disc=chance.random() < 0.5,
         width=64,
         weather_strength=_number(chance, 0, 2),
+        white_balance_k=_number(chance, 4000, 25000),
+        white_balance_tint=_number(chance, -100, 100),
     )
 
 

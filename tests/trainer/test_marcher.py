@@ -140,7 +140,7 @@ def test_no_module_makes_a_tensor_on_another_device(monkeypatch: pytest.MonkeyPa
             views = torch.zeros(8, 8, 3)
             dome = disc_dome(volume, views, repeat=True)
             table, correction = torch.zeros(1, 3, 128, 96), torch.zeros(1, 3, 2, 2)
-            scalars = (torch.tensor(1.0), torch.tensor(0.5), torch.zeros(3), torch.tensor(1.0))
+            scalars = (torch.tensor(1.0), torch.tensor(0.5), torch.zeros(3), torch.ones(3))
             light, air = torch.zeros(6, 3), torch.zeros(2, 4)
             radiance = Compose()(
                 views, table, dome, dome, correction, torch.zeros(3), light, air, torch.zeros(3), *scalars

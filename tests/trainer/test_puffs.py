@@ -1,7 +1,8 @@
-"""Puffs: unit variance, rounded lobes, the same at equal heights, independent between distant heights."""
+"""Puffs: unit variance, rounded lobes, the same at equal heights, independent between distant heights, finer in towers."""
 
 from __future__ import annotations
 
+import pytest
 import torch
 
 from skygen_addon.core.signatures import WINDOW_FACTOR
@@ -12,40 +13,64 @@ SIZE = 256
 
 def noise() -> tuple[torch.Tensor, ...]:
     generator = torch.Generator().manual_seed(5)
-    sides = [(o.slices, puff_cells(o, SIZE, WINDOW_FACTOR)) for o in PUFF_OCTAVES]
+    sides = [(o.tall_slices, puff_cells(o, SIZE, WINDOW_FACTOR)) for o in PUFF_OCTAVES]
     return tuple(torch.randn(1, slices, side, side, generator=generator) for slices, side in sides)
+
+
+def made(share: float, heights: torch.Tensor, level: int = 0) -> torch.Tensor:
+    """Puffs where a share of the clouds are towers."""
+    return Puffs(SIZE, level, WINDOW_FACTOR)(noise(), heights, torch.full((1, 1, SIZE, SIZE), share))
 
 
 def correlation(a: torch.Tensor, b: torch.Tensor) -> float:
     return float(((a - a.mean()) * (b - b.mean())).mean() / (a.std() * b.std()))
 
 
-def test_unit_variance_at_every_height() -> None:
-    puffs = Puffs(SIZE, 0, WINDOW_FACTOR)(noise(), torch.linspace(0, 1, 16))
+@pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
+def test_unit_variance_at_every_height(share: float) -> None:
+    puffs = made(share, torch.linspace(0, 1, 16))
     assert puffs.shape == (16, 1, SIZE, SIZE)
     assert abs(float(puffs.mean())) < 0.05
     assert (puffs.std(dim=(1, 2, 3)) - 1).abs().max() < 0.12
 
 
 def test_heights_decide_not_the_number_of_shells() -> None:
-    puffs = Puffs(SIZE, 0, WINDOW_FACTOR)
-    lattices = noise()
     torch.testing.assert_close(
-        puffs(lattices, torch.linspace(0, 1, 4))[1], puffs(lattices, torch.linspace(0, 1, 16))[5], rtol=1e-4, atol=1e-4
+        made(0.0, torch.linspace(0, 1, 4))[1], made(0.0, torch.linspace(0, 1, 16))[5], rtol=1e-4, atol=1e-4
     )
 
 
 def test_puffs_change_with_height() -> None:
-    puffs = Puffs(SIZE, 0, WINDOW_FACTOR)(noise(), torch.linspace(0, 1, 16))
+    puffs = made(0.0, torch.linspace(0, 1, 16))
     assert correlation(puffs[4], puffs[5]) > 0.3
     assert abs(correlation(puffs[2], puffs[10])) < 0.1
 
 
+def test_puffs_of_towers_change_faster_with_height() -> None:
+    """Their layer is several times as thick, and lobes are to be about as high as wide."""
+    heights = torch.linspace(0, 1, 15)
+    low, tall = made(0.0, heights), made(1.0, heights)
+    mean = [sum(correlation(p[i], p[i + 1]) for i in range(14)) / 14 for p in (low, tall)]
+    assert mean[1] < 0.6 * mean[0]
+
+
+def test_towers_stand_where_their_share_is() -> None:
+    heights, share = torch.tensor([0.3]), torch.zeros(1, 1, SIZE, SIZE)
+    share[..., SIZE // 2 :] = 1.0
+    mixed = Puffs(SIZE, 0, WINDOW_FACTOR)(noise(), heights, share)
+    away = 3 * PUFF_OCTAVES[0].cell_texels  # a lobe spreads over some cells
+    torch.testing.assert_close(
+        mixed[..., : SIZE // 2 - away], made(0.0, heights)[..., : SIZE // 2 - away], rtol=1e-4, atol=1e-4
+    )
+    torch.testing.assert_close(
+        mixed[..., SIZE // 2 + away :], made(1.0, heights)[..., SIZE // 2 + away :], rtol=1e-4, atol=1e-4
+    )
+
+
 def test_the_coarser_level_shows_the_widest_octave_of_the_finer() -> None:
-    lattices = noise()
     height = torch.tensor([0.5])
-    fine = torch.nn.functional.avg_pool2d(Puffs(SIZE, 0, WINDOW_FACTOR)(lattices, height), WINDOW_FACTOR)[0, 0]
-    coarse = Puffs(SIZE, 1, WINDOW_FACTOR)(lattices, height)[0, 0]
+    fine = torch.nn.functional.avg_pool2d(made(0.0, height), WINDOW_FACTOR)[0, 0]
+    coarse = made(0.0, height, level=1)[0, 0]
     start = (SIZE - SIZE // WINDOW_FACTOR) // 2
     assert correlation(fine, coarse[start : start + SIZE // WINDOW_FACTOR, start : start + SIZE // WINDOW_FACTOR]) > 0.6
 

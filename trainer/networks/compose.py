@@ -23,13 +23,22 @@ horizon ends in haze over a degree or two and not in a line."""
 
 
 def table_position(direction: Tensor, sun_direction: Tensor) -> Tensor:
-    """Grid coordinates in [-1, 1] of the clear-sky table, (h, w, 2); mapping of core.atmosphere."""
+    """Grid coordinates in [-1, 1] of the clear-sky table, (h, w, 2); mapping of core.atmosphere.
+
+    A direction below the horizon reads the horizon where that is as far from the sun: what air scatters before the
+    ground depends on the angle to the sun, so its glow fades downwards and does not reach the camera's feet.
+    """
     elevation = torch.asin(direction[..., 2].clamp(0.0, 1.0))
     v = 1 - torch.sqrt(elevation / (math.pi / 2))
     horizontal = direction[..., :2]
     sun = sun_direction[:2]
     dot = (horizontal * sun).sum(-1)
     cross = horizontal[..., 0] * sun[1] - horizontal[..., 1] * sun[0]
+    length = torch.sqrt((sun * sun).sum() + 1e-6)
+    along = ((dot + direction[..., 2] * sun_direction[2]) / length).clamp(-1.0, 1.0)
+    below = direction[..., 2] < 0
+    dot = torch.where(below, along, dot)
+    cross = torch.where(below, torch.sqrt(1 - along * along), cross)
     # Exported, atan2 takes pi off where the first is exactly 0: opposite the sun a pixel would read the sun's column.
     u = torch.atan2(cross.abs().clamp(min=1e-12), dot) / math.pi
     return torch.stack([u * 2 - 1, v * 2 - 1], dim=-1)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from skygen_addon.core.bundle import Lattice
 from skygen_addon.core.errors import BundleError
-from skygen_addon.core.signatures import CONDITION_CHANNELS, field_signature
+from skygen_addon.core.signatures import CONDITION_CHANNELS, GRAIN_CHANNEL, field_signature
 
 from .onnx_export import export_graph
 
@@ -23,7 +23,7 @@ def example_inputs(lattice: Lattice, seed: int = 0, cover: float = 0.5, shells: 
     generator = torch.Generator().manual_seed(seed)
     noise = [torch.randn(1, n.channels, n.size, n.size, generator=generator) for n in lattice.noise]
     condition = torch.full((1, len(CONDITION_CHANNELS), lattice.condition_size, lattice.condition_size), 1 / 6)
-    condition[:, 0], condition[:, -1] = cover, 0.0
+    condition[:, 0], condition[:, GRAIN_CHANNEL:] = cover, 0.0
     return (*noise, condition, torch.linspace(0, 1, shells))
 
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from skygen_addon.core.request import CLOUD_TYPES
-from skygen_addon.core.signatures import WINDOW_FACTOR
+from skygen_addon.core.signatures import GRAIN_CHANNEL, WINDOW_FACTOR
 
 from .cloud_spectra import depth_of
 from .field_octaves import HALO, crop
@@ -86,7 +86,7 @@ class FieldGenerator(nn.Module):
         size = self.procedural.size
         spread: nn.Module = self.procedural.linear[2 - level]
         unseen = sum(condition[:, 1 + i : 2 + i] for i in _UNSEEN)
-        cells = torch.cat([self.embed(condition[:, 1:]), unseen], 1)
+        cells = torch.cat([self.embed(condition[:, 1 : GRAIN_CHANNEL + 1]), unseen], 1)
         context = spread(cells)
         base = maps.potential
         if handed_down is not None:

@@ -131,6 +131,8 @@ class Fibre(nn.Module):
 
     ORIENTATIONS = 4
     REACH = 8
+    ALIGNED = 2.5
+    """How much stronger the axis of an endless stretch is than the slow turning."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -145,8 +147,17 @@ class Fibre(nn.Module):
             kernels.append(kernel / kernel.square().sum().sqrt())
         self.register_buffer("kernels", torch.stack(kernels)[:, None], persistent=False)
 
-    def weights(self, direction: Tensor) -> Tensor:
-        """Squares-sum-to-one weights (B, 4, n, n) of a direction field (B, 2, n, n) of doubled angles."""
+    def weights(self, direction: Tensor, along: Tensor) -> Tensor:
+        """Squares-sum-to-one weights (B, 4, n, n) of the directions in which streaks run.
+
+        Parameters
+        ----------
+        direction : Tensor, shape (B, 2, n, n)
+            Cosine and sine of doubled angles, of unit variance: the slow turning.
+        along : Tensor, shape (B, 2, n, n)
+            Axis of stretch, the last two of CONDITION_CHANNELS: the more it is stretched, the nearer streaks keep to it.
+        """
+        direction = direction - self.ALIGNED * along  # azimuths count from north, angles from east to south
         parts = []
         for i in range(self.ORIENTATIONS):
             angle = 2 * math.pi * i / self.ORIENTATIONS

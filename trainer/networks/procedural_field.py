@@ -24,12 +24,12 @@ from torch.nn import functional
 
 from skygen_addon.core.bundle import Lattice, NoiseInput
 from skygen_addon.core.request import CLOUD_TYPES
-from skygen_addon.core.signatures import WINDOW_FACTOR, WINDOW_LEVELS
+from skygen_addon.core.signatures import GRAIN_CHANNEL, WINDOW_FACTOR, WINDOW_LEVELS
 
 from .cloud_spectra import FINEST_DEVIATION, OCTAVES, RESOLVED, SPECTRA, depth_of, edge_shift, normal_quantile
 from .field_octaves import BILLOW_SKEWNESS, HALO, Billow, Fibre, Resample, cell_count, crop, gaussian_blur
 from .puffs import PUFF_OCTAVES, Puffs, puff_cells
-from .vertical_profile import PARAMETERS, VerticalProfile
+from .vertical_profile import PARAMETERS, VerticalProfile, tall_share
 
 TEXEL_KM = 0.025
 _LEVEL_NAMES = ("near", "mid", "wide")
@@ -55,7 +55,7 @@ def field_lattice(window: int) -> Lattice:
         ]
     for octave in PUFF_OCTAVES:
         noise.append(
-            NoiseInput(octave.name, octave.slices, puff_cells(octave, window, WINDOW_FACTOR), octave.cell_texels)
+            NoiseInput(octave.name, octave.tall_slices, puff_cells(octave, window, WINDOW_FACTOR), octave.cell_texels)
         )
     return Lattice(
         window, WINDOW_LEVELS, WINDOW_FACTOR, TEXEL_KM, tuple(noise), cell_count(size, 4), 4 * WINDOW_FACTOR**2
@@ -119,7 +119,7 @@ class ProceduralField(nn.Module):
 
         The last three setting maps are the unresolved deviations of near, mid and wide.
         """
-        cover, grain = condition[:, :1], condition[:, -1:]
+        cover, grain = condition[:, :1], condition[:, GRAIN_CHANNEL : GRAIN_CHANNEL + 1]
         types = condition[:, 1 : 1 + len(CLOUD_TYPES)]
         types = types / types.sum(1, keepdim=True).clamp(min=1e-6)
         amplitude = functional.conv2d(types, self.amplitudes[:, :, None, None]) * torch.exp(grain * self.fineness)
@@ -137,12 +137,12 @@ class ProceduralField(nn.Module):
         return amplitude, torch.cat([shift, edges[:, 1:], gate, self.profile.parameters_of(types), deviation], 1)
 
     def _level(
-        self, level: int, noise: tuple[Tensor, ...], condition: tuple[Tensor, Tensor], wider: tuple[Tensor, ...]
+        self, level: int, noise: tuple[Tensor, ...], condition: tuple[Tensor, Tensor, Tensor], wider: tuple[Tensor, ...]
     ) -> tuple[LevelMaps, tuple[Tensor, ...]]:
         """Maps of one level, and the parts of its potential and erosion that the finer level continues."""
         four, two, one = noise
         spread: nn.Module = self.linear[2 - level]
-        amplitude, settings = condition
+        amplitude, settings, along = condition
         used = {2: (5, 10, 11, 16), 1: (6, 7, 12, 13, 10, 11, 17), 0: (8, 9, 14, 15, 12, 13, 18)}[level]
         a = dict(zip(used, spread(torch.cat([amplitude[:, i : i + 1] for i in used], 1)).split(1, 1), strict=True))
         maps = spread(settings)
@@ -161,8 +161,7 @@ class ProceduralField(nn.Module):
             gains = (1.03, 1.06, 1.25)
             base = sum(low[:, i : i + 1] * p * g for i, (p, g) in enumerate(zip(parts, gains, strict=True)))
             turned = gaussian_blur(crop(four[:, 7:8], raw_4.shape[-1] + 2 * _WIDE_REACH), 4.6, _WIDE_REACH)
-            direction = torch.cat([parts[0], turned], 1)
-            direction_weights = self.fibre.weights(direction)
+            direction_weights = self.fibre.weights(torch.cat([parts[0], turned], 1), along)
             eight_hundred = amplitude[:, 4:5]
             octaves_4 = self.noise_4(raw_4[:, (0, 1, 3)])
             eroded = 0.8 * octaves_4[:, :2] + 0.6 * octaves_2[:, :2]
@@ -194,7 +193,7 @@ class ProceduralField(nn.Module):
 
     def levels(self, noise: tuple[Tensor, ...], condition: Tensor) -> list[LevelMaps]:
         """Maps of the levels, finest first, before they are matched to each other."""
-        ground = self.settings(condition)
+        ground = (*self.settings(condition), condition[:, GRAIN_CHANNEL + 1 :])
         wide, carried = self._level(2, noise[0:3], ground, ())
         mid, carried = self._level(1, noise[3:6], ground, carried)
         near, _ = self._level(0, noise[6:9], ground, carried)
@@ -221,8 +220,11 @@ class ProceduralField(nn.Module):
         """Extinction (L, k, N, N), finest level first, of matched column depths (1, 1, N, N) and puff noise."""
         parts = []
         for level, (depth, m) in enumerate(zip(depths, maps, strict=True)):
-            noise = self.puffs[level](puffs, shell_height).transpose(0, 1) if level < len(self.puffs) else None
-            parts.append(self.profile(depth, crop(m.settings[:, 5:], self.window), noise, shell_height, level))
+            shape = crop(m.settings[:, 5:], self.window)
+            noise = None
+            if level < len(self.puffs):
+                noise = self.puffs[level](puffs, shell_height, tall_share(shape)).transpose(0, 1)
+            parts.append(self.profile(depth, shape, noise, shell_height, level))
         return torch.cat(parts, 0)
 
     def columns(self, noise: tuple[Tensor, ...], condition: Tensor) -> tuple[list[Tensor], list[LevelMaps]]:

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from .field_octaves import Resample, cell_count
+from .field_octaves import CELL_HALO, Resample, cell_count
 
 _CREASE = 0.02
 """Added to the square of the noise under the root, so that creases are a little rounded."""
@@ -34,6 +35,8 @@ class PuffOctave:
     """Cell in texels of the finest level; a lobe spans about two cells."""
     slices: int
     """Cells between the layer's base and its top, ends included."""
+    tall_slices: int
+    """The same in a layer of towers, several times as thick: lobes are about as high as wide there too."""
     amplitude: float
     """Relative to the others."""
     levels: int
@@ -41,9 +44,9 @@ class PuffOctave:
 
 
 PUFF_OCTAVES = (
-    PuffOctave("noise_puff_200", 8, 8, 1.0, 2),
-    PuffOctave("noise_puff_100", 4, 14, 0.6, 1),
-    PuffOctave("noise_puff_50", 2, 16, 0.3, 1),
+    PuffOctave("noise_puff_200", 8, 8, 16, 1.0, 2),
+    PuffOctave("noise_puff_100", 4, 14, 28, 0.6, 1),
+    PuffOctave("noise_puff_50", 2, 16, 16, 0.3, 1),
 )
 
 
@@ -82,19 +85,46 @@ class Puffs(nn.Module):
         power = math.fsum(o.amplitude**2 for o in PUFF_OCTAVES)
         self.gains = [o.amplitude / math.sqrt(power) for _, o in self.octaves]
 
-    def forward(self, noise: tuple[Tensor, ...], shell_height: Tensor) -> Tensor:
-        """Noise (1, slices, n, n) of every octave of PUFF_OCTAVES to puffs (k, 1, size, size).
+    def forward(self, noise: tuple[Tensor, ...], shell_height: Tensor, tall: Tensor) -> Tensor:
+        """Noise of every octave of PUFF_OCTAVES to puffs (k, 1, size, size).
 
-        ``shell_height`` (k,) are fractions of the layer's thickness.
+        Parameters
+        ----------
+        noise : tuple of Tensor, shape (1, tall_slices, n, n)
+            Lattices of the octaves.
+        shell_height : Tensor, shape (k,)
+            Fractions of the layer's thickness.
+        tall : Tensor, shape (1, 1, size, size)
+            Share of towers, 0 to 1.
         """
         total: Tensor | None = None
         for (index, octave), spread, gain in zip(self.octaves, self.spread, self.gains, strict=True):
             lattice = noise[index][0]  # slices n n
-            side = lattice.shape[-1]
-            weights = slice_weights(shell_height, octave.slices)
-            shells = (weights @ lattice.reshape(octave.slices, side * side)).reshape(-1, 1, side, side)
+            shells = _on_shells(lattice, octave, shell_height, tall)
             smooth = spread(shells).clamp(-_TALLEST, _TALLEST)
             lobes = (torch.sqrt(smooth * smooth + _CREASE) - _MEAN) * (gain / _DEVIATION)
             total = lobes if total is None else total + lobes
         assert total is not None
         return total
+
+
+def _on_shells(lattice: Tensor, octave: PuffOctave, shell_height: Tensor, tall: Tensor) -> Tensor:
+    """Unit normal noise (k, 1, n, n) of a lattice (slices, n, n) at the heights of shells."""
+    side, texels = lattice.shape[-1], tall.shape[-1]
+    low = slice_weights(shell_height, octave.slices)
+    if octave.tall_slices == octave.slices:
+        return (low @ lattice.reshape(octave.slices, side * side)).reshape(-1, 1, side, side)
+    high = slice_weights(shell_height, octave.tall_slices)
+    low = functional.pad(low, (0, octave.tall_slices - octave.slices))
+    share = _on_cells(tall, side, texels)  # 1 1 n n
+    both = (torch.cat([low, high]) @ lattice.reshape(octave.tall_slices, side * side)).reshape(2, -1, 1, side, side)
+    common = (low * high).sum(1)[:, None, None, None]  # k 1 1 1
+    variance = (1 - share) ** 2 + share**2 + 2 * share * (1 - share) * common
+    return (both[0] + (both[1] - both[0]) * share) / torch.sqrt(variance)
+
+
+def _on_cells(maps: Tensor, side: int, texels: int) -> Tensor:
+    """Means of a map (1, 1, texels, texels) over the cells (side) of a lattice; the rim repeats in its halo."""
+    inner = side - 2 * CELL_HALO
+    means = functional.avg_pool2d(maps, texels // inner)
+    return functional.pad(means, (CELL_HALO, CELL_HALO, CELL_HALO, CELL_HALO), mode="replicate")

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from skygen_addon.core.signatures import WINDOW_FACTOR
 
-SPANS = 4
-"""Widths over which a cloud is measured: about 60, 120, 240 and 480 m at texture scale 1."""
+SPANS = 5
+"""Widths over which a cloud is measured: about 60, 120, 240, 480 and 960 m at texture scale 1."""
 
 
 @dataclass(frozen=True)
@@ -36,22 +36,24 @@ class ProfileShape:
     """Growth of extinction with height (liquid water rises above a condensation level)."""
     base_softness: float
     """Height over which the base fades in; small for flat bases."""
-    width_share: tuple[float, float, float, float, float]
-    """Shares of height that a cloud has anywhere, and where it fills 60, 120, 240 and 480 m around a
+    width_share: tuple[float, float, float, float, float, float]
+    """Shares of height that a cloud has anywhere, and where it fills 60, 120, 240, 480 and 960 m around a
     place; they sum to 1. Convection cells are about as high as they are wide."""
+    tall: float = 0.0
+    """1 for towers, whose layer is several times as thick as other types'."""
 
 
 PROFILES = (
-    ProfileShape(-0.04, 1.00, 14.0, 0.13, 0.36, 0.6, 0.02, (0.0, 0.14, 0.20, 0.30, 0.36)),  # cumulus
-    ProfileShape(0.12, 0.90, 7.0, 0.10, 0.25, 0.5, 0.02, (0.15, 0.25, 0.30, 0.30, 0.0)),  # stratocumulus
-    ProfileShape(0.25, 0.90, 3.0, 0.08, 0.40, 0.0, 0.20, (0.40, 0.35, 0.25, 0.0, 0.0)),  # altocumulus
-    ProfileShape(0.70, 0.95, 8.0, 0.05, 0.30, 0.2, 0.02, (1.0, 0.0, 0.0, 0.0, 0.0)),  # stratus
-    ProfileShape(0.60, 1.00, 0.4, 0.05, 0.60, 0.0, 0.60, (1.0, 0.0, 0.0, 0.0, 0.0)),  # cirrus
-    ProfileShape(-0.03, 1.00, 24.0, 0.13, 0.30, 0.5, 0.02, (0.0, 0.10, 0.16, 0.28, 0.46)),  # towering cumulus
+    ProfileShape(-0.04, 1.00, 14.0, 0.13, 0.36, 0.6, 0.02, (0.0, 0.14, 0.20, 0.30, 0.36, 0.0)),  # cumulus
+    ProfileShape(0.12, 0.90, 7.0, 0.10, 0.25, 0.5, 0.02, (0.15, 0.25, 0.30, 0.30, 0.0, 0.0)),  # stratocumulus
+    ProfileShape(0.25, 0.90, 3.0, 0.08, 0.40, 0.0, 0.20, (0.40, 0.35, 0.25, 0.0, 0.0, 0.0)),  # altocumulus
+    ProfileShape(0.70, 0.95, 8.0, 0.05, 0.30, 0.2, 0.02, (1.0, 0.0, 0.0, 0.0, 0.0, 0.0)),  # stratus
+    ProfileShape(0.60, 1.00, 0.4, 0.05, 0.60, 0.0, 0.60, (1.0, 0.0, 0.0, 0.0, 0.0, 0.0)),  # cirrus
+    ProfileShape(-0.03, 1.00, 24.0, 0.13, 0.30, 0.5, 0.02, (0.0, 0.06, 0.10, 0.20, 0.30, 0.34), 1.0),  # towering cumulus
 )
 """Shapes in the order of CLOUD_TYPES."""
 
-PARAMETERS = 7 + 1 + SPANS
+PARAMETERS = 7 + 1 + SPANS + 1
 DEPTH_SHARE = 0.45
 """Share of the height that depends on the column's depth; the rest is there wherever the cloud is wide."""
 FULL_DEPTH = (0.35, 0.5, 0.7)
@@ -101,6 +103,11 @@ def inner_width(filled: Tensor, level: int) -> list[Tensor]:
     return widths
 
 
+def tall_share(shape: Tensor) -> Tensor:
+    """Share of towers (B, 1, S, S) in maps of :meth:`VerticalProfile.parameters_of`."""
+    return shape[:, PARAMETERS - 1 :]
+
+
 class VerticalProfile(nn.Module):
     """Distribute column optical depth over shells; the mean over shells equals the column."""
 
@@ -116,6 +123,7 @@ class VerticalProfile(nn.Module):
                 p.gain,
                 1 / p.base_softness,
                 *p.width_share,
+                p.tall,
             )
             for p in PROFILES
         ]

@@ -182,7 +182,7 @@ def _settled(
             torch.tensor(air_light),
             torch.tensor(sun_share),
             _on(views, air_glow),
-            torch.tensor(1.0),
+            torch.ones(3, device=views.device),
         )
         radiance: FloatArray = composed.cpu().numpy()
         irradiance = direct * sun_share + (radiance * weight[..., None]).sum((0, 1))

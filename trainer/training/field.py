@@ -84,7 +84,7 @@ def random_conditions(cover: Tensor, cells: int, generator: torch.Generator) -> 
     eye = torch.eye(len(CLOUD_TYPES))
     types = eye[first] * (1 - share) + eye[second] * share
     grain = (0.35 * torch.randn(count, 1, generator=generator)).clamp(-1, 1)
-    values = torch.cat([cover[:, None], types, grain], 1)
+    values = torch.cat([cover[:, None], types, grain, torch.zeros(count, 2)], 1)
     assert values.shape[1] == len(CONDITION_CHANNELS)
     return values[:, :, None, None].expand(-1, -1, cells, cells).contiguous()
 
