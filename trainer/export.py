@@ -12,13 +12,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from skygen_addon.core.bundle import CARD_FILE, DESCRIPTION_FILE, Bundle, graph_hashes, load_bundle
 from skygen_addon.core.errors import BundleError, OutputError
 from skygen_addon.core.signatures import ENGINE_SCHEMA
 
 from .bundle_folder import check_name, check_replaceable, replace_bundle
-from .model_card import card_with_base, licence_words, model_card
-from .networks.field_export import export_field
+from .model_card import card_with_base, kept_card, licence_words, model_card
+from .networks.field_export import export_field, learned_weights
 from .networks.procedural_field import FIELD_LATTICE, ProceduralField
 from .training.field import load_field
 from .training.record import manifest_hash, read_record
@@ -38,7 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, help="bundle folder (default: bundles/NAME)")
     parser.add_argument("--name", default="skygen_quick", help="name of the bundle: letters, digits, _ and -")
     parser.add_argument(
-        "--field", choices=("learned", "procedural"), default="learned", help="which field the bundle carries"
+        "--field",
+        choices=("learned", "procedural", "kept"),
+        default="learned",
+        help="which field the bundle carries; kept: the learned weights of --base in this version's procedural parts",
     )
     parser.add_argument(
         "--base",
@@ -173,39 +178,53 @@ def write_with_base(base: Path, run: Path | None, out: Path, name: str, field: s
     base : Path
         Bundle whose shading and weather are kept as they are; ``out`` may be the same folder.
     run : Path or None
-        Run directory of the field; a procedural field needs none.
-    out, name, field
+        Run directory of the field; a procedural or kept field needs none.
+    out, name
         As in :func:`write_bundle`.
+    field : str
+        "learned", "procedural", or "kept": the base's learned weights, exported with today's procedural parts.
 
     Raises
     ------
     BundleError
-        If the base is damaged or has other windows, or the run does not say how its field was trained.
+        If the base is damaged or has other windows, holds no learned field that could be kept, or the run does not
+        say how its field was trained.
     OutputError, RequestError
         As in :func:`write_bundle`.
     """
     check_name(name)
     check_replaceable(out)
     old = load_bundle(base)
-    if old.lattice != FIELD_LATTICE:
+    if dataclasses.replace(old.lattice, noise=FIELD_LATTICE.noise) != FIELD_LATTICE:
         raise BundleError(f"{base} has other windows than this engine's fields.", "Export a whole run instead.")
-    figures = {stage: value for stage, value in old.figures.items() if stage != "field"}
+    figures = {stage: value for stage, value in old.figures.items() if stage != "field" or field == "kept"}
     record: dict[str, Any] = {}
     if field == "learned":
         if run is None:
             raise BundleError("A learned field comes from a run.", "Name the run directory, or --field procedural.")
         record, figures = read_record(run, ("field",)), {**figures, **_figures(run, ("field",))}
     limits = (run / LIMITS_FILE).read_text(encoding="utf-8") if run and (run / LIMITS_FILE).is_file() else ""
-    card = card_with_base(name, field, record, figures, (base / CARD_FILE).read_text(encoding="utf-8"), limits)
+    base_card = (base / CARD_FILE).read_text(encoding="utf-8")
+    if field == "kept":
+        card = kept_card(name, base_card)
+    else:
+        card = card_with_base(name, field, record, figures, base_card, limits)
     described = json.loads((base / DESCRIPTION_FILE).read_text(encoding="utf-8"))
+    described |= {"name": name, "lattice": dataclasses.asdict(FIELD_LATTICE), "figures": figures}
     with _staged(out) as staging:
         for graph in ("shade.onnx", "weather.onnx"):
             shutil.copyfile(base / graph, staging / graph)
-        module = load_field(run / "field") if run is not None and field == "learned" else ProceduralField()
-        export_field(module, staging / "field.onnx")
-        write_description(staging, {**described, "name": name, "figures": figures})
+        export_field(_field_module(field, run, base), staging / "field.onnx")
+        write_description(staging, described)
         (staging / CARD_FILE).write_text(card, encoding="utf-8")
     return load_bundle(out)
+
+
+def _field_module(field: str, run: Path | None, base: Path) -> nn.Module:
+    """The field that :func:`write_with_base` exports."""
+    if field == "kept":
+        return learned_weights(base / "field.onnx")
+    return load_field(run / "field") if run is not None and field == "learned" else ProceduralField()
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -213,6 +232,8 @@ def run(arguments: argparse.Namespace) -> int:
     out = BUNDLES_FOLDER / arguments.name if arguments.out is None else arguments.out
     if arguments.base is not None:
         bundle = write_with_base(arguments.base, arguments.run_dir, out, arguments.name, arguments.field)
+    elif arguments.field == "kept":
+        raise BundleError("A kept field is that of another bundle.", "Name the bundle with --base.")
     elif arguments.run_dir is None:
         raise BundleError(
             "RUN is missing.", "Name the run directory, or a bundle with --base; export --help tells more."

@@ -187,3 +187,16 @@ def card_with_base(
         "",
     ]
     return "\n".join(lines)
+
+
+_EXPORTED_ANEW = (
+    "The field was exported anew: its learned weights are the ones described below, the procedural parts around them "
+    "are of a later version than those that it was trained with."
+)
+
+
+def kept_card(name: str, base_card: str) -> str:
+    """The base's card for a bundle that keeps its learned field but has newer procedural parts around it."""
+    _, _, rest = base_card.strip().partition("\n")
+    told = [] if _EXPORTED_ANEW in rest else [_EXPORTED_ANEW, ""]
+    return "\n".join([f"# {name}", "", *told, rest.strip(), ""])

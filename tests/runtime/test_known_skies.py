@@ -211,6 +211,15 @@ def test_below_a_closed_layer_nothing_of_the_low_suns_horizon_shows(sky_renderer
     assert warmth[0] / warmth[2] < 1.15  # no warmer than the layer; the clear horizon's red was three times its blue
 
 
+def test_the_glow_of_a_low_sun_in_haze_does_not_reach_the_cameras_feet(plain: FrameRenderer) -> None:
+    """Air before the ground is lit by its angle to the sun: it differs all around the horizon, but not straight down."""
+    hazy = replace(CLEAR, width=128, haze=1.0, sun_elevation_rad=math.radians(3), sun_azimuth_rad=0.0, sun_disc=False)
+    below = plain.render(hazy)[32:].sum(-1)
+    spread = below.max(1) / below.min(1)
+    assert spread[0] > 5 and (np.diff(spread) < 1e-3).all()
+    assert spread[-1] < 1.01 and spread[16] < 1.1  # straight down, and 45 degrees below the horizon
+
+
 def test_a_loop_runs_through_its_joint(sky_renderer: FrameRenderer, preset_requests: Requests) -> None:
     """Frame N is frame 0 bit for bit, and the frame before it shows the same clouds one step upwind, without a loop.
 

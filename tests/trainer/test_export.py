@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from skygen_addon.core.bundle import WeatherScale, installed_bundle, load_bundle
 from skygen_addon.core.errors import BundleError, OutputError, RequestError
 from trainer import export
 from trainer.__main__ import main
 from trainer.export import write_bundle
+from trainer.model_card import kept_card
+from trainer.networks.field_export import learned_weights
 from trainer.recipes import smoke
 from trainer.training.record import manifest_hash, read_record, record_stage, source_state
 
@@ -298,6 +301,27 @@ def test_a_bundle_may_take_all_but_its_field_from_another(
     assert card.startswith("# mine\n") and "procedural noise field; nothing in it is learned" in card
     quoted = (base / "MODEL_CARD.md").read_text().strip().splitlines()
     assert "#" + quoted[0] in card.splitlines() and quoted[-1] in card.splitlines()
+
+
+def test_learned_weights_are_kept_in_newer_procedural_parts(tmp_path: Path, capsys: Any) -> None:
+    base, out = installed_bundle(), tmp_path / "mine"
+    assert main(["export", "--base", str(base), "--field", "kept", "--name", "mine", "--out", str(out)]) == 0
+    kept, first = learned_weights(out / "field.onnx").state_dict(), learned_weights(base / "field.onnx").state_dict()
+    assert kept.keys() == first.keys() and all(torch.equal(kept[key], first[key]) for key in kept)
+    assert load_bundle(out).figures == load_bundle(base).figures
+    card = (out / "MODEL_CARD.md").read_text()
+    assert card.startswith("# mine\n") and "**CloudField**" in card and card.count("exported anew") == 1
+    assert kept_card("other", card).count("exported anew") == 1  # said once, however often it is done
+
+
+def test_what_is_no_learned_field_cannot_be_kept(tmp_path: Path, capsys: Any) -> None:
+    with pytest.raises(BundleError, match="does not hold the learned weight"):
+        learned_weights(installed_bundle() / "shade.onnx")
+    (tmp_path / "field.onnx").write_bytes(b"damaged")
+    with pytest.raises(BundleError, match="is not a graph"):
+        learned_weights(tmp_path / "field.onnx")
+    assert main(["export", "--field", "kept", "--out", str(tmp_path / "mine")]) == 2
+    assert "Name the bundle with --base" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("arguments", [["--base", "BASE"], []])

@@ -132,12 +132,12 @@ def test_window_moves_with_the_lattice() -> None:
 @pytest.mark.parametrize("level", [0, 1, 2])
 def test_profile_keeps_the_column_and_bases_are_flat(level: int) -> None:
     profile = VerticalProfile()
-    types = torch.zeros(1, 6, 16, 16)
+    types = torch.zeros(1, 6, 32, 32)
     types[:, 0] = 1
-    noise = torch.randn(1, 16, 1, 1, generator=torch.Generator().manual_seed(0)).expand(-1, -1, 16, 16)
+    noise = torch.randn(1, 16, 1, 1, generator=torch.Generator().manual_seed(0)).expand(-1, -1, 32, 32)
     filled = []
     for depth in (0.0, 0.5, 5.0, 30.0):
-        maps = torch.full((1, 1, 16, 16), depth)
+        maps = torch.full((1, 1, 32, 32), depth)
         for shells in (4, 8, 16):
             extinction = profile(
                 maps, profile.parameters_of(types), noise[:, :shells], torch.linspace(0, 1, shells), level

@@ -1,4 +1,4 @@
-"""Puffs: unit variance, rounded lobes, the same at equal heights, independent between distant heights, finer in towers."""
+"""Puffs: unit variance, rounded lobes, the same at equal heights, independent between distant heights; towers."""
 
 from __future__ import annotations
 

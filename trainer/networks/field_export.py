@@ -7,12 +7,14 @@ from pathlib import Path
 
 import onnx
 import torch
+from onnx import numpy_helper
 from torch import Tensor, nn
 
 from skygen_addon.core.bundle import Lattice
 from skygen_addon.core.errors import BundleError
 from skygen_addon.core.signatures import CONDITION_CHANNELS, GRAIN_CHANNEL, field_signature
 
+from .field_generator import FieldGenerator
 from .onnx_export import export_graph
 
 SIZE_LIMIT_BYTES = 8 * 1024 * 1024
@@ -82,3 +84,32 @@ def export_field(module: nn.Module, path: Path) -> None:
             f"{path.name} takes {path.stat().st_size / 2**20:.1f} MB.",
             "Export a smaller network or look for folded constants.",
         )
+
+
+def learned_weights(path: Path) -> FieldGenerator:
+    """The generator of an exported field: its learned weights in the procedural parts of today.
+
+    Parameters
+    ----------
+    path : Path
+        ``field.onnx`` that :func:`export_field` wrote of a :class:`FieldGenerator`, of any age.
+
+    Raises
+    ------
+    BundleError
+        If the file is no graph, or lacks a weight, as a procedural field does.
+    """
+    try:
+        stored = {tensor.name: tensor for tensor in onnx.load(str(path)).graph.initializer}
+    except Exception as error:  # a damaged protobuf raises what its library likes
+        raise BundleError(f"{path} is not a graph: {error}.", "Take another bundle.") from error
+    field = FieldGenerator()
+    state = field.state_dict()
+    for name, value in state.items():
+        if name not in stored or tuple(stored[name].dims) != tuple(value.shape):
+            raise BundleError(
+                f"{path} does not hold the learned weight {name}.", "Take a bundle whose field is learned."
+            )
+        state[name] = torch.tensor(numpy_helper.to_array(stored[name]))
+    field.load_state_dict(state)
+    return field.eval()

@@ -146,16 +146,18 @@ class Fibre(nn.Module):
             kernel = torch.exp(-0.5 * ((along / 4.0) ** 2 + (across / 0.9) ** 2))
             kernels.append(kernel / kernel.square().sum().sqrt())
         self.register_buffer("kernels", torch.stack(kernels)[:, None], persistent=False)
+        flat = torch.stack(kernels).flatten(1)
+        self.register_buffer("common", (flat @ flat.T)[:, :, None, None], persistent=False)
 
     def weights(self, direction: Tensor, along: Tensor) -> Tensor:
-        """Squares-sum-to-one weights (B, 4, n, n) of the directions in which streaks run.
+        """Weights (B, 4, n, n) of the directions in which streaks run, for streaks of unit variance.
 
         Parameters
         ----------
         direction : Tensor, shape (B, 2, n, n)
             Cosine and sine of doubled angles, of unit variance: the slow turning.
         along : Tensor, shape (B, 2, n, n)
-            Axis of stretch, the last two of CONDITION_CHANNELS: the more it is stretched, the nearer streaks keep to it.
+            The last two of CONDITION_CHANNELS: the more clouds are stretched, the nearer streaks keep to that axis.
         """
         direction = direction - self.ALIGNED * along  # azimuths count from north, angles from east to south
         parts = []
@@ -164,7 +166,9 @@ class Fibre(nn.Module):
             along = direction[:, :1] * math.cos(angle) + direction[:, 1:2] * math.sin(angle)
             parts.append(torch.relu(along + 0.15) ** 2 + 0.02)
         weight = torch.cat(parts, 1)
-        return weight / weight.square().sum(1, keepdim=True).sqrt()
+        common: Tensor = self.common
+        variance = (weight * functional.conv2d(weight, common)).sum(1, keepdim=True)  # filters overlap
+        return weight / variance.sqrt()
 
     def forward(self, noise: Tensor, weights: Tensor) -> Tensor:
         """White noise (B, 1, S + 16, S + 16) and weights (B, 4, S, S) to streaks (B, 1, S, S)."""

@@ -49,7 +49,9 @@ PROFILES = (
     ProfileShape(0.25, 0.90, 3.0, 0.08, 0.40, 0.0, 0.20, (0.40, 0.35, 0.25, 0.0, 0.0, 0.0)),  # altocumulus
     ProfileShape(0.70, 0.95, 8.0, 0.05, 0.30, 0.2, 0.02, (1.0, 0.0, 0.0, 0.0, 0.0, 0.0)),  # stratus
     ProfileShape(0.60, 1.00, 0.4, 0.05, 0.60, 0.0, 0.60, (1.0, 0.0, 0.0, 0.0, 0.0, 0.0)),  # cirrus
-    ProfileShape(-0.03, 1.00, 24.0, 0.13, 0.30, 0.5, 0.02, (0.0, 0.06, 0.10, 0.20, 0.30, 0.34), 1.0),  # towering cumulus
+    ProfileShape(
+        -0.03, 1.00, 24.0, 0.13, 0.30, 0.5, 0.02, (0.0, 0.06, 0.10, 0.20, 0.30, 0.34), 1.0
+    ),  # towering cumulus
 )
 """Shapes in the order of CLOUD_TYPES."""
 
@@ -84,14 +86,14 @@ def _spread_over(maps: Tensor, pool: int) -> Tensor:
 
 
 def inner_width(filled: Tensor, level: int) -> list[Tensor]:
-    """How far a place lies inside its cloud, 0 at the rim to 1 well inside, over each of the four spans.
+    """How far a place lies inside its cloud, 0 at the rim to 1 well inside, over each of the five spans.
 
     A straight rim at distance d gives erf(d / (span sqrt 2)); what is narrower than a span gives 0 there.
 
     Parameters
     ----------
     filled : Tensor, shape (B, 1, S, S)
-        Share of each texel that is cloud, 0 to 1; S a multiple of 16 on the finest level.
+        Share of each texel that is cloud, 0 to 1; S a multiple of 32 on the finest level.
     level : int
         0 for texels of 25 m, 1 for 100 m, 2 for 400 m.
     """
@@ -143,7 +145,7 @@ class VerticalProfile(nn.Module):
         Parameters
         ----------
         depth : Tensor, shape (B, 1, S, S)
-            Vertical optical depth of the column, 0 or more; S a multiple of 16.
+            Vertical optical depth of the column, 0 or more; S a multiple of 32.
         shape : Tensor, shape (B, PARAMETERS, S, S)
             Maps of :meth:`parameters_of`.
         puffs : Tensor, shape (B, k, S, S), or None
