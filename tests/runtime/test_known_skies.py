@@ -212,7 +212,7 @@ def test_below_a_closed_layer_nothing_of_the_low_suns_horizon_shows(sky_renderer
 
 
 def test_the_glow_of_a_low_sun_in_haze_does_not_reach_the_cameras_feet(plain: FrameRenderer) -> None:
-    """Air before the ground is lit by its angle to the sun: it differs all around the horizon, but not straight down."""
+    """Air before the ground is lit by its angle to the sun: it differs around the horizon, but not straight down."""
     hazy = replace(CLEAR, width=128, haze=1.0, sun_elevation_rad=math.radians(3), sun_azimuth_rad=0.0, sun_disc=False)
     below = plain.render(hazy)[32:].sum(-1)
     spread = below.max(1) / below.min(1)
