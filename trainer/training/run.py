@@ -88,7 +88,8 @@ def run(arguments: argparse.Namespace) -> int:
         else:
             config = FieldConfig(held_out=held_out_sites(needed[stage], FieldConfig().held_out))
             field = train_field(needed[stage], out / stage, budget, resume=arguments.resume, config=config)
-            measure_field(field, needed[stage], config.held_out, out / stage / "metrics.json")
+            figures = out / stage / "metrics.json"
+            measure_field(field, needed[stage], config.held_out, figures, chosen.cover_windows)
         spent = (time.monotonic() - start) / 60
         record_stage(out, chosen, stage, spent, arguments.resume, data, source)
         print(f"{stage}: done in {spent:.1f} minutes", flush=True)
