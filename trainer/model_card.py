@@ -22,6 +22,11 @@ LEARNED_FIELD = (
     "level, stratus and cirrus, how types differ, the vertical profile, and detail finer than 25 m."
 )
 PROCEDURAL_FIELD = "**CloudField** (`field.onnx`) is the procedural noise field; nothing in it is learned."
+_EXPORTED_ANEW = (
+    "The field was exported anew: its learned weights are the ones described below, the procedural parts around them "
+    "are of a later version than those that it was trained with."
+)
+_FROM_ANOTHER = "They are those of another bundle; this is what its card says of them."
 
 
 def _lines(figures: Any, indent: int = 0) -> list[str]:
@@ -151,6 +156,24 @@ def model_card(
     return "\n".join(lines)
 
 
+def _without_field(card: str) -> list[str]:
+    """Lines of a card without what it says of its field, its limits, and its title."""
+    kept: list[str] = []
+    leave_out = ""
+    for line in card.strip().split("\n")[1:]:
+        indented = line.startswith("  ")
+        if line.startswith("#"):
+            leave_out = "section" if line.lstrip("# ") in ("The field", "Limits", "Shading and weather") else ""
+        elif leave_out == "figures" and not indented:
+            leave_out = ""
+        if line == "- field":
+            leave_out = "figures"
+        told_of_field = line.startswith(("**CloudField**", "- field:", _EXPORTED_ANEW, _FROM_ANOTHER))
+        if not leave_out and not told_of_field and (line or (kept and kept[-1])):
+            kept.append(line)
+    return "\n".join(kept).strip().split("\n")
+
+
 def card_with_base(
     name: str, field: str, settings: dict[str, Any], figures: dict[str, Any], base_card: str, limits: str = ""
 ) -> str:
@@ -165,10 +188,10 @@ def card_with_base(
     figures : dict
         Measured figures by stage; the field's are stated, the others stand in the base's card.
     base_card : str
-        Markdown of the other bundle.
+        Markdown of the other bundle; what it says of its field and its limits is left out.
     """
     how = settings.get("stages", {}).get("field")
-    quoted = ["#" + line if line.startswith("#") else line for line in base_card.strip().split("\n")]
+    quoted = ["#" + line if line.startswith("## ") else line for line in _without_field(base_card)]
     lines = [
         f"# {name}",
         "",
@@ -181,18 +204,12 @@ def card_with_base(
         *(["## Limits", "", limits.strip(), ""] if limits else []),
         "## Shading and weather",
         "",
-        "They are those of another bundle. Its card follows; what it says of its own field does not hold here.",
+        _FROM_ANOTHER,
         "",
         *quoted,
         "",
     ]
     return "\n".join(lines)
-
-
-_EXPORTED_ANEW = (
-    "The field was exported anew: its learned weights are the ones described below, the procedural parts around them "
-    "are of a later version than those that it was trained with."
-)
 
 
 def kept_card(name: str, base_card: str) -> str:

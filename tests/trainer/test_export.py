@@ -17,7 +17,7 @@ from skygen_addon.core.errors import BundleError, OutputError, RequestError
 from trainer import export
 from trainer.__main__ import main
 from trainer.export import write_bundle
-from trainer.model_card import kept_card
+from trainer.model_card import card_with_base, kept_card
 from trainer.networks.field_export import learned_weights
 from trainer.recipes import smoke
 from trainer.training.record import manifest_hash, read_record, record_stage, source_state
@@ -299,8 +299,12 @@ def test_a_bundle_may_take_all_but_its_field_from_another(
     assert described["weather"] == json.loads((base / "model.json").read_text())["weather"]
     card = (out / "MODEL_CARD.md").read_text()
     assert card.startswith("# mine\n") and "procedural noise field; nothing in it is learned" in card
-    quoted = (base / "MODEL_CARD.md").read_text().strip().splitlines()
-    assert "#" + quoted[0] in card.splitlines() and quoted[-1] in card.splitlines()
+    quoted = (base / "MODEL_CARD.md").read_text()
+    weather = [line for line in quoted.splitlines() if line.startswith("- weather:")]
+    assert weather and weather[0] in card.splitlines() and "  - log_rms_corrected:" in card
+    assert "sliced_wasserstein" in quoted and "sliced_wasserstein" not in card and card.count("**CloudField**") == 1
+    again = card_with_base("again", "procedural", {}, {}, card)
+    assert again.splitlines()[1:] == card.splitlines()[1:]  # said once, however often it is done
 
 
 def test_learned_weights_are_kept_in_newer_procedural_parts(tmp_path: Path, capsys: Any) -> None:
