@@ -1,6 +1,7 @@
 """A sky like the one in a panorama: its controls are measured, tried and corrected, and what still differs is told.
 
-panorama -> sun, clouds, haze -> first controls -> [render -> measure alike -> correct] -> exposure -> MatchedSky
+panorama -> sun, clouds, haze -> first controls -> [render -> white balance -> measure alike -> correct]
+    -> exposure -> MatchedSky
 
 Asked cover and shown cover differ, and no two cloud fields show alike, so the engine's own sky is rendered and
 measured through the same mask and with the same sun as the panorama, a bounded number of times. Exposure comes
@@ -17,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.controls import SkyControls
-from ..core.geometry import REC709_LUMINANCE, FloatArray, disc_directions
+from ..core.geometry import FloatArray, disc_directions
 from ..core.measuring.calibration import calibrate
 from ..core.measuring.cloud_look import CloudLook, cloud_look
 from ..core.measuring.cloud_opacity import CloudEstimate, estimate_clouds
@@ -26,11 +27,12 @@ from ..core.measuring.panorama import Panorama
 from ..core.measuring.sampling import sample_disc, shrink_panorama
 from ..core.request import SkyRequest
 from ..core.timeline import requests_for_frames
-from .match_refusal import check_sky
+from .match_balance import balanced, is_same_balance, sky_balance
+from .match_refusal import check_clouds, check_sky
 from .match_sun import SunPlace, place_sun
-from .match_type import closer, first_layers, is_alike, kind_of, unlikeness
+from .match_type import closer, first_layers, is_alike, kind_of, thinner_or_thicker, unlikeness
 from .match_view import Light, View, ground_albedo, sun_is_clipped, sunlight_of
-from .sun_record import SunlitFrame, SunlitRenderer, clear_sun_irradiance
+from .sun_record import SunlitFrame, SunlitRenderer
 
 MATCH_WIDTH = 512
 """Width in pixels at which panorama and tries are compared."""
@@ -66,6 +68,8 @@ class Differences:
     """Irradiance of the sun itself over the panorama's; None where it shows none."""
     red_to_blue: float
     """Ratio of red to blue of the sky's light over the panorama's: below 1 the matched sky is bluer."""
+    green: float
+    """Ratio of green to the mean of red and blue of the sky's light over the panorama's: below 1 it is more magenta."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +138,7 @@ def match(
     view = View(measured.sky, place_sun(disc, measured.sky, clouds, measured.sun))
     if view.sun.told_by == "sky":
         clouds = view.clouds(disc)
+    check_clouds(clouds)
     wanted = cloud_look(disc, measured.sky, clouds)
     kind = kind_of(wanted)
     haze, haze_told = _haze(disc, view, clouds, kind)
@@ -152,15 +157,21 @@ def match(
     seed = 0
     for number in range(MOST_TRIES):
         tell(number + 1, f"Trying a sky, number {number + 1} of at most {MOST_TRIES}")
-        frame = renderer.render_frame(_request(controls, seed))
+        plain = renderer.render_frame(_request(controls, seed))
+        tried = sample_disc(plain.radiance, ANALYSIS_DISC)
+        both = clouds, view.clouds(tried)
+        balance = sky_balance(disc, tried, view, both, controls, overcast=kind == "stratus")
+        frame = balanced(plain, *balance)
         tried = sample_disc(frame.radiance, ANALYSIS_DISC)
-        shown, shown_light = cloud_look(tried, view.sky, view.clouds(tried)), view.light(tried)
+        shown, shown_light = cloud_look(tried, view.sky, both[1]), view.light(tried)
         astray = _sun_astray(found, frame, shown_light)
         ground = ground_albedo(controls.ground_albedo, small, frame.radiance, light.sky / max(shown_light.sky, 1e-12))
         score = unlikeness(wanted, shown) + astray + _ground_astray(controls.ground_albedo, ground)
-        tries.append(_Try(score, controls, seed, frame, shown, shown_light))
+        shining = replace(controls, white_balance_k=balance[0], white_balance_tint=balance[1])
+        settled = is_same_balance(tries[-1].controls if tries else controls, shining)
+        tries.append(_Try(score, shining, seed, frame, shown, shown_light))
         changed = _next(controls, found, tries[-1], astray)
-        if changed is None and _is_settled(controls.ground_albedo, ground):
+        if changed is None and settled and _is_settled(controls.ground_albedo, ground):
             break
         controls = replace(changed or controls, ground_albedo=ground)
         seed += int(astray > 0.0)
@@ -200,7 +211,8 @@ def _next(controls: SkyControls, found: _Found, tried: _Try, astray: float) -> S
     if found.kind == "clear":
         return None
     if found.kind == "stratus":
-        return _veil(controls, found.sunlight / found.light.sky, tried.frame, tried.light)
+        through = tried.frame.sun.transmittance
+        return thinner_or_thicker(controls, found.sunlight / found.light.sky, through, tried.light.sky)
     if is_alike(found.wanted, tried.shown) and astray == 0.0:
         return None
     return closer(controls, found.kind, found.wanted, tried.shown)
@@ -229,6 +241,7 @@ def _finished(tried: _Try, found: _Found) -> MatchedSky:
         median_ev=math.log2(max(shown_light.median * gain, 1e-12) / max(found.light.median, 1e-12)),
         sun=sun / found.sunlight if found.sunlight > 0 else None,
         red_to_blue=shown_light.red_to_blue / max(found.light.red_to_blue, 1e-12),
+        green=shown_light.green / max(found.light.green, 1e-12),
     )
     return MatchedSky(
         controls=replace(tried.controls, exposure_ev=exposure),
@@ -277,18 +290,3 @@ def _sun_astray(found: _Found, frame: SunlitFrame, shown: Light) -> float:
 def _at(values: NDArray[np.bool_], place: SunPlace) -> bool:
     cosine = disc_directions(values.shape[0]) @ place.direction.astype(np.float32)
     return bool(values.flat[int(cosine.argmax())])
-
-
-def _veil(controls: SkyControls, wanted_ratio: float, frame: SunlitFrame, light: Light) -> SkyControls | None:
-    """Thinner or thicker stratus, so that the sun shines through as it does in the panorama; None if it need not."""
-    through = max(frame.sun.transmittance, 1e-35)
-    clear_sun = clear_sun_irradiance(math.radians(controls.sun_elevation_deg), controls.haze, 0.0)
-    free = float(np.asarray(clear_sun) @ REC709_LUMINANCE) / max(light.sky, 1e-12)
-    if wanted_ratio <= 0.0 or free <= 0.0 or through > 0.999:
-        return None
-    depth, wanted_depth = -math.log(through), max(-math.log(wanted_ratio / free), 0.05)
-    density = controls.low.density * min(max(wanted_depth / depth, 0.1), 4.0)
-    density = round(min(max(density, 0.05), 6.0), 3)
-    if abs(wanted_depth - depth) < 0.4 or abs(density / controls.low.density - 1) < 0.02:
-        return None
-    return replace(controls, low=replace(controls.low, density=density))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from ..core.errors import CaptureError
+from ..core.measuring.cloud_opacity import CloudEstimate
 from ..core.measuring.measure import Measurement
+from ..core.measuring.sky_state import judged_share
 
 LEAST_SKY_SHARE = 0.02
-"""Share of the sky above 5 degrees that must be open to match anything."""
+"""Share of the sky above 5 degrees that must be open to match anything, and of that above 15 in which clouds must be
+told."""
 
 WHY_NOT = {
     "night": ("It is a night sky, lit by no sun.", "Choose a sky by day or twilight."),
@@ -24,6 +27,9 @@ WHY_NOT = {
 }
 """Message and remedy for each of the measuring's reasons."""
 
+NEXT_TO_NONE = ("Next to no sky is seen in it.", "Choose a panorama taken under an open sky.")
+"""Message and remedy where even what is seen cannot be matched."""
+
 
 def check_sky(measured: Measurement, anyway: bool) -> None:
     """Refuse a panorama that is no sky by day; with ``anyway`` one of which little is seen passes.
@@ -38,5 +44,17 @@ def check_sky(measured: Measurement, anyway: bool) -> None:
         return
     message, remedy = WHY_NOT[reason]
     if reason == "obstructed" and measured.evidence.sky_share < LEAST_SKY_SHARE:
-        message, remedy = "Next to no sky is seen in it.", "Choose a panorama taken under an open sky."
+        message, remedy = NEXT_TO_NONE
     raise CaptureError(message, remedy)
+
+
+def check_clouds(clouds: CloudEstimate) -> None:
+    """Refuse a sky that is seen only where no clouds can be told: at the horizon, or beside the sun.
+
+    Raises
+    ------
+    CaptureError
+        With a remedy.
+    """
+    if judged_share(clouds) < LEAST_SKY_SHARE:
+        raise CaptureError(*NEXT_TO_NONE)

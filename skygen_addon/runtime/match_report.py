@@ -41,15 +41,17 @@ def found_lines(sky: MatchedSky) -> list[str]:
     """What was found, a line for each thing."""
     azimuth, elevation = (math.degrees(v) for v in (sky.sun.azimuth_rad, sky.sun.elevation_rad))
     lines = [f"Sun at azimuth {azimuth:.1f}°, elevation {elevation:.1f}° ({SUN_WORDS[sky.sun.told_by]})"]
-    lines.append(f"Clouds: {KIND_WORDS[sky.kind]}" + _cover_words(sky.wanted))
+    seen = "" if sky.reason is None else " of the visible part"
+    lines.append(f"Clouds: {KIND_WORDS[sky.kind]}" + _cover_words(sky.wanted, seen))
     haze = f"Haze {sky.controls.haze:.1f}"
     lines.append(haze if sky.haze_told else f"{haze} (assumed, no clear sky tells it)")
     lines.append(f"Exposure {sky.controls.exposure_ev:+.2f} EV, so that the sky's light is the panorama's")
+    lines.append(f"White balance {sky.controls.white_balance_k:.0f} K, tint {sky.controls.white_balance_tint:+.0f}")
     return lines
 
 
-def _cover_words(look: CloudLook) -> str:
-    return "" if look.overcast or look.cover < CLEAR_COVER else f", cover {look.cover:.0%}"
+def _cover_words(look: CloudLook, seen: str) -> str:
+    return "" if look.overcast or look.cover < CLEAR_COVER else f", cover {look.cover:.0%}{seen}"
 
 
 def difference_lines(sky: MatchedSky) -> list[str]:
@@ -71,6 +73,8 @@ def difference_lines(sky: MatchedSky) -> list[str]:
     if not 0.85 < left.red_to_blue < 1.18:
         word = "redder" if left.red_to_blue > 1 else "bluer"
         lines.append(f"Its light is {word} (red to blue {left.red_to_blue:.2f} times the panorama's).")
+    if not 0.92 < left.green < 1.09:
+        lines.append(f"Its light is {'greener' if left.green > 1 else 'more magenta'} than the panorama's.")
     return lines
 
 

@@ -10,10 +10,15 @@ which no picture tells. Altostratus is drawn as stratus, cirrocumulus as altocum
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
+import numpy as np
+
 from ..core.controls import LayerControls, SkyControls
+from ..core.geometry import REC709_LUMINANCE
 from ..core.measuring.cloud_look import CloudLook
+from .sun_record import clear_sun_irradiance
 
 CLEAR_COVER = 0.05
 """Less cover is no cloud: glare and haze read as much."""
@@ -147,6 +152,35 @@ def is_alike(wanted: CloudLook, shown: CloudLook) -> bool:
             or abs(shown.size_octaves - wanted.size_octaves) < 0.4
         )
     )
+
+
+def thinner_or_thicker(
+    controls: SkyControls, wanted_ratio: float, through: float, sky_irradiance: float
+) -> SkyControls | None:
+    """Stratus of another density, so that the sun shines through as in the panorama; None if it need not change.
+
+    Parameters
+    ----------
+    controls : SkyControls
+        Of a try.
+    wanted_ratio : float
+        The panorama's light of the sun over that of its sky.
+    through : float
+        Fraction of the sun's light that the try's clouds let through.
+    sky_irradiance : float
+        Luminance of the light of the try's sky.
+    """
+    through = max(through, 1e-35)
+    clear_sun = clear_sun_irradiance(math.radians(controls.sun_elevation_deg), controls.haze, 0.0)
+    free = float(np.asarray(clear_sun) @ REC709_LUMINANCE) / max(sky_irradiance, 1e-12)
+    if wanted_ratio <= 0.0 or free <= 0.0 or through > 0.999:
+        return None
+    depth, wanted_depth = -math.log(through), max(-math.log(wanted_ratio / free), 0.05)
+    density = controls.low.density * min(max(wanted_depth / depth, 0.1), 4.0)
+    density = round(min(max(density, 0.05), 6.0), 3)
+    if abs(wanted_depth - depth) < 0.4 or abs(density / controls.low.density - 1) < 0.02:
+        return None
+    return replace(controls, low=replace(controls.low, density=density))
 
 
 def _growth(wanted: CloudLook, shown: CloudLook) -> float:

@@ -35,6 +35,8 @@ class Light:
     """Median luminance of the same sky."""
     red_to_blue: float
     """Red over blue of that irradiance."""
+    green: float
+    """Green over the geometric mean of red and blue of that irradiance."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,9 @@ class View:
         weight = (disc_weights(z) * z)[use].astype(np.float64)
         mean = (disc[use] * weight[:, None]).sum(axis=0) / weight.sum()
         median = float(np.median(disc[use] @ REC709_LUMINANCE))
-        return Light(math.pi * float(mean @ REC709_LUMINANCE), median, float(mean[0] / max(float(mean[2]), 1e-12)))
+        red, green, blue = (max(float(channel), 1e-12) for channel in mean)
+        sky = math.pi * float(mean @ REC709_LUMINANCE)
+        return Light(sky, median, red / blue, green / math.sqrt(red * blue))
 
 
 def sunlight_of(frame: SunlitFrame) -> float:

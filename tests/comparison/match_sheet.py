@@ -30,7 +30,8 @@ def titled(name: str, sky: MatchedSky) -> np.ndarray:
     picture = Image.new("RGB", (1032, 276), "white")
     left = sky.differences
     cover = "" if left.cover is None else f"cover {sky.wanted.cover:.2f} -> {sky.shown.cover:.2f}, "
-    text = f"{name}: {sky.kind}, {cover}red to blue {left.red_to_blue:.2f}"
+    balance = f"{sky.controls.white_balance_k:.0f} K, tint {sky.controls.white_balance_tint:+.0f}"
+    text = f"{name}: {sky.kind}, {cover}red to blue {left.red_to_blue:.2f}, {balance}"
     ImageDraw.Draw(picture).text((4, 4), text, "black")
     picture.paste(Image.fromarray(side_by_side(sky)), (0, 20))
     return np.asarray(picture)
@@ -53,7 +54,7 @@ def main(captures: Path, out: Path, *wanted: str) -> None:
         print(f"{file.name} ({time.perf_counter() - started:.0f} s)", *found_lines(sky), sep="\n    ", flush=True)
         print(*(f"  - {line}" for line in difference_lines(sky)), sep="\n", flush=True)
         print(f"    {left} seed {sky.seed} low {sky.controls.low} high {sky.controls.high.cover}", flush=True)
-        known = (left.cover, left.opacity, left.median_ev, float(np.log2(left.red_to_blue)))
+        known = (left.cover, left.opacity, left.median_ev, float(np.log2(left.red_to_blue)), float(np.log2(left.green)))
         figures.append([np.nan if value is None else abs(value) for value in known])
         pairs.append(titled(file.name, sky))
     if not pairs:
@@ -62,8 +63,10 @@ def main(captures: Path, out: Path, *wanted: str) -> None:
     rows = [np.concatenate(pairs[i : i + COLUMNS], axis=1) for i in range(0, len(pairs), COLUMNS)]
     out.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(np.concatenate(rows)).save(out)
-    for name, values in zip(("cover", "opacity", "median EV", "red to blue EV"), np.array(figures).T, strict=True):
-        print(f"{name:15s} off by {np.nanmedian(values):.2f} in the middle, {np.nanmax(values):.2f} at most")
+    names = ("cover", "opacity", "median EV", "red to blue EV", "green EV")
+    for name, values in zip(names, np.array(figures).T, strict=True):
+        middle, mean, most = np.nanmedian(values), np.nanmean(values), np.nanmax(values)
+        print(f"{name:15s} off by {middle:.2f} in the middle, {mean:.2f} on average, {most:.2f} at most")
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ def _turned(value: Any) -> Any:
         return (value[0] + 0.001, *value[1:])
     if isinstance(value, dict):
         return {"altocumulus": 1.0}
-    return value + 0.001
+    return value + (1.0 if value > 1000 else 0.001)  # kelvin are shown whole
 
 
 @pytest.mark.parametrize("field", [f.name for f in dataclasses.fields(SkyControls) if f.name not in ("low", "high")])

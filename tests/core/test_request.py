@@ -71,7 +71,7 @@ def test_foreign_dictionaries_are_refused(data: Any) -> None:
 @pytest.mark.parametrize("layer", [None, "low", "high"])
 def test_missing_keys_are_named_and_take_no_default(layer: str | None) -> None:
     part = SkyRequest().to_dict() if layer is None else SkyRequest().to_dict()[layer]
-    for key in part:
+    for key in part.keys() - {"white_balance_k", "white_balance_tint"}:  # which jobs did not always have
         data = SkyRequest().to_dict()
         del (data if layer is None else data[layer])[key]
         with pytest.raises(RequestError, match=f"lacks {key}\\."):

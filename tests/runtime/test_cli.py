@@ -47,12 +47,14 @@ def test_bake_writes_a_sequence_and_its_job(run: Run, tmp_path: Path, capsys: py
 
 def test_options_reach_the_requests(run: Run, tmp_path: Path) -> None:
     options = ["--sun-elevation", 10, "--sun-azimuth", 90, "--cover", 0.7, "--fps", 30, "--time-scale", 120]
+    options += ["--temperature", 7200, "--tint", -3.5]
     assert run("bake", "--frames", "31", "--width", 64, "--out", tmp_path / "o", *options, "--time-offset", 5) == 0
     request = read_job(tmp_path / "o" / "sky.json").requests[0]
     assert request.time_s == pytest.approx(125)
     assert request.sun_elevation_rad == pytest.approx(np.deg2rad(10))
     assert request.sun_azimuth_rad == pytest.approx(np.pi / 2)
     assert request.low.cover == 0.7
+    assert (request.white_balance_k, request.white_balance_tint) == (7200, -3.5)
     assert (
         run("bake", "--preset", "high_cirrus", "--frames", "1", "--width", 64, "--out", tmp_path, "--cover", 0.1) == 0
     )

@@ -59,9 +59,15 @@ def calibrate_by_prior(disc: NDArray[np.float32], sky: NDArray[np.bool_]) -> Cal
     return Calibration(PRIOR_MEDIAN_LUMINANCE / max(median, 1e-12), (1.0, 1.0, 1.0), "prior", None, None)
 
 
-def model_radiance(directions: NDArray[np.floating], sun: NDArray[np.float64], haze: float) -> NDArray[np.float32]:
+def model_radiance(
+    directions: NDArray[np.floating],
+    sun: NDArray[np.float64],
+    haze: float,
+    ground_albedo: tuple[float, float, float] = Air.ground_albedo,
+) -> NDArray[np.float32]:
     """Clear-sky radiance (..., 3) in unit directions (..., 3) for a sun direction (3,)."""
-    table = clear_sky(float(np.arcsin(np.clip(sun[2], -1, 1))), Air(haze=haze)).radiance
+    air = Air(haze=haze, ground_albedo=ground_albedo)
+    table = clear_sky(float(np.arcsin(np.clip(sun[2], -1, 1))), air).radiance
     u, v = sky_view_coordinates(directions, sun)
     row, column = v * (table.shape[0] - 1), u * (table.shape[1] - 1)
     channels = [bilinear_at(table[..., c], row, column) for c in range(3)]
