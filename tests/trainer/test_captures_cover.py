@@ -52,7 +52,7 @@ def test_a_thin_veil_covers_all_of_the_sky_and_is_hardly_opaque() -> None:
     veil = estimate_of(np.full((SIZE, SIZE), 0.3))
     assert cloud_cover(veil) == 1 and mean_opacity(veil) == pytest.approx(0.3, abs=1e-5)
     assert cloud_cover(estimate_of(np.full((SIZE, SIZE), 0.02))) == 0
-    assert cloud_cover(estimate_of(np.ones((SIZE, SIZE)), np.zeros_like(SKY))) == 0  # nothing was judged
+    assert cloud_cover(estimate_of(np.ones((SIZE, SIZE)), np.zeros_like(SKY))) is None  # nothing was judged
 
 
 def test_the_models_colour_is_that_of_its_radiance() -> None:

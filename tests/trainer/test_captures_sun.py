@@ -111,6 +111,39 @@ def test_a_veiled_sun_of_few_pixels(veil: float) -> None:
         assert error_deg(*_found(render(512, *place, veil=veil, clip=10.0, seed=seed, bloom=0.02))) < PROMISE_DEG, place
 
 
+def corona(
+    width: int, azimuth_deg: float, elevation_deg: float, rough: float, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """A sun's glow through cloud whose brightness varies by ``rough`` in log radiance, and the sun's direction.
+
+    No disc is seen. The colour follows the angle from the sun alone but for 0.03 in log radiance: blue within 1.5
+    degrees, a red ring around it, as droplets of one size make it.
+    """
+    sun = direction_from_angles(np.deg2rad(azimuth_deg), np.deg2rad(elevation_deg))
+    d = panorama_directions(width)
+    away = angle_deg(d, sun)
+    noise = np.random.default_rng(seed).standard_normal((2, *d.shape[:2]))
+    noise = ndimage.gaussian_filter(noise, (0, width / 170, width / 128), mode=("nearest", "nearest", "wrap"))
+    noise /= noise.std(axis=(1, 2), keepdims=True)
+    glow = (1 + 40 * np.exp(-((away / 1.6) ** 2)) + 8 * np.exp(-away / 3)) * np.exp(rough * noise[0])
+    blue = 0.25 * np.exp(-((away / 1.3) ** 4)) - 0.12 * np.exp(-(((away - 2.2) / 0.6) ** 2)) + 0.03 * noise[1]
+    radiance = glow[..., None] * np.exp(blue[..., None] * [-1, 0, 1])
+    return np.where(d[..., 2:] > 0, radiance, 0.1).astype(np.float32), sun
+
+
+@pytest.mark.parametrize(
+    ("place", "rough", "seed"), [((250.6, 52.5), 0.6, 2), ((12.2, 71.0), 0.4, 3), ((12.2, 71.0), 0.6, 3)]
+)
+def test_colour_tells_the_sun_where_cloud_makes_its_glow_a_blot(
+    place: tuple[float, float], rough: float, seed: int
+) -> None:
+    """By brightness alone the centre would be 0.7 to 1 degree off."""
+    radiance, sun = corona(1024, *place, rough, seed)
+    assert error_deg(find_sun(radiance), sun) < PROMISE_DEG
+    grey = np.repeat(radiance.mean(axis=-1, keepdims=True), 3, axis=-1)
+    assert error_deg(find_sun(grey), sun) > PROMISE_DEG
+
+
 def test_a_clipped_bloom_that_fills_the_ring_beside_it_is_still_a_sun() -> None:
     """The sky does not fall below a third of the peak within 10 degrees, but it does farther off."""
     for place in VEILED:

@@ -22,7 +22,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from skygen_addon.core.errors import CaptureError, SkyGenError
 from trainer.captures.days.ingest_days import ingest_days
 from trainer.captures.discover import CaptureFolder, find_captures
-from trainer.captures.items import is_sky, read_item
+from trainer.captures.items import is_sky, read_item, sweep_abandoned
 from trainer.captures.known_files import KnownFiles
 from trainer.captures.manifest import Capture, read_manifest
 from trainer.captures.measure_capture import CaptureJob, MeasuredCapture, capture_key, lost_capture, measure_capture
@@ -81,6 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
         (data / "items").mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SkyGenError(f"{data} cannot be written ({error.strerror}).", "Choose another --out.") from None
+    sweep_abandoned(data)
     overrides, origins = read_overrides(data), read_origins(folder)
     begin = time.monotonic()
     keep = {file for file, wish in overrides.items() if wish["verdict"] == "keep"}

@@ -5,7 +5,9 @@ They make a second run cheap: what is there and was measured by the same algorit
 
 from __future__ import annotations
 
+import contextlib
 import json
+import time
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -15,8 +17,11 @@ import numpy as np
 from skygen_addon.core.whole_file import whole_file
 from trainer.captures.manifest import write_text
 
-ALGORITHM = 8
+ALGORITHM = 9
 """Raised when a measurement changes, so that older results are made again."""
+
+ABANDONED_S = 3600.0
+"""Age in seconds from which on no run can still be writing an item."""
 
 
 def item_path(data: Path, sha256: str) -> Path:
@@ -97,3 +102,11 @@ def _is_whole(path: Path) -> bool:
             return bool(arrays.namelist())
     except (OSError, zipfile.BadZipFile):
         return False
+
+
+def sweep_abandoned(data: Path) -> None:
+    """Remove what runs that were killed left half written among the items."""
+    for path in (data / "items").glob(".*.tmp"):
+        with contextlib.suppress(OSError):  # another run's file that got its name just now, or a closed one
+            if time.time() - path.stat().st_mtime > ABANDONED_S:
+                path.unlink()

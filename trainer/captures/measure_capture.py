@@ -143,14 +143,16 @@ def _measure(job: CaptureJob, key: str) -> tuple[dict[str, Any], dict[str, Any]]
         found["name"] = job.files[0].name
         return found, {}
     measured = examine(panorama, force=job.keep)
-    flags = list(panorama.flags)
-    sun = measured.state.sun
+    flags, state = list(panorama.flags), measured.state
+    figures, sun = state.as_dict(), state.sun
+    if figures.get("cover", 0.0) is None:
+        flags.append("little_sky")
     if sun is not None and sun.clipped and "sun_clipped" not in flags:
         flags.append("sun_clipped")
     height, width = panorama.radiance.shape[:2]
     found.update(width=width, height=height, reason=measured.reason, flags=flags)
     found.update(has_maps=measured.clouds is not None, sun=None if sun is None else _angles_deg(sun))
-    found["state"] = {**measured.state.as_dict(), **stack}
+    found["state"] = {**figures, **stack}
     if job.keep:
         found["state"]["asked_to_keep"] = True
     if panorama.notes:

@@ -3,11 +3,11 @@
 A shard holds up to 16 skies of one side of the split; SPLIT is ``train`` or ``held_out``.
 
 ``DATA/discs-SPLIT-NNN.npz``: radiance (n, 512, 512, 3) float32, valid (n, 512, 512) uint8, site (n,), files (n,),
-sun_elevation_rad (n,; NaN without sun), cover (n,).
+sun_elevation_rad (n,; NaN without sun), cover (n,; NaN where hardly any sky is seen, which only a person keeps).
 ``DATA/planes-SPLIT-NNN.npz``: for each texel T of 25, 100 and 400 m maps_Tm (n, 4, size, size) float32 with the
 channels named in ``channels``, elevation_deg_Tm (size, size) for a stricter choice of texels
-(clouds seen from the side smear outward below 25 degrees), cover_Tm and valid_share_Tm (n,); files,
-site, cover, overcast and the sun's angles (n,).
+(clouds seen from the side smear outward below 25 degrees), cover_Tm (n,; NaN without a valid texel) and
+valid_share_Tm (n,); files, site, cover, overcast and the sun's angles (n,).
 ``DATA/shards.json`` says which sky lies in which shard. A sky stays where it is: one more capture rewrites one shard.
 """
 
@@ -139,7 +139,7 @@ def _write_shard(data: Path, name: str, skies: Sequence[dict[str, Any]]) -> None
     shared = {
         "files": np.array([e["file"] for e in skies]),
         "site": np.array([e["site"] for e in skies]),
-        "cover": np.array([e["state"]["cover"] for e in skies], dtype=np.float32),
+        "cover": np.array([np.nan if (c := e["state"]["cover"]) is None else c for e in skies], dtype=np.float32),
     }
     discs = {"radiance": np.stack(radiance), "valid": np.stack(valid)}
     discs["sun_elevation_rad"] = np.deg2rad(_sun_angles(skies, "elevation_deg"))
@@ -156,8 +156,8 @@ def _write_shard(data: Path, name: str, skies: Sequence[dict[str, Any]]) -> None
     for scale in PLANE_SCALES:
         up = plane_directions(scale.size, scale.texel_m * 1e-3)[..., 2]
         stacked = np.stack(planes[scale.texel_m])
-        count = np.maximum(stacked[:, 1].sum(axis=(1, 2)), 1)
-        cover = (stacked[:, 3] * stacked[:, 1]).sum(axis=(1, 2)) / count
+        count, cloudy = stacked[:, 1].sum(axis=(1, 2)), (stacked[:, 3] * stacked[:, 1]).sum(axis=(1, 2))
+        cover = np.where(count > 0, cloudy / np.maximum(count, 1), np.nan)
         arrays[f"elevation_deg_{scale.texel_m}m"] = np.rad2deg(np.arcsin(up)).astype(np.float32)
         arrays[f"maps_{scale.texel_m}m"] = stacked
         arrays[f"cover_{scale.texel_m}m"] = cover.astype(np.float32)

@@ -167,6 +167,7 @@ def _finding(capture: SimulatedCapture, sky: MarchedSky, measured: Measurement) 
     request = capture.state.request
     assert measured.clouds is not None
     cover, opacity = cloud_cover(measured.clouds), mean_opacity(measured.clouds)
+    assert cover is not None and opacity is not None  # all of the sky is seen
     found = blank_finding()
     found.update(
         width=capture.disc,

@@ -29,6 +29,10 @@ At the height of most of the sky, about 35 degrees, it is a vertical optical dep
 on the generator counts a column of cirrus as covered. Denser clouds pass it and theirs, 0.3, on the same rim.
 """
 
+MIN_JUDGED_SHARE = 0.1
+"""Least share of the sky above 15 degrees that must be judged for its cover to be told: a gap between leaves is all
+cloud or all blue, and says little about the rest."""
+
 MIN_CLOUD_SHARE = 0.01
 """Share of the sky that opaque cloud must take for its brightness to be told."""
 
@@ -47,7 +51,8 @@ class SkyState:
     sun: SunPosition | None
     """The sun where it is seen, also through thin cloud."""
     cover: float | None
-    """Share of the sky above 15 degrees that holds visible cloud, thick or thin (`cloud_cover`), 0 to 1."""
+    """Share of the sky above 15 degrees that holds visible cloud, thick or thin (`cloud_cover`), 0 to 1; None where
+    hardly any of it is seen."""
     opacity: float | None
     """Mean opacity of the same sky, 0 to 1: a thin veil over all of it has cover 1 and little opacity."""
     overcast: bool | None
@@ -64,7 +69,8 @@ class SkyState:
     def as_dict(self) -> dict[str, Any]:
         """Values for JSON; the sun and the reason have fields of their own in the manifest.
 
-        What was not measured is left out, but the ground's ratio is None where no ground was seen.
+        What was not measured is left out, but the ground's ratio is None where no ground was seen, and cover and
+        opacity are None where clouds were measured in too little sky.
         """
         evidence = self.evidence
         ratio = evidence.ground_ratio
@@ -76,8 +82,8 @@ class SkyState:
             "ground_ratio": None if ratio is None else round(ratio, 4),
             "blueness": round(evidence.blueness, 4),
         }
-        if self.cover is not None and self.calibration is not None:
-            state["cover"] = round(self.cover, 4)
+        if self.calibration is not None:
+            state["cover"] = None if self.cover is None else round(self.cover, 4)
             state["opacity"] = None if self.opacity is None else round(self.opacity, 4)
             state["overcast"] = self.overcast
             state["scale"] = float(f"{self.calibration.scale:.5g}")
@@ -92,8 +98,18 @@ class SkyState:
         return state
 
 
-def cloud_cover(clouds: CloudEstimate) -> float:
+def judged_share(clouds: CloudEstimate) -> float:
+    """Share of the solid angle above 15 degrees in which clouds were judged, 0 to 1."""
+    z = disc_directions(clouds.valid.shape[0])[..., 2]
+    high = z > np.sin(MIN_ELEVATION_RAD)
+    weight = disc_weights(z[high])
+    return float(weight[clouds.valid[high]].sum() / weight.sum())
+
+
+def cloud_cover(clouds: CloudEstimate) -> float | None:
     """Share of the valid sky above 15 degrees that holds visible cloud, weighted by solid angle, 0 to 1.
+
+    None where less than :data:`MIN_JUDGED_SHARE` of that sky is valid.
 
     This is what an observer's oktas mean (WMO Cloud Atlas: the fraction of the dome covered by all visible
     cloud, however thin), and what the generator's control of the same name sets: a share of columns, not
@@ -102,16 +118,18 @@ def cloud_cover(clouds: CloudEstimate) -> float:
     return _sky_mean((clouds.alpha > VISIBLE_OPACITY).astype(np.float32), clouds)
 
 
-def mean_opacity(clouds: CloudEstimate) -> float:
-    """Mean opacity over the valid sky above 15 degrees, weighted by solid angle, 0 to 1."""
+def mean_opacity(clouds: CloudEstimate) -> float | None:
+    """Mean opacity over the valid sky above 15 degrees, weighted by solid angle, 0 to 1; None as `cloud_cover`."""
     return _sky_mean(clouds.alpha, clouds)
 
 
-def _sky_mean(values: NDArray[np.float32], clouds: CloudEstimate) -> float:
+def _sky_mean(values: NDArray[np.float32], clouds: CloudEstimate) -> float | None:
+    if judged_share(clouds) < MIN_JUDGED_SHARE:
+        return None
     z = disc_directions(values.shape[0])[..., 2]
     use = clouds.valid & (z > np.sin(MIN_ELEVATION_RAD))
     weight = disc_weights(z)
-    return float((values * weight)[use].sum() / max(float(weight[use].sum()), 1e-9))
+    return float((values * weight)[use].sum() / float(weight[use].sum()))
 
 
 def cloud_brightness(radiance: NDArray[np.float32], clouds: CloudEstimate) -> tuple[float, float] | None:

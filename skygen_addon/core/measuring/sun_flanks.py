@@ -2,6 +2,7 @@
 
 Pixels around a first guess, without what stands before the sky, are averaged over cells of rings and
 sectors. Cells grow with the distance from the guess: there the glow falls slowly and clouds tell less.
+Brightness and colour are averaged apart: a clipped pixel tells the one in part, the other not at all.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..geometry import panorama_directions, panorama_solid_angles
+from ..geometry import REC709_LUMINANCE, panorama_directions, panorama_solid_angles
 
 MAX_REACH_RAD = np.deg2rad(20.0)
 """Farthest from the first guess that flanks are read."""
@@ -31,6 +32,9 @@ OBSTACLE_LOG = 0.5
 PLATEAU_LOG = 0.02
 """Pixels within this of the brightest one are clipped, if there are more than three."""
 
+LEAST_SHARE = 1e-3
+"""Red and blue below this share of a pixel's luminance tell no colour."""
+
 
 @dataclass(frozen=True)
 class Flanks:
@@ -40,6 +44,10 @@ class Flanks:
     """Unit vectors (P, 3)."""
     log_luminance: NDArray[np.float64]
     """Of each pixel (P,)."""
+    log_ratio: NDArray[np.float64]
+    """ln(B / R) of each pixel (P,)."""
+    coloured: NDArray[np.bool_]
+    """Whether the pixel (P,) tells a colour: no channel is clipped, red and blue are there."""
     area: NDArray[np.float64]
     """Solid angle (P,) over that of the largest."""
     clipped: NDArray[np.bool_]
@@ -56,7 +64,7 @@ class Cells:
 
     direction: NDArray[np.float64]
     """Unit vectors (C, 3)."""
-    log_luminance: NDArray[np.float64]
+    value: NDArray[np.float64]
     """Mean (C,)."""
     clipped: NDArray[np.bool_]
     """Whether the cell (C,) is one of clipped pixels."""
@@ -97,7 +105,7 @@ def ring_edges(reach_rad: float, width_rad: float) -> NDArray[np.float64]:
 
 
 def gather_flanks(
-    luminance: NDArray[np.float32],
+    radiance: NDArray[np.float32],
     centre: NDArray[np.float64],
     radius_rad: float,
     seen: NDArray[np.bool_] | None = None,
@@ -106,7 +114,7 @@ def gather_flanks(
 
     Parameters
     ----------
-    luminance : ndarray, shape (R, W), float32
+    radiance : ndarray, shape (R, W, 3), float32
         Rows of a linear panorama from the zenith down.
     centre : ndarray, shape (3,)
         Unit vector of the region's middle.
@@ -119,22 +127,37 @@ def gather_flanks(
     -------
     Flanks
     """
-    rows, width = luminance.shape
+    rows, width = radiance.shape[:2]
     reach = min(2 * radius_rad + REACH_RAD, MAX_REACH_RAD)
     directions = panorama_directions(width, 0, rows)
     inside = (directions @ centre.astype(np.float32) > np.cos(reach)) & (directions[..., 2] > 0)
     if seen is not None:
         inside &= seen
     area = np.broadcast_to(panorama_solid_angles(width)[:rows, None], inside.shape)[inside]
-    brightness = luminance[inside].astype(np.float64)
-    peak = float(brightness.max(initial=1e-30))
-    log_luminance = np.log(np.maximum(brightness, 1e-6 * peak))
-    clipped = log_luminance > np.log(peak) - PLATEAU_LOG
-    clipped &= int(clipped.sum()) > 3
-    largest = area.max(initial=1e-30)
+    channels = radiance[inside].astype(np.float64)  # (P, 3)
+    luminance = channels @ REC709_LUMINANCE
+    floor = 1e-6 * float(luminance.max(initial=1e-24))
+    red, blue = channels[:, 0], channels[:, 2]
+    coloured = np.minimum(red, blue) > np.maximum(LEAST_SHARE * luminance, floor)
+    for channel in channels.T:
+        coloured &= ~_at_the_peak(np.log(np.maximum(channel, 1e-30)))
+    log_luminance = np.log(np.maximum(luminance, floor))
     return Flanks(
-        directions[inside].astype(np.float64), log_luminance, area / largest, clipped, 2 * np.pi / width, reach
+        direction=directions[inside].astype(np.float64),
+        log_luminance=log_luminance,
+        log_ratio=np.log(np.where(coloured, blue, 1.0) / np.where(coloured, red, 1.0)),
+        coloured=coloured,
+        area=area / area.max(initial=1e-30),
+        clipped=_at_the_peak(log_luminance),
+        pixel_rad=2 * np.pi / width,
+        reach_rad=reach,
     )
+
+
+def _at_the_peak(log_values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which values (P,) share the largest one's place with at least three others."""
+    there = log_values > log_values.max(initial=-np.inf) - PLATEAU_LOG
+    return np.asarray(there & (int(there.sum()) > 3))
 
 
 def unobstructed(flanks: Flanks, centre: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -153,8 +176,10 @@ def _ring(flanks: Flanks, centre: NDArray[np.float64], edges: NDArray[np.float64
     return np.asarray(np.clip(np.digitize(radius, edges) - 1, 0, len(edges) - 2), dtype=np.int64)
 
 
-def average_cells(flanks: Flanks, centre: NDArray[np.float64], clear: NDArray[np.bool_]) -> Cells:
-    """Means of the pixels ``clear`` (P,) over cells around ``centre``; near it each pixel is a cell."""
+def average_cells(
+    flanks: Flanks, values: NDArray[np.float64], centre: NDArray[np.float64], use: NDArray[np.bool_]
+) -> Cells:
+    """Means of the values (P,) of pixels to ``use`` (P,) over cells around ``centre``; near it each pixel is a cell."""
     x, y = tangent_position(flanks.direction, centre)
     edges = ring_edges(flanks.reach_rad, flanks.pixel_rad)
     ring = _ring(flanks, centre, edges)
@@ -164,12 +189,12 @@ def average_cells(flanks: Flanks, centre: NDArray[np.float64], clear: NDArray[np
     cell = (ring * (SECTORS + 1) + np.floor(turn * sectors[ring]).astype(np.int64)) * 2 + flanks.clipped
     alone = 2 * np.pi * np.hypot(x, y) < flanks.pixel_rad * SECTORS
     cell[alone] = 2 * (SECTORS + 1) * len(edges) + np.flatnonzero(alone)
-    _, index = np.unique(cell[clear], return_inverse=True)
-    area = flanks.area[clear]
+    _, index = np.unique(cell[use], return_inverse=True)
+    area = flanks.area[use]
     total = np.bincount(index, area)
-    direction = np.stack([np.bincount(index, area * flanks.direction[clear, k]) for k in range(3)], axis=1)
+    direction = np.stack([np.bincount(index, area * flanks.direction[use, k]) for k in range(3)], axis=1)
     direction = direction / np.maximum(np.linalg.norm(direction, axis=1)[:, None], 1e-30)
-    mean = np.bincount(index, area * flanks.log_luminance[clear]) / np.maximum(total, 1e-30)
-    clipped = np.bincount(index, area * flanks.clipped[clear]) > 0.5 * total
+    mean = np.bincount(index, area * values[use]) / np.maximum(total, 1e-30)
+    clipped = np.bincount(index, area * flanks.clipped[use]) > 0.5 * total
     whole = total > 0.2  # slivers of a cell count for little
     return Cells(direction[whole], mean[whole], clipped[whole])

@@ -199,7 +199,7 @@ def find_sun(radiance: NDArray[np.float32], covered: NDArray[np.bool_] | None = 
     centre = (directions[core].astype(np.float64) * excess[:, None]).sum(axis=0)
     centre /= np.linalg.norm(centre)
     if _needs_flanks(luminance, cosine, sky, region, float(np.arcsin(np.clip(centre[2], -1.0, 1.0)))):
-        centre = fit_centre(whole[:rows], region.centre, region.radius_rad, None if covered is None else seen[:rows])
+        centre = fit_centre(small[:rows], region.centre, region.radius_rad, None if covered is None else seen[:rows])
     if is_tail_of_glint(whole, centre, peak):
         return None
     azimuth = float(np.arctan2(centre[0], centre[1]) % (2 * np.pi))

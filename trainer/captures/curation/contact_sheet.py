@@ -83,7 +83,7 @@ def _lines(entry: dict[str, Any]) -> list[str]:
     """File, verdict, figures, flags and message of a cell."""
     state, sun = entry["state"], entry["sun"]
     figures = f"sun {sun['azimuth_deg']:.0f}° high {sun['elevation_deg']:.1f}°" if sun else "no sun"
-    if "cover" in state:
+    if state.get("cover") is not None:
         figures += f"   cover {state['cover']:.2f}"
     verdict = "KEEP" if entry["verdict"] == "keep" else f"REJECT: {str(entry['reason']).replace('_', ' ')}"
     note = state.get("message") or (f"as {state['duplicate_of']}" if "duplicate_of" in state else "")
@@ -126,7 +126,8 @@ def opacity_row(data: Path, entry: dict[str, Any]) -> Image.Image:
         row.paste(_cell(pixels), (CELL * number, 0))
     draw, font = ImageDraw.Draw(row), _font()
     overcast = "  overcast" if entry["state"]["overcast"] else ""
-    tail = f"  cover {entry['state']['cover']:.2f}{overcast}"
+    cover = entry["state"]["cover"]
+    tail = f"  cover {'not told' if cover is None else f'{cover:.2f}'}{overcast}"
     text = _shortened(entry["file"], 2 * CELL - 10 - int(font.getlength(tail)), font) + tail
     draw.text((3, CELL), text, fill=(220, 220, 220), font=font)
     for number, scale in enumerate(PLANE_SCALES):

@@ -74,7 +74,7 @@ def measured_words(entry: dict[str, Any]) -> list[str]:
         words.append(f"sun {sun['azimuth_deg']:.1f}° from north, {sun['elevation_deg']:.1f}° high")
     elif "message" not in state:
         words.append("no sun found")
-    if "cover" in state:
+    if state.get("cover") is not None:
         words.append(f"cover {state['cover']:.2f}" + (", overcast" if state.get("overcast") else ""))
     if state.get("sky_share") is not None:
         words.append(f"open sky {100 * state['sky_share']:.0f} %")

@@ -138,7 +138,7 @@ def summary(
     kept = [e for e in skies if e["verdict"] == "keep"]
     out = [e for e in skies if e["verdict"] != "keep"]
     elevations = [[e["sun"]["elevation_deg"] for e in group if e["sun"]] for group in (kept, out)]
-    covers = [[e["state"]["cover"] for e in group if "cover" in e["state"]] for group in (kept, out)]
+    covers = [[e["state"]["cover"] for e in group if e["state"].get("cover") is not None] for group in (kept, out)]
     sites = Counter(str(e["site"]) for e in kept)
     licences = Counter(str(e["licence"] or "none stated") for e in kept)
     flags = Counter(flag for e in skies for flag in e["flags"])

@@ -39,6 +39,7 @@ _LUMA_PX, _CHROMA_PX = 1.5, 3.0  # sigma of the means that are compared
 _BLOCK_PX = 9  # window of activity: about a block of JPEG, wherever its grid lies
 _BLEED_PX = 5  # window in which colour bleeds
 _BLED_CODES = 24.0  # codes beside a clipped one that are off by that, at least: how far it is over is not known
+_EVEN_CODES = 20.0  # contrast in a block up to which nothing bleeds: what coding makes of an even one stays below
 _BUSY = 4.0  # activity, codes squared, above which coding shows
 _MOST_COHERENT = 1.5  # codes: more than the means of JPEG of quality 50 are off by; what is more has moved
 _SURE = 6.0  # how much more variance than the median's is allowed: blocks differ
@@ -57,10 +58,25 @@ def _slope(codes: Plane) -> Plane:
     return np.asarray((down**2 + across**2).mean(axis=-1), dtype=np.float32)
 
 
-def firmly(mask: Mask) -> Mask:
-    """Where a channel (R, W, 3) is clipped, or black, all around: what bled cannot have made it so."""
+def _spread(codes: Plane, size: int) -> Plane:
+    """Contrast (R, W) of the channel that has most, in a window of so many pixels."""
+    window = np.ones((size, size), dtype=np.uint8)
+    return np.asarray((cv2.dilate(codes, window) - cv2.erode(codes, window)).max(axis=-1), dtype=np.float32)
+
+
+def nearby(mask: Mask) -> Mask:
+    """Where a channel (R, W, 3) is clipped, or black, or so near to one that is that it may have been."""
+    return np.asarray(cv2.dilate(mask.astype(np.uint8), np.ones((_BLEED_PX, _BLEED_PX), dtype=np.uint8)) > 0)
+
+
+def extremes(radiance: Plane) -> tuple[Plane, Plane]:
+    """Lowest and highest radiance (R, W, 3) as far as colour bleeds.
+
+    Where a channel was clipped, or may have been, its light is at least the lowest of what decoding left there: the
+    codes that coding made of clipped ones swing about, below clipping too.
+    """
     window = np.ones((_BLEED_PX, _BLEED_PX), dtype=np.uint8)
-    return np.asarray(cv2.erode(mask.astype(np.uint8), window) > 0)
+    return np.asarray(cv2.erode(radiance, window)), np.asarray(cv2.dilate(radiance, window))
 
 
 @dataclass(frozen=True)
@@ -71,8 +87,10 @@ class CodedRows:
     """(R, W, 3) on the reference's pixels, 0..255."""
     activity: Plane
     """(R, W) mean squared change of codes to the next pixel, over about a block."""
-    bleeding: Plane
-    """(R, W) codes by which a pixel may be off that has a clipped or black one near; else 0."""
+    spread: Plane
+    """(R, W) contrast in codes of the channel that has most, as far as colour bleeds."""
+    contrast: Plane
+    """(R, W) the same over a block."""
     whole: Mask
     """(R, W) without a clipped or black pixel near."""
 
@@ -104,13 +122,9 @@ class CodeTable:
         light, _, clipped, black = lit
         codes = self.codes(light)
         activity = cv2.blur(_slope(codes), (_BLOCK_PX, _BLOCK_PX))
-        window = np.ones((_BLEED_PX, _BLEED_PX), dtype=np.uint8)
-        lost = np.asarray((clipped | black).any(axis=-1), dtype=np.uint8)
-        near = np.asarray(cv2.dilate(lost, window)) > 0
-        lowest, highest = (np.asarray(f(codes, window), dtype=np.float32) for f in (cv2.erode, cv2.dilate))
-        spread = (highest - lowest).max(axis=-1)
-        bleeding = np.where(near, np.maximum(spread, _BLED_CODES), 0).astype(np.float32)
-        return CodedRows(codes, np.asarray(activity, dtype=np.float32), bleeding, ~near)
+        spread, contrast = (_spread(codes, size) for size in (_BLEED_PX, _BLOCK_PX))
+        whole = np.asarray(~nearby(clipped | black).any(axis=-1))
+        return CodedRows(codes, np.asarray(activity, dtype=np.float32), spread, contrast, whole)
 
 
 @dataclass(frozen=True)
@@ -131,14 +145,22 @@ class CodingLoss:
     def variance(self, rows: CodedRows) -> Plane:
         """Variance (R, W) of single codes."""
         found = np.float32(self.floor) + np.float32(self.growth) * np.sqrt(np.maximum(rows.activity, 0))
-        return np.asarray(found + (rows.bleeding / 2) ** 2, dtype=np.float32)
+        return np.asarray(found + (self._bleeding(rows) / 2) ** 2, dtype=np.float32)
 
     def coherent(self, rows: CodedRows) -> Plane:
         """Variance (R, W) of luma and chroma averaged over some pixels, the larger one.
 
         Bleeding counts in full: what bled from one edge is off by the same for many pixels.
         """
-        return np.asarray(max(self.luma, self.chroma) ** 2 + (rows.bleeding / 4) ** 2, dtype=np.float32)
+        return np.asarray(max(self.luma, self.chroma) ** 2 + (self._bleeding(rows) / 4) ** 2, dtype=np.float32)
+
+    def _bleeding(self, rows: CodedRows) -> Plane:
+        """Codes (R, W) by which a pixel may be off that has a clipped or black one near; else 0.
+
+        How far the next one is over is not known; but where a block shows no contrast there is no colour to bleed.
+        """
+        unseen = np.where(rows.contrast > _EVEN_CODES, _BLED_CODES, 0)
+        return np.where(rows.whole, 0, np.maximum(rows.spread, unseen)).astype(np.float32)
 
 
 def coded_in_blocks(pictures: Sequence[NDArray[Any]]) -> bool:

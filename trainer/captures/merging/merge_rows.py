@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.captures.merging.camera_response import Response
-from trainer.captures.merging.coding_loss import SYSTEMATIC, CodingLoss, departure, firmly
+from trainer.captures.merging.coding_loss import SYSTEMATIC, CodingLoss, departure, extremes, nearby
 from trainer.captures.merging.motion import Motion, resample
 from trainer.captures.merging.noise_model import NoiseModel
 
@@ -205,11 +205,12 @@ def merge_rows(
             certain |= whole
             coherent += whole / (coding.coherent(coded[frame]) * averaged_variance(frame, estimate))
             weight *= np.where(coded[frame].whole, 1, _BLED)[..., None]
-            clipped, black = firmly(clipped), firmly(black)
+            clipped, black = nearby(clipped), nearby(black)
         total += weight * radiance
         weights += weight
-        least = np.maximum(least, np.where(clipped, radiance, 0))
-        most = np.minimum(most, np.where(black, radiance, np.inf))
+        lowest, highest = extremes(radiance) if coding else (radiance, radiance)
+        least = np.maximum(least, np.where(clipped, lowest, 0))
+        most = np.minimum(most, np.where(black, highest, np.inf))
     for plausible in (True, False):  # better something that moved than nothing
         for frame in order:
             radiance = radiances[frame]
