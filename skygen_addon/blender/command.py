@@ -21,6 +21,7 @@ from .bake.sequence_state import bake_fingerprint
 from .operators.bake_sequence import progress_printer
 from .settings.properties import sky_settings
 from .world.sky_world import bind_frames
+from .world.world_owner import is_own
 
 COMMAND = "skygen"
 
@@ -140,9 +141,9 @@ def _check_playable(plan: BakePlan) -> None:
 
 
 def _check_savable(world: bpy.types.World) -> None:
-    if world.library is not None:
+    if not is_own(world):
         raise RequestError(
-            f"The world {world.name} is linked from another file, so it cannot show the frames.",
+            f"The world {world.name} is linked or overridden from another file, so it cannot show the frames.",
             "Bake in that file, make the world local, or give --no-save to write the frames only.",
         )
     path = Path(bpy.data.filepath)

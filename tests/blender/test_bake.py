@@ -189,7 +189,10 @@ def test_states_name_what_is_wrong(ready: Any, models: Path, tmp_path: Path) -> 
 
     assert words() == "No sky in this world yet"
     bpy.ops.skygen.add_sky()
+    assert words().startswith("Not baked: in this window each render waits")
+    ready.skygen_live.enabled = False
     assert words().startswith("Preview of one frame")
+    ready.skygen_live.enabled = True
     bake()
     assert words() == "Baked: frames 10-11"
     ready.skygen.haze += 1

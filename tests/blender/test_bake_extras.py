@@ -69,6 +69,33 @@ def test_the_estimate_is_measured_on_frames_that_are_there(sky: Any, tmp_path: P
         assert not space(folder, range(1, 105), **storage).measured
 
 
+def test_a_panel_lists_a_folder_only_when_it_has_changed(
+    sky: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sequence = part("blender.bake.sequence")
+    folder, listed = tmp_path / "sky", list[str]()
+    listdir = os.listdir
+
+    def noted(path: Any) -> list[str]:
+        listed.append(str(path))
+        return listdir(path)
+
+    monkeypatch.setattr(sequence.os, "listdir", noted)
+    assert sequence.known_missing_frames(folder, range(1, 3)) == [1, 2] and listed == []  # no folder, nothing to list
+    folder.mkdir()
+    (folder / "sky_0001.exr").touch()
+    for _ in range(2):  # changed a moment ago: the next change may have the same time stamp
+        assert sequence.known_missing_frames(folder, range(1, 3)) == [2]
+    assert len(listed) == 2
+    os.utime(folder, (1000.0, 1000.0))
+    for _ in range(3):
+        assert sequence.known_missing_frames(folder, range(1, 3)) == [2]
+        assert sequence.known_missing_frames(folder, (1, 2, 3)) == [2, 3]
+    assert len(listed) == 4  # once for each range
+    (folder / "sky_0002.exr").touch()  # changes the folder's time stamp
+    assert sequence.known_missing_frames(folder, range(1, 3)) == []
+
+
 def test_a_preview_tells_how_the_sky_compresses(sky: Any, tmp_path: Path) -> None:
     assert bpy.ops.skygen.add_sky() == {"FINISHED"}
     sky.skygen.width = "2048"

@@ -48,6 +48,11 @@ def interface(*windows: SimpleNamespace) -> Interface:
     return Interface(window_manager=manager, window=windows[0], workspace=None)
 
 
+def progress_of(world: Any) -> Any:
+    """What is noted of a world's running bake."""
+    return part("blender.bake.bake_progress").progress_of(world)
+
+
 @pytest.fixture
 def bake(world: Any, renderer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The operator, ready for two frames of 512 pixels."""
@@ -122,7 +127,28 @@ def test_every_window_shows_the_progress_of_the_world_that_is_baked(bake: Any, w
 
     assert run(bake, context, look) == {"FINISHED"}
     assert [w.screen.areas[0].redrawn > 0 for w in windows] == [True, True]
-    assert (world.skygen.bake_done, world.skygen.bake_total) == (0, 0)
+    assert progress_of(world) is None
+
+
+def test_undo_does_not_bring_back_the_progress_of_an_earlier_bake(bake: Any, world: Any) -> None:
+    """Nor does a file that was saved while its world was baked: progress is no part of the world."""
+    bpy.data.worlds.new("Other").use_fake_user = True
+    bpy.ops.ed.undo_push(message="before")
+    states, context = part("blender.bake.sequence_state").sky_states, interface(window("SKYGEN_OT_bake_sequence"))
+
+    def change() -> None:
+        world.skygen.haze = 3.0
+        bpy.ops.ed.undo_push(message="while it bakes")
+
+    assert run(bake, context, change) == {"FINISHED"}
+    other = bpy.data.worlds["Other"]
+    note = part("blender.bake.bake_progress")
+    note.note_progress(note.BakeProgress(other.session_uid, 3, 9, None))  # the next bake is another world's
+    bpy.ops.ed.undo()
+    shown = bpy.context.scene.world
+    assert "Baking" not in "; ".join(s.text for s in states(context, shown))
+    assert [s.text for s in states(context, bpy.data.worlds["Other"])] == ["Baking 3 of 9 (Esc in its window cancels)"]
+    note.note_progress(None)
 
 
 def test_a_paused_bake_rests_and_goes_on(bake: Any, world: Any, renderer: Any) -> None:
@@ -156,11 +182,11 @@ def test_a_closed_window_ends_the_bake_and_its_progress(bake: Any, world: Any, r
     renderer.behave("slow")
     context = interface(window("SKYGEN_OT_bake_sequence"))
     bake.invoke(context, SimpleNamespace(type="TIMER", value="NOTHING"))
-    assert world.skygen.bake_total == 2
+    assert progress_of(world).total == 2
     bake.cancel(context)
     bake._thread.join(30)
     assert not bake._thread.is_alive() and bake._thread.cancelled
-    assert (world.skygen.bake_done, world.skygen.bake_total) == (0, 0)
+    assert progress_of(world) is None
 
 
 def test_a_bake_over_older_frames_that_stops_is_told_of(bake: Any, world: Any, tmp_path: Path) -> None:
@@ -168,7 +194,10 @@ def test_a_bake_over_older_frames_that_stops_is_told_of(bake: Any, world: Any, t
     outlook, marker = part("blender.bake.bake_outlook").bake_outlook, part("blender.bake.bake_marker")
     context = interface(window())
     assert run(bake, context, lambda: None) == {"FINISHED"} and outlook(context, world) == []
+    states = part("blender.bake.sequence_state").sky_states
+    assert [state.text for state in states(context, world)] == ["Baked: frames 1-2"]
     marker.write_marker(tmp_path / "Artist", marker.BakeMarker("other", 1, 2))  # as a killed bake leaves it
+    assert states(context, world) == []  # nothing that says all is well
     assert [state.text for state in outlook(context, world)] == [
         "Frames 1-2 are partly of a bake that stopped, of other settings than now"
     ]

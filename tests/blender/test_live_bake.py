@@ -226,3 +226,17 @@ def test_a_sun_lamp_keeps_to_the_bake(world: Any, live: Clock, tmp_path: Path, m
     world.skygen_live.over_bake = False
     look(live)
     assert source(world) == "SEQUENCE" and shown_by(lamp) == before
+
+
+def test_a_render_waits_for_no_picture_over_a_bake_and_a_playblast_does(baked: Any, live: Clock, renderer: Any) -> None:
+    finish, scene = part("live.live_render").finish, bpy.context.scene
+    baked.skygen_live.over_bake = True
+    baked.skygen.time_offset = 600.0
+    scene.frame_set(2)
+    renderer.forget()
+    finish(live.preview, scene, None)
+    assert source(baked) == "SEQUENCE" and renderer.requests == []
+    finish(live.preview, scene, None, over_bake=True)
+    assert source(baked) == "FILE" and red_of(baked) == pytest.approx(11.1, rel=1e-3)
+    part("live.live_handlers").prepare_render(scene)
+    assert source(baked) == "SEQUENCE"  # the bake itself is what a render shows

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import bpy
@@ -11,7 +12,7 @@ import live_world
 import numpy as np
 import pytest
 from conftest import add_camera, rendered
-from live_world import Clock, part
+from live_world import Clock, image_of, part, red_of
 
 live, sky = live_world.live, live_world.sky
 
@@ -47,6 +48,69 @@ def test_a_render_of_a_preview_that_lags_behind_is_told_of(
     sky.skygen.haze = 3.0
     rendered(tmp_path / "d.exr", 1)
     assert caplog.text.count("older or coarser") == 1
+
+
+def test_a_render_waits_for_the_picture_of_its_frame(sky: Any, live: Clock) -> None:
+    """At once after the frame has changed, with the coarse picture of an older one on its way."""
+    finish, scene = part("live.live_render").finish, bpy.context.scene
+    scene.frame_set(3)
+    live.tick()
+    scene.frame_set(7)
+    finish(live.preview, scene, None)
+    assert red_of(sky) == pytest.approx(6.1, rel=1e-3) and image_of(sky).size[0] == 512
+    renderer_asked = live.preview._number
+    finish(live.preview, scene, None)  # it is there
+    sky.skygen_live.enabled = False  # the artist keeps the picture on purpose
+    scene.frame_set(2)
+    finish(live.preview, scene, None)
+    assert red_of(sky) == pytest.approx(6.1, rel=1e-3) and live.preview._number == renderer_asked
+
+
+def test_what_keeps_a_picture_from_coming_does_not_keep_the_render(sky: Any, live: Clock) -> None:
+    render, scene = part("live.live_render"), bpy.context.scene
+    sky.skygen.high.base = sky.skygen.low.base
+    scene.frame_set(5)
+    render.finish(live.preview, scene, None)
+    assert "lies inside the low layer" in render.lag_in_words(live.preview, scene)
+
+
+def test_every_frame_of_a_film_and_a_playblast_waits_for_its_own(
+    sky: Any, live: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, renderer: Any
+) -> None:
+    """With the handlers of a window; the change of frame that ends a film asks for nothing."""
+    handlers, scene = part("live.live_handlers"), bpy.context.scene
+    add_camera(sky.skygen.sun_azimuth + math.pi, 0.5)
+    app = SimpleNamespace(background=False, handlers=bpy.app.handlers)
+    monkeypatch.setattr(handlers, "bpy", SimpleNamespace(app=app, context=bpy.context, types=bpy.types))
+    ours = [pair for pair in handlers._IN_WINDOWS if pair[1] in (handlers.follow_film, handlers.expect_frame)]
+    ours += [("render_complete", handlers.forget_rendered)]
+    for name, handler in ours:
+        getattr(bpy.app.handlers, name).append(handler)
+    try:
+        scene.frame_start, scene.frame_end = 3, 5
+        scene.render.filepath = str(tmp_path / "film_####")
+        renderer.forget()
+        bpy.ops.render.render(animation=True)
+        assert [round(float(np.median(_pixels(tmp_path / f"film_{f:04d}.exr"))), 1) for f in (3, 4, 5)] == [
+            2.1,
+            3.1,
+            4.1,
+        ]
+        assert [request.time_s / 60 for request in renderer.requests] == pytest.approx([2.0, 3.0, 4.0])
+        monkeypatch.setattr(handlers, "is_running", lambda context, name: name == "RENDER_OT_opengl")
+        scene.frame_set(8)  # as a playblast does
+        assert red_of(sky) == pytest.approx(7.1, rel=1e-3)
+    finally:
+        for name, handler in ours:
+            getattr(bpy.app.handlers, name).remove(handler)
+
+
+def _pixels(path: Path) -> np.ndarray:
+    """Red of a rendered file."""
+    image = bpy.data.images.load(str(path), check_existing=False)
+    red: np.ndarray = np.array(image.pixels[:])[::4]
+    bpy.data.images.remove(image)
+    return red
 
 
 def test_spare_images_do_not_pile_up(sky: Any, live: Clock) -> None:

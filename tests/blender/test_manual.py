@@ -65,7 +65,19 @@ def test_the_button_opens_the_file_at_the_section(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(part("blender.operators.open_manual"), "bpy", Blender)
     assert bpy.ops.skygen.open_manual(section="sun") == {"FINISHED"}
-    assert opened == [manual().as_uri() + "#sun"]
+    assert bpy.ops.skygen.open_manual() == {"FINISHED"}
+    assert opened == [(manual().parent / "sections" / "sun.html").as_uri(), manual().as_uri()]
+
+
+def test_a_page_leads_to_every_section() -> None:
+    """Without a mark in the address that is handed over, which many systems drop on the way to the browser."""
+    sections = re.findall(r'<h2 id="([a-z]+)"', manual().read_text(encoding="utf-8"))
+    pages = sorted((manual().parent / "sections").glob("*.html"))
+    assert [page.stem for page in pages] == sorted(sections)
+    for page in pages:
+        (address,) = re.findall(r'http-equiv="refresh" content="0; url=([^"]+)"', page.read_text(encoding="utf-8"))
+        target, _, mark = address.partition("#")
+        assert (page.parent / target).resolve() == manual().resolve() and mark == page.stem
 
 
 def test_a_missing_manual_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: Any) -> None:

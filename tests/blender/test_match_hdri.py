@@ -74,9 +74,23 @@ def test_a_panorama_sets_sun_haze_exposure_and_ground(world: Any, stub: Path, pa
     assert settings.haze == pytest.approx(1.5, rel=0.2)
     assert settings.exposure == pytest.approx(2.0, abs=0.05)  # the file is four times as bright as the model
     np.testing.assert_allclose(settings.ground_albedo, (0.12, 0.1, 0.06), rtol=0.15)
+    assert settings.white_balance_temperature == pytest.approx(6500.0, rel=0.05)  # colours are the model's
+    assert settings.white_balance_tint == pytest.approx(0.0, abs=4.0)
     assert settings.low.cover == settings.high.cover == 0.0
     assert settings.sun.placement == "DIRECTION"
     assert (settings.time_scale, settings.weather_strength) == (30.0, 0.5)
+
+
+def test_a_panoramas_white_balance_is_set(world: Any, stub: Path, panorama: Path) -> None:
+    """The renderer of the test knows no white balance: what the match sets is what it found."""
+    gains = part("core.white_balance").white_balance_gains(5400.0, 6.0)
+    write_hdr(panorama, clear_sky(222.0, 31.0) * gains)
+    assert bpy.ops.skygen.match_hdri(filepath=str(panorama)) == {"FINISHED"}
+    settings = world.skygen
+    assert settings.white_balance_temperature == pytest.approx(5400.0, rel=0.05)
+    assert settings.white_balance_tint == pytest.approx(6.0, abs=4.0)
+    found = settings.match.found.splitlines()
+    assert f"White balance {settings.white_balance_temperature:.0f} K, tint {settings.white_balance_tint:+.0f}" in found
 
 
 def test_what_was_found_and_both_pictures_are_in_the_file(

@@ -86,9 +86,15 @@ def test_a_loop_has_no_outside(sky: Any, tmp_path: Path) -> None:
     assert "3 without a baked sky, which render magenta (11, 15, 19)." in str(words())
 
 
-def test_worlds_without_a_sequence_are_left_alone(world: Any, renderer: Any) -> None:
+def test_a_preview_without_a_window_is_told_to_stand_still(world: Any, renderer: Any) -> None:
     assert words() is None
+    scene = bpy.context.scene
+    scene.frame_set(3)
     bpy.ops.skygen.add_sky()
+    assert str(words()).startswith("Nothing is baked: all frames render one preview of the sky. Press Bake")
+    world.skygen.sun.shown_frame = 3  # the double does not tell of its sun, and so not of its frame
+    assert "which is that of frame 3. Press Bake" in str(words())
+    scene.frame_start = scene.frame_end = 3
     assert words() is None
     bpy.context.scene.world = None
     assert words() is None

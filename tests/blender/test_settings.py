@@ -108,6 +108,7 @@ IN_THE_README = {
     "sun": ("sun_azimuth", "sun_elevation"),
     "haze": ("haze",),
     "exposure": ("exposure",),
+    "white balance": ("white_balance_temperature", "white_balance_tint"),
     "time scale": ("time_scale",),
     "wind direction": ("low.wind_direction", "high.wind_direction"),
     "stretch": ("low.stretch", "high.stretch"),
@@ -203,6 +204,40 @@ def test_fingerprint_changes_with_the_sky_and_not_with_the_frame(world: Any) -> 
     settings.low.cover = 0.2
     settings.low.keyframe_insert("cover", frame=9)
     assert fingerprint(world, 24.0) != changed
+
+
+def test_white_balance_reaches_the_frames_presets_and_stale_mark(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At neutral the fingerprint is the one of files that have no white balance, so their bakes stay as they were."""
+    convert, state = part("blender.settings.controls_from_settings"), part("blender.bake.sequence_state")
+    settings = world.skygen
+    neutral = state.settings_fingerprint(world, 24.0)
+    with monkeypatch.context() as without:
+        names = {"white_balance_temperature", "white_balance_tint"}
+        without.setattr(state, "_WITHOUT_EFFECT", state._WITHOUT_EFFECT | names)
+        assert state.settings_fingerprint(world, 24.0) == neutral
+    settings.white_balance_temperature, settings.white_balance_tint = 7200.0, -3.5
+    assert state.settings_fingerprint(world, 24.0) != neutral
+    (request,) = requests(world, [1])
+    assert (request.white_balance_k, request.white_balance_tint) == (7200.0, -3.5)
+    kept = convert.controls_from_settings(settings)
+    settings.white_balance_temperature = 6500.0
+    assert state.settings_fingerprint(world, 24.0) != neutral  # the tint is still there
+    convert.write_controls(settings, kept)
+    assert convert.controls_from_settings(settings) == kept
+    settings.white_balance_temperature, settings.white_balance_tint = 6500.0, 0.0
+    assert state.settings_fingerprint(world, 24.0) == neutral
+
+
+def test_white_balance_can_be_keyframed(world: Any) -> None:
+    settings = world.skygen
+    for frame, kelvin, tint in ((1, 5000.0, -10.0), (11, 9000.0, 10.0)):
+        settings.white_balance_temperature, settings.white_balance_tint = kelvin, tint
+        settings.keyframe_insert("white_balance_temperature", frame=frame)
+        settings.keyframe_insert("white_balance_tint", frame=frame)
+    first, middle, last = requests(world, [1, 6, 11])
+    assert (first.white_balance_k, last.white_balance_k) == (5000.0, 9000.0)
+    assert middle.white_balance_k == pytest.approx(7000.0)  # Blender's ease in and out is symmetric
+    assert middle.white_balance_tint == pytest.approx(0.0, abs=1e-4)
 
 
 def test_a_keyframed_blend_turns_one_type_into_the_other(world: Any) -> None:

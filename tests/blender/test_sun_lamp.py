@@ -34,6 +34,17 @@ def test_lamp_follows_the_controls_as_the_clear_sky_shines(world: Any) -> None:
     assert lamp.data.energy == 0.0
 
 
+def test_lamp_has_the_white_balance_of_the_sky(world: Any) -> None:
+    """The gains that the frames get, and the lamp follows at once."""
+    lamp, settings = use_lamp(world), world.skygen
+    neutral = shown_by(lamp)[1]
+    settings.white_balance_temperature, settings.white_balance_tint = 8000.0, -10.0
+    gains = part("core.white_balance").white_balance_gains(8000.0, -10.0)
+    light = shown_by(lamp)[1]
+    assert light == pytest.approx([a * b for a, b in zip(neutral, gains, strict=True)], rel=1e-5)
+    assert light[0] / light[2] > 1.1 * neutral[0] / neutral[2]
+
+
 def test_lamp_is_found_by_pointer_and_made_once(world: Any) -> None:
     lamp = use_lamp(world)
     lamp.name = "Key Light"

@@ -6,11 +6,8 @@ and, seen from far enough, about SKY in the shadow of a post.
 
 from __future__ import annotations
 
-import functools
 import importlib
 import math
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +15,7 @@ import bpy
 import numpy as np
 import pytest
 import sunny_sky
+from engines import EEVEE, use_engine
 from sunny_bake import SKY, SUN
 
 MODULE = "bl_ext.user_default.skygen"
@@ -28,7 +26,6 @@ ELEVATION = math.radians(40.0)
 LIT = SKY + SUN * math.sin(ELEVATION) / math.pi
 SHADOW = SKY + 0.05 * (LIT - SKY)
 """Full shadow: the disc of a panorama of 1024, two pixels wide, has a penumbra of which some is among the darkest."""
-EEVEE = "BLENDER_EEVEE" if bpy.app.version >= (5, 0, 0) else "BLENDER_EEVEE_NEXT"
 TOLERANCE = {"CYCLES": 0.02, EEVEE: 0.02}
 """Cycles: 64 samples of the sky leave 1 %. EEVEE: its spherical harmonics and half floats leave 1 %."""
 
@@ -80,24 +77,10 @@ def look_at_sun(azimuth: float, elevation: float) -> None:
     camera.location, camera.rotation_euler = (0, 0, 9), (math.pi / 2 + elevation, 0.0, -azimuth)
 
 
-@functools.lru_cache
-def engine_renders(engine: str) -> bool:
-    """Whether this machine can render with an engine: EEVEE wants a graphics driver and ends the process without."""
-    script = (
-        "import bpy, os, sys; render = bpy.context.scene.render; render.engine = sys.argv[1]\n"
-        "render.resolution_x = render.resolution_y = 4; bpy.context.scene.eevee.taa_render_samples = 1\n"
-        "bpy.ops.render.render(); os._exit(0)"
-    )
-    command = [sys.executable, "-c", script, engine]
-    return engine == "CYCLES" or subprocess.run(command, capture_output=True, timeout=300).returncode == 0
-
-
 def picture(path: Path, engine: str, frame: int = 1) -> np.ndarray:
     """Linear pixels (SIZE, SIZE, 3), row 0 at the bottom."""
-    if not engine_renders(engine):
-        pytest.skip("EEVEE cannot render here: it needs a graphics driver, such as libegl1 with libgl1-mesa-dri")
+    use_engine(engine)
     scene = bpy.context.scene
-    scene.render.engine = engine
     scene.frame_set(frame)
     scene.render.filepath = str(path)
     bpy.ops.render.render(write_still=True)

@@ -143,6 +143,7 @@ def test_a_linked_lamp_is_told(sky: Any, tmp_path: Path) -> None:
     scene.frame_set(2)
     assert "does not follow the sky" in fault(world, scene)
     scene.world = world.override_create(remap_local_usages=True)
+    assert "press Make Local" in fault(scene.world, scene)
     with pytest.raises(RuntimeError, match="library override, which does not keep"):
         bpy.ops.skygen.show_preview()
 

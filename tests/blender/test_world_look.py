@@ -14,8 +14,8 @@ import bpy
 import numpy as np
 import pytest
 from conftest import add_camera, linked, rendered
+from engines import EEVEE, engine_renders
 from recording_layout import drawn
-from test_sun_render import EEVEE, engine_renders
 
 MODULE = "bl_ext.user_default.skygen"
 OURS = {"SkyGen Coordinates", "SkyGen Mapping", "SkyGen Sky", "SkyGen Background"}

@@ -30,7 +30,7 @@ from trainer.networks.field_export import export_field
 from trainer.networks.procedural_field import FIELD_LATTICE, ProceduralField
 
 WIDTH = 256
-FIELD_CHANGE = 0.09
+FIELD_CHANGE = 0.07
 """Mean absolute change of radiance above the horizon, relative to its mean, without the learned field."""
 CORRECTION_CHANGE = 0.05
 """The same without the learned correction."""
@@ -78,7 +78,7 @@ def procedural_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.filterwarnings("ignore")  # torch's tracer warns of every constant
 def test_the_learned_field_changes_the_picture(procedural_bundle: Path, learned: Sky) -> None:
-    """Measured: 0.180 here, 0.089 for fair_cumulus, which has half the cover."""
+    """Measured: 0.146 here, 0.073 for fair_cumulus, which has half the cover."""
     assert load_bundle(procedural_bundle).lattice == FIELD_LATTICE
     procedural = FrameRenderer(procedural_bundle, 1)
     request = request_of("broken_clouds")
@@ -86,7 +86,7 @@ def test_the_learned_field_changes_the_picture(procedural_bundle: Path, learned:
 
 
 def test_the_learned_correction_changes_the_picture(learned: Sky) -> None:
-    """Measured: 0.116 here, 0.040 for fair_cumulus."""
+    """Measured: 0.113 here, 0.037 for fair_cumulus."""
     uncorrected = FrameRenderer(installed_bundle(), 1, correction=False)
     request = request_of("broken_clouds")
     assert change(learned(request), uncorrected.render(request)) > CORRECTION_CHANGE
@@ -122,7 +122,7 @@ def test_the_learned_weather_remembers(renderer: FrameRenderer) -> None:
 
 
 def test_the_learned_weather_changes_the_picture(learned: Sky) -> None:
-    """Measured: 0.65 and 0.42."""
+    """Measured: 0.63 and 0.45."""
     request = replace(request_of("endless_day", 64), high=replace(request_of("endless_day").high, cover=0.0))
     steady = learned(replace(request, weather_strength=0.0))  # time acts through the weather alone
     changes = [change(steady, learned(replace(request, time_s=hour * 3600.0))) for hour in (6, 30)]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ...core.errors import OutputError
 from ...core.whole_file import whole_file
-from .sequence import missing_frames
+from .sequence import known_missing_frames
 
 _LOG = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ def stopped_in_words(folder: Path, fingerprint: str | None) -> str | None:
     if marker is None:
         return None
     total = len(marker.frames)
-    there = total - len(missing_frames(folder, marker.frames))
+    there = total - len(known_missing_frames(folder, marker.frames))
     stopped = f"The bake stopped: {there} of {total} frames are there"
     if there >= total:  # older ones among them, which the bake was to replace
         stopped = f"Frames {marker.first}-{marker.last} are partly of a bake that stopped"

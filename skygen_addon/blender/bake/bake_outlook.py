@@ -10,6 +10,7 @@ from ...core.errors import SkyGenError
 from ...core.job import check_storage
 from ..settings.properties import SkyGenSettings, sky_settings
 from ..world.world_nodes import ROLE, environment_node
+from ..world.world_owner import is_own
 from .bake_marker import read_marker, stopped_in_words
 from .bake_plan import frames_of_settings, output_folder
 from .bake_space import BakeSpace, bake_space, size_in_words
@@ -17,11 +18,14 @@ from .sequence_state import SkyState, bake_fingerprint
 
 
 def bake_outlook(context: bpy.types.Context, world: bpy.types.World) -> list[SkyState]:
-    """Lines about a bake with the present settings; none where the folder or the range makes no sense.
+    """Lines about a bake with the present settings; none where the folder or the range makes no sense, or the world
+    cannot be baked here.
 
     Quick enough for a panel that is drawn often: no frame is read, and few headers.
     """
     settings, scene = sky_settings(world), context.scene
+    if not is_own(world):
+        return []
     try:
         folder, frames = output_folder(world), frames_of_settings(world)
     except SkyGenError:  # the states above tell of it

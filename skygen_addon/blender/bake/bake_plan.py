@@ -19,6 +19,7 @@ from ..engine.model import loop_cells_km, shipped_bundle
 from ..settings.controls_from_settings import SkyMoment, evaluated_settings
 from ..settings.properties import sky_settings
 from ..sun.sun_placement import is_dated, refuse_loop, sun_path
+from ..world.world_owner import library_of
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class BakePlan:
 
 
 def output_folder(world: bpy.types.World) -> Path:
-    """Absolute folder that the settings name; it need not exist.
+    """Absolute folder that the settings name; it need not exist. // is the folder of the .blend that holds the world.
 
     Raises
     ------
@@ -46,12 +47,13 @@ def output_folder(world: bpy.types.World) -> Path:
     text = sky_settings(world).output_folder.strip().replace("{world}", bpy.path.clean_name(world.name))
     if not text:
         raise RequestError("The output folder is empty.", "Choose a folder, for example //skygen/.")
-    if text.startswith("//") and not bpy.data.filepath:
+    library = library_of(world)
+    if text.startswith("//") and library is None and not bpy.data.filepath:
         raise RequestError(
             f"The folder {text} is relative to the .blend, which is not saved yet.",
             "Save the .blend, or choose a folder by its full path.",
         )
-    folder = bpy.path.abspath(text)
+    folder = bpy.path.abspath(text, library=library)
     if not os.path.isabs(folder):
         raise RequestError(f"The folder {text} is relative to nothing.", "Start it with // or give its full path.")
     return Path(os.path.normpath(folder))

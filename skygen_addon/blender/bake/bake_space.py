@@ -17,7 +17,7 @@ from pathlib import Path
 from ...core.errors import OutputError
 from ...core.frames import frames_in_words
 from ...core.job import DEFAULT_PATTERN, SkyJob
-from .sequence import frame_name, frame_storage, missing_frames
+from .sequence import frame_name, frame_storage, known_missing_frames
 
 TYPICAL_BYTES_PER_PIXEL = {("zip", True): 1.6, ("zip", False): 9.0, ("dwaa", True): 0.7}
 """By compression and whether half floats are stored: fair-weather clouds."""
@@ -66,7 +66,7 @@ def bake_space(
     its older self. Others are replaced by larger ones, or smaller ones, which free nothing before they are written.
     ``preview_bytes_per_pixel`` is that of a preview of the sky, in half floats and ZIP, if there is one.
     """
-    missing = missing_frames(folder, frames)
+    missing = known_missing_frames(folder, frames)
     half = pixel_format != "float"
     present = sorted(set(frames) - set(missing))
     sampled = _sampled(folder, present)

@@ -9,28 +9,8 @@ from bpy.props import FloatProperty, IntProperty, StringProperty
 
 
 class BakeState:
-    """How far the running bake is, and which sequence is bound."""
+    """How long frames took, and which sequence is bound."""
 
-    bake_done: IntProperty(
-        name="Baked Frames",
-        description="Frames that the running bake has finished",
-        default=0,
-        options={"HIDDEN"},
-    )
-    bake_total: IntProperty(
-        name="Frames to Bake",
-        description="Frames of the running bake; 0 while none runs for this world",
-        default=0,
-        options={"HIDDEN"},
-    )
-    bake_seconds_left: IntProperty(
-        name="Time Left",
-        description="Seconds that the running bake still takes; below 0 while that is not known",
-        default=-1,
-        min=-1,
-        max=10**9,
-        options={"HIDDEN"},
-    )
     measured_seconds: FloatProperty(
         name="Time per Frame",
         description="Seconds that a frame took in the last bake, for the estimate of the next; 0 before the first",

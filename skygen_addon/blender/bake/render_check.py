@@ -10,7 +10,8 @@ from bpy.app.handlers import persistent
 
 from ..settings.properties import sky_settings
 from ..sun.sun_check import lamp_fault
-from ..world.world_nodes import environment_node
+from ..world.sequence_clock import animation_frame
+from ..world.world_nodes import ROLE, environment_node
 from .sequence import folder_of_sequence, frames_in_words, missing_frames
 
 _LOG = logging.getLogger(__name__)
@@ -26,21 +27,25 @@ def _skies_in_words(scene: bpy.types.Scene) -> str | None:
     """How many of the scene's frames lack a sky of their own, and the remedy; None if none does.
 
     A frame whose file is missing renders in pure magenta; one outside of the baked range shows the
-    nearest baked sky. A world without a bound sequence lacks nothing.
+    nearest baked sky. Without a window a preview stays as it is; in one it follows the render.
     """
     world = scene.world
     node = environment_node(world) if world is not None else None
-    if world is None or node is None or node.image is None or node.image.source != "SEQUENCE":
+    if world is None or node is None or node.image is None:
         return None
+    if node.image.source != "SEQUENCE":
+        return _preview_in_words(scene, world, node.image) if bpy.app.background else None
     settings, cyclic = sky_settings(world), node.image_user.use_cyclic
     first, last = int(settings.baked_start), int(settings.baked_end)
     if last < first:
         return None
     missing = set(missing_frames(folder_of_sequence(node.image), range(first, last + 1)))
-    frames = sorted({*range(scene.frame_start, scene.frame_end + 1, scene.frame_step), scene.frame_current})
-    shown = {f: first + (f - first) % (last - first + 1) if cyclic else min(max(f, first), last) for f in frames}
+    frames = _frames(scene)
+    mapped = {f: animation_frame(scene, f) for f in frames}
+    turn = last - first + 1
+    shown = {f: first + (at - first) % turn if cyclic else min(max(at, first), last) for f, at in mapped.items()}
     magenta = [f for f in frames if shown[f] in missing]
-    still = [f for f in frames if shown[f] != f and not cyclic]
+    still = [f for f in frames if shown[f] != mapped[f] and not cyclic]
     parts = []
     if magenta:
         parts.append(f"{len(magenta)} without a baked sky, which render magenta ({frames_in_words(magenta)})")
@@ -50,6 +55,24 @@ def _skies_in_words(scene: bpy.types.Scene) -> str | None:
         return None
     remedy = "Set Start and End in the SkyGen panel and press Bake." if still else "Press Bake in the SkyGen panel."
     return f"Of the scene's {len(frames)} frames there are {', and '.join(parts)}. {remedy}"
+
+
+def _preview_in_words(scene: bpy.types.Scene, world: bpy.types.World, image: bpy.types.Image) -> str | None:
+    """What a preview of one frame is in all frames of a scene; None where that is right, or it is none of ours."""
+    shown = int(sky_settings(world).sun.shown_frame)
+    frames = {animation_frame(scene, frame) for frame in _frames(scene)}
+    if ROLE not in image.keys() or frames == {shown}:
+        return None
+    of_frame = f", which is that of frame {shown}" if shown >= 0 else ""
+    return (
+        f"Nothing is baked: all frames render one preview of the sky{of_frame}. "
+        "Press Bake in the SkyGen panel, or run --command skygen bake."
+    )
+
+
+def _frames(scene: bpy.types.Scene) -> list[int]:
+    """The scene's frames that may be rendered."""
+    return sorted({*range(scene.frame_start, scene.frame_end + 1, scene.frame_step), scene.frame_current})
 
 
 @persistent  # type: ignore[untyped-decorator]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import struct
+import time
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,6 +21,8 @@ from ..world.world_nodes import ROLE
 COLOUR_SPACE = "Linear Rec.709"
 HEADER_BYTES = 4096
 """More than the header of a baked frame takes."""
+_SETTLED_NS = 3_000_000_000
+"""File systems round time stamps of folders by up to two seconds."""
 _COMPRESSIONS = {3: "zip", 8: "dwaa"}
 
 
@@ -39,6 +43,26 @@ def missing_frames(folder: Path, frames: Sequence[int]) -> list[int]:
     except (FileNotFoundError, NotADirectoryError):
         return list(frames)
     return [f for f in frames if frame_name(f) not in present]
+
+
+def known_missing_frames(folder: Path, frames: Sequence[int]) -> list[int]:
+    """:func:`missing_frames` for a panel that is drawn often: a folder is listed again only when it has changed.
+
+    A folder that has changed a moment ago is listed every time, because its time stamp may be that of the next change.
+    """
+    try:
+        changed_ns = folder.stat().st_mtime_ns
+    except OSError:
+        return list(frames)
+    if abs(time.time_ns() - changed_ns) < _SETTLED_NS:
+        return missing_frames(folder, frames)
+    asked = frames if isinstance(frames, range) else tuple(frames)
+    return list(_missing_frames(folder, changed_ns, asked))
+
+
+@lru_cache(maxsize=16)
+def _missing_frames(folder: Path, changed_ns: int, frames: range | tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(missing_frames(folder, frames))
 
 
 def check_complete(folder: Path, frames: Sequence[int]) -> None:

@@ -10,24 +10,32 @@ from typing import Any
 import bpy
 
 from ...core.errors import SkyGenError
+from ...core.request import NEUTRAL_WHITE_K
 from ..engine.model import makers_identity
 from ..engine.running import is_running
 from ..live.live_bake import bound_sequence
+from ..live.live_properties import live_settings
 from ..settings.controls_from_settings import draws_sun
 from ..settings.properties import sky_settings
 from ..settings.world_animation import animated_paths, animation_description
 from ..sun.sun_placement import is_dated
 from ..world.world_nodes import environment_node
+from ..world.world_owner import is_own
+from .bake_marker import read_marker
 from .bake_pause import is_paused
 from .bake_plan import BakePlan, frames_of_settings, output_folder
-from .sequence import folder_of_sequence, frames_in_words, missing_frames
+from .bake_progress import BakeProgress, progress_of
+from .sequence import folder_of_sequence, frames_in_words, known_missing_frames
 
 _WITHOUT_EFFECT = {
     "rna_type", "name", "preset", "own_preset", "preset_gallery", "frame_end", "output_folder", "format", "compression",
     "look", "match", "sun", "sun_disc", "sun_in", "lamp", "followed_lamp", "sky_peak", "shown_frame", "shown_azimuth",
-    "shown_elevation", "shown_transmittance", "unrecorded", "bake_done", "bake_total", "bake_seconds_left",
-    "baked_start", "baked_end", "baked_settings", "measured_seconds", "measured_width",
+    "shown_elevation", "shown_transmittance", "unrecorded", "baked_start", "baked_end",
+    "baked_settings", "measured_seconds", "measured_width",
 }  # fmt: skip
+
+_CAME_LATER = {"white_balance_temperature": NEUTRAL_WHITE_K, "white_balance_tint": 0.0}
+"""Settings that files did not have at first, at values that change nothing: bakes from before stay what they were."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +71,7 @@ def settings_fingerprint(world: bpy.types.World, fps: float, *, with_disc: bool 
     """
     settings, animated = sky_settings(world), animated_paths(world)
     values = _values(settings, "skygen", animated)
+    values = {name: value for name, value in values.items() if _CAME_LATER.get(name) != value}
     values["sun_disc"] = draws_sun(settings) if with_disc is None else with_disc
     if is_dated(settings):
         values["sun"] = _values(settings.sun, "skygen.sun", animated)
@@ -108,9 +117,20 @@ def is_baking(context: bpy.types.Context) -> bool:
     return is_running(context, "SKYGEN_OT_bake_sequence")
 
 
-def is_baked_now(context: bpy.types.Context, world: bpy.types.World) -> bool:
-    """Whether the bake that runs is this world's."""
-    return is_baking(context) and sky_settings(world).bake_total > 0
+def running_bake(context: bpy.types.Context, world: bpy.types.World) -> BakeProgress | None:
+    """How far the bake that runs is; None if none runs, or another world's."""
+    return progress_of(world) if is_baking(context) else None
+
+
+def _unbaked_in_words(world: bpy.types.World) -> str:
+    """What a render shows of a sky that is not baked."""
+    live = live_settings(world)
+    if live.enabled and is_own(world):
+        return (
+            f"Not baked: in this window each render waits for its frame's preview, {live.width} wide. "
+            "Bake for full resolution, render farms and speed"
+        )
+    return "Preview of one frame, which every frame renders; bake to animate it"
 
 
 def sky_states(context: bpy.types.Context, world: bpy.types.World) -> list[SkyState]:
@@ -122,10 +142,11 @@ def sky_states(context: bpy.types.Context, world: bpy.types.World) -> list[SkySt
         makers = makers_identity()
     except SkyGenError as error:
         states.append(SkyState(f"No model: {error.remedy}", "ERROR", True))
-    if is_baked_now(context, world):
+    running = running_bake(context, world)
+    if running is not None:
         paused = is_paused()
         verb = "Paused at" if paused else "Baking"
-        text = f"{verb} {settings.bake_done} of {settings.bake_total} (Esc in its window cancels)"
+        text = f"{verb} {running.done} of {running.total} (Esc in its window cancels)"
         return [*states, SkyState(text, "PAUSE" if paused else "RENDER_ANIMATION", False)]
     try:
         output_folder(world)
@@ -137,9 +158,9 @@ def sky_states(context: bpy.types.Context, world: bpy.types.World) -> list[SkySt
         return [*states, SkyState("No sky in this world yet", "INFO", False)]
     sequence = bound_sequence(world)
     if sequence is None:
-        return [*states, SkyState("Preview of one frame; bake to animate it", "INFO", False)]
+        return [*states, SkyState(_unbaked_in_words(world), "INFO", False)]
     baked = range(settings.baked_start, settings.baked_end + 1)
-    missing = missing_frames(folder_of_sequence(sequence), baked)
+    missing = known_missing_frames(folder_of_sequence(sequence), baked)
     if missing:
         states.append(SkyState(f"Missing frames render magenta: {frames_in_words(missing)}", "ERROR", True))
     fps = scene.render.fps / scene.render.fps_base if scene is not None else 24.0
@@ -150,6 +171,6 @@ def sky_states(context: bpy.types.Context, world: bpy.types.World) -> list[SkySt
         states.append(SkyState("Baked by another SkyGen version: bake again", "FILE_REFRESH", False))
     if not settings.loop and settings.frame_end > settings.baked_end:
         states.append(SkyState(f"Not baked yet: {settings.baked_end + 1}-{settings.frame_end}", "INFO", False))
-    if not states:
+    if not states and read_marker(folder_of_sequence(sequence)) is None:  # else some frames are of a bake that stopped
         states.append(SkyState(f"Baked: frames {settings.baked_start}-{settings.baked_end}", "CHECKMARK", False))
     return states

@@ -12,9 +12,11 @@ from typing import Any
 import bpy
 from bpy.app.handlers import persistent
 
+from ..engine.running import is_running
 from . import live_properties
 from .live_bake import uncover_all
 from .live_pictures import remove_spare_images
+from .live_render import finish, lag_in_words
 from .live_session import PREVIEW, QUIET_S
 from .live_state import LiveState
 
@@ -94,16 +96,52 @@ def put_bakes_back(*_: Any) -> None:
 
 @persistent  # type: ignore[untyped-decorator]
 def prepare_render(scene: bpy.types.Scene, *_: Any) -> None:
-    """Handler of ``render_init``: a render uses the bakes that are bound."""
+    """Handler of ``render_init``: a render uses the bakes that are bound, else the picture of its frame."""
     try:
         uncover_all()
-        PREVIEW.keep_for_render(scene)
-        words = PREVIEW.lag_in_words(scene)
-        if words is not None:
-            _LOG.warning("SkyGen: %s", words)
+        _finish(scene, None)
     except Exception:  # as in put_bakes_back
         _LOG.exception("SkyGen: a bake could not be put back before the render.")
     PREVIEW.note_change()
+
+
+@persistent  # type: ignore[untyped-decorator]
+def forget_rendered(*_: Any) -> None:
+    """Handler of a render's begin and end."""
+    PREVIEW.filmed.clear()
+
+
+@persistent  # type: ignore[untyped-decorator]
+def expect_frame(scene: bpy.types.Scene, *_: Any) -> None:
+    """Handler of ``render_pre``: the next change of frame is one that an animation renders."""
+    PREVIEW.filmed.add(scene.session_uid)
+
+
+@persistent  # type: ignore[untyped-decorator]
+def follow_film(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph | None = None) -> None:
+    """Handler of ``frame_change_post``: a frame that a film or a playblast renders gets its own picture first.
+
+    When a film has ended the frame changes once more, back to where it was: nothing is waited for then.
+    """
+    try:
+        if scene.session_uid in PREVIEW.filmed:
+            PREVIEW.filmed.discard(scene.session_uid)
+            _finish(scene, depsgraph)
+        elif is_running(bpy.context, "RENDER_OT_opengl"):
+            _finish(scene, depsgraph, over_bake=True)
+    except Exception:  # as in put_bakes_back
+        _LOG.exception("SkyGen: the preview could not follow the render.")
+
+
+def _finish(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph | None, *, over_bake: bool = False) -> None:
+    """Show the picture of a frame that is rendered, keep it as it is, and tell if it is not what it is to be."""
+    if not bpy.app.background:
+        evaluated = depsgraph if depsgraph is not None else scene.view_layers[0].depsgraph
+        finish(PREVIEW, scene, evaluated, over_bake=over_bake)
+    PREVIEW.keep_for_render(scene)
+    words = lag_in_words(PREVIEW, scene) if PREVIEW.follows(scene) else None
+    if words is not None:
+        _LOG.warning("SkyGen: %s", words)
 
 
 def _end() -> None:
@@ -113,6 +151,11 @@ def _end() -> None:
 _IN_WINDOWS = (
     ("depsgraph_update_post", note_update),
     ("frame_change_post", note_update),
+    ("frame_change_post", follow_film),
+    ("render_pre", expect_frame),
+    ("render_init", forget_rendered),
+    ("render_complete", forget_rendered),
+    ("render_cancel", forget_rendered),
     ("render_complete", note_update),
     ("render_cancel", note_update),
     ("undo_post", note_undo),

@@ -7,6 +7,7 @@ import bpy
 from ..bake.sequence_state import forget_bake
 from ..settings.properties import sky_settings
 from ..sun.sun_sync import note_preview
+from ..world.sequence_clock import animation_frame
 from ..world.sky_world import show_preview
 from ..world.world_nodes import environment_node, show_image
 from .live_pictures import placeholder
@@ -38,4 +39,4 @@ def ask_live(world: bpy.types.World, scene: bpy.types.Scene) -> None:
     if node is None or node.image is None:
         show_image(world, placeholder(sky_settings(world).ground_albedo), None)
         forget_bake(world)
-        note_preview(world, max(0, scene.frame_current), None)
+        note_preview(world, animation_frame(scene), None)

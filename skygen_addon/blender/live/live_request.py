@@ -27,6 +27,7 @@ from ..settings.controls_from_settings import controls_from_settings
 from ..settings.properties import SkyGenSettings, sky_settings
 from ..settings.world_animation import animation_description, curve_collections, is_driven
 from ..sun.sun_placement import is_dated, refuse_loop, sun_path
+from ..world.sequence_clock import animation_frame
 
 BASE_WIDTH = 256
 """Width of the requests; whoever asks replaces it."""
@@ -109,10 +110,9 @@ class LiveRequests:
         evaluated = world.evaluated_get(depsgraph) if depsgraph is not None and has_live_values(world) else world
         settings = sky_settings(evaluated)
         curves, render = _curves(world), scene.render
-        stretch = np.float32(render.frame_map_old / render.frame_map_new)  # as Blender maps frames, to the last bit
 
         def settings_at(frame: int) -> SkyGenSettings:
-            at = _SettingsAt(settings, "skygen", curves, float(np.float32(frame) * stretch)) if curves else settings
+            at = _SettingsAt(settings, "skygen", curves, float(frame)) if curves else settings
             return cast(SkyGenSettings, at)
 
         constant = None if curves else controls_from_settings(settings)
@@ -120,14 +120,14 @@ class LiveRequests:
         def controls_at(frame: int) -> SkyControls:
             return controls_from_settings(settings_at(frame)) if constant is None else constant
 
-        frame, first = max(0, scene.frame_current), int(settings.origin_frame)
+        frame, first = animation_frame(scene), int(settings.origin_frame)
         fps = render.fps / render.fps_base
         offset_s = float(settings.time_offset)
         if settings.loop:
             request = self._looped(settings, controls_at, frame, fps, offset_s)
         else:
             start = controls_at(first)
-            key = (start, first, fps, stretch, animation_description(world) if curves else None)
+            key = (start, first, fps, animation_description(world) if curves else None)
             if key != self._key:
                 self._key, self._sums = key, {}
             way = self._way(controls_at, first, frame - first, fps, bool(curves), time.perf_counter() + budget_s)

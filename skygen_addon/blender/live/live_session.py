@@ -8,6 +8,7 @@ the frame, undo, or another file.
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import Any, cast
 
@@ -15,6 +16,7 @@ import bpy
 
 from ...core.errors import SkyGenError
 from ...runtime.serve_protocol import Ask, Picture, Ready
+from ..world.sequence_clock import animation_frame
 from ..world.world_nodes import environment_node
 from .live_bake import bound_sequence, is_covered
 from .live_engine import LiveEngine
@@ -23,7 +25,7 @@ from .live_process import Arrived, Ended, LiveProcess
 from .live_properties import live_settings
 from .live_show import push_undo, show_picture
 from .live_state import NOTHING, LiveState, bake_is_shown, failed, rendering, starting, up_to_date
-from .live_views import Asked, View, bake_of, digest, followed_scenes, look, may_show, world_of
+from .live_views import Asked, Shown, View, bake_of, digest, followed_scenes, look, may_show, world_of
 
 COARSE_WIDTH = 256
 """Width of the pictures that come while settings or frame keep changing."""
@@ -47,18 +49,23 @@ class LivePreview:
         self._number = 0
         self._views: dict[int, View] = {}
         self._asked: dict[int, Asked] = {}
-        self._changed, self._looked_at, self._asked_at = True, 0.0, 0.0
+        self._changed, self._asked_at = True, 0.0
+        self.looked_at = 0.0
+        """When the settings were looked at last, by the clock of :meth:`tick`."""
         self._kept: set[int] = set()
         self._filled: dict[bool, int] = {}
         self._waiting: tuple[Picture, Asked, int] | None = None
-        self._trusting = True
+        self.trusting = True
+        """Whether images show what their digests say."""
+        self.work = threading.RLock()
+        """Held by whoever asks for pictures and takes them: the timer's call, or a render that waits for its own."""
+        self.filmed: set[int] = set()
+        """``session_uid`` of the scenes of which an animation renders the next frame."""
 
     @property
     def process(self) -> LiveProcess | None:
         """The process that renders, if there is one."""
         return self.engine.process
-
-    # What others tell -----------------------------------------------------------------------------------------------
 
     def note_change(self) -> None:
         """Something may have changed: look at the settings with the next tick."""
@@ -73,7 +80,7 @@ class LivePreview:
 
     def distrust(self) -> None:
         """Undo or redo: pictures may be others than their images say, and who has asked may have taken it back."""
-        self._trusting, self._changed, self._waiting = False, True, None
+        self.trusting, self._changed, self._waiting = False, True, None
         for view in self._views.values():
             view.shown = view.asked = None
             view.wished = None if view.wished_over else view.wished  # no bake is let go after an undo
@@ -85,27 +92,16 @@ class LivePreview:
         self._kept.clear()
         self._filled.clear()
         self._waiting = None
-        self._trusting, self._changed = True, True
+        self.trusting, self._changed = True, True
 
     def keep_for_render(self, scene: bpy.types.Scene) -> None:
         """A scene is rendered: what it shows must not be refilled, because Persistent Data keeps it loaded."""
         node = environment_node(scene.world) if scene.world is not None else None
         self._kept = {node.image.session_uid} if node is not None and node.image is not None else set()
 
-    def lag_in_words(self, scene: bpy.types.Scene) -> str | None:
-        """What a render of a scene shows that is not what the settings say; None where a bake counts or all is well."""
-        world = scene.world
-        view = self._views.get(world.session_uid) if world is not None else None
-        if world is None or view is None or bound_sequence(world) is not None:
-            return None
-        look(view, scene, world, None, now=self._looked_at, trusting=self._trusting)
-        width = int(live_settings(world).width)
-        if view.wanted is None or view.shown == (view.wanted, width):
-            return None
-        return (
-            f"The render shows a preview of {world.name} that is older or coarser than its settings say. "
-            "Wait until the panel shows its full width and render again, or bake."
-        )
+    def follows(self, scene: bpy.types.Scene) -> bool:
+        """Whether the scene's world is one that live pictures have been wanted for."""
+        return scene.world is not None and scene.world.session_uid in self._views
 
     def stop(self, wait_s: float = 0.0) -> None:
         """End the process, and wait so long for its end."""
@@ -124,11 +120,9 @@ class LivePreview:
         """
         self.choose_anew()
         self.engine.start()
-        view = self._view(world)
+        view = self.view(world)
         view.wished, view.wished_over = scene.session_uid, bake_of(world)
         view.shown, view.changed_at = None, 0.0
-
-    # What the timer does --------------------------------------------------------------------------------------------
 
     def tick(self, now: float | None = None, *, playing: bool = False) -> float:
         """Take what has come, ask for what is missing; returns the seconds until the next tick.
@@ -141,12 +135,14 @@ class LivePreview:
             Whether the animation plays, so that full pictures would come too late.
         """
         now = time.monotonic() if now is None else now
-        if not _is_rendering():
-            self._show_waiting(now)
-            self._hear(now)
-            self._follow(now, playing)
-            if self.engine.process is not None and not self._asked and now - self._asked_at > RESTING_S:
-                self.stop()
+        if not _is_rendering() and self.work.acquire(blocking=False):
+            try:
+                self.take(now)
+                self._follow(now, playing)
+                if self.engine.process is not None and not self._asked and now - self._asked_at > RESTING_S:
+                    self.stop()
+            finally:
+                self.work.release()
         return BUSY_S if self._asked or self._changed or self._waiting is not None else QUIET_S
 
     def state(self, world: bpy.types.World) -> LiveState:
@@ -157,19 +153,20 @@ class LivePreview:
             return failed(error)
         if view is None or view.wanted is None:
             return bake_is_shown() if bound_sequence(world) is not None else NOTHING
-        asked = any(asked.world == world.session_uid for asked in self._asked.values())
+        asked = any(asked.world == world.session_uid for asked in list(self._asked.values()))
         if asked and not self.engine.is_ready:
             return starting()
         if asked or view.shown != (view.wanted, int(live_settings(world).width)):
             return rendering(view.arrivals, view.seconds)
         return up_to_date(view.shown[1], view.seconds, covered=is_covered(world))
 
-    def _view(self, world: bpy.types.World) -> View:
+    def view(self, world: bpy.types.World) -> View:
+        """What is known of a world."""
         return self._views.setdefault(world.session_uid, View())
 
-    # Answers --------------------------------------------------------------------------------------------------------
-
-    def _hear(self, now: float) -> None:
+    def take(self, now: float) -> None:
+        """Take what has come, and show it."""
+        self._show_waiting(now)
         process = self.engine.process
         for answer in process.answers() if process is not None else ():
             if isinstance(answer, Ready):
@@ -235,12 +232,10 @@ class LivePreview:
         if picture.width == int(live_settings(world).width):
             self.engine.deaths = 0
 
-    # Questions ------------------------------------------------------------------------------------------------------
-
     def _follow(self, now: float, playing: bool) -> None:
         """Look at the settings of the worlds that are shown, and ask for what is missing."""
-        if self._changed or now - self._looked_at >= LOOK_S:
-            self._looked_at, self._changed = now, False
+        if self._changed or now - self.looked_at >= LOOK_S:
+            self.looked_at, self._changed = now, False
             self._forget_gone_worlds()
             if self.engine.is_chosen_anew():
                 self.stop()
@@ -248,11 +243,11 @@ class LivePreview:
                 for view in self._views.values():
                     view.shown = None
             for scene, world, depsgraph in followed_scenes(self._views):
-                finished = look(self._view(world), scene, world, depsgraph, now=now, trusting=self._trusting)
+                finished = look(self.view(world), scene, world, depsgraph, now=now, trusting=self.trusting)
                 self._changed = self._changed or not finished  # it goes on with the next tick
         if self.engine.failure is not None:
             return
-        followed = [(scene, world, self._view(world)) for scene, world, _ in followed_scenes(self._views)]
+        followed = [(scene, world, self.view(world)) for scene, world, _ in followed_scenes(self._views)]
         followed.sort(key=lambda one: one[2].asked_at)  # a world that plays leaves others their turn
         for scene, world, view in followed:
             if view.wanted is not None and (view.fault or view.error) is None:
@@ -273,14 +268,21 @@ class LivePreview:
         what = (wanted, width if coarse_is_there else COARSE_WIDTH)
         if view.asked == what or any(asked.world != world.session_uid for asked in self._asked.values()):
             return
+        self.ask(scene, view, what, now, draft=not coarse_is_there)
+
+    def ask(self, scene: bpy.types.Scene, view: View, what: Shown, now: float, *, draft: bool = False) -> None:
+        """Ask the process for a picture of the scene's world; why there is no process is kept as a failure."""
+        world = scene.world
+        if world is None:
+            return
         try:
             process = self.engine.start()
         except SkyGenError as error:
             self.engine.failure = error
             return
         self._number += 1
-        process.ask(Ask(self._number, wanted, (what[1],), draft=not coarse_is_there))
-        self._asked[self._number] = Asked(world.session_uid, max(0, scene.frame_current), what)
+        process.ask(Ask(self._number, what[0], (what[1],), draft=draft))
+        self._asked[self._number] = Asked(world.session_uid, animation_frame(scene), what)
         view.asked, view.asked_at, self._asked_at = what, now, now
 
     def _forget_gone_worlds(self) -> None:

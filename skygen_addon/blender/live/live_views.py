@@ -13,7 +13,9 @@ from ...core.errors import SkyGenError
 from ...core.job import request_digest
 from ...core.request import SkyRequest
 from ..engine.model import makers_identity
+from ..world.sequence_clock import animation_frame
 from ..world.world_nodes import environment_node
+from ..world.world_owner import is_own
 from .live_bake import bake_shows, bound_sequence, uncover
 from .live_pictures import LIVE, is_live_image, shows_ours
 from .live_properties import live_settings
@@ -74,11 +76,6 @@ def windows() -> list[bpy.types.Window]:
     return list(manager.windows) if manager is not None else []
 
 
-def is_own(world: bpy.types.World) -> bool:
-    """Whether a world belongs to this file."""
-    return world.library is None and world.override_library is None
-
-
 def world_of(session_uid: int) -> bpy.types.World | None:
     """The world of that ``ID.session_uid``; None if it is gone."""
     return next((world for world in bpy.data.worlds if world.session_uid == session_uid), None)
@@ -135,7 +132,7 @@ def look(
 
     ``trusting`` says that images show what their digests say.
     """
-    if not may_show(world, view, max(0, scene.frame_current)):
+    if not may_show(world, view, animation_frame(scene)):
         uncover(world)
         view.wanted = view.asked = view.fault = view.error = None
         return True

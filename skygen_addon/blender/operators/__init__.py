@@ -12,6 +12,7 @@ from .apply_preset import SKYGEN_OT_apply_preset
 from .bake_sequence import SKYGEN_OT_bake_sequence
 from .bind_sequence import SKYGEN_OT_bind_sequence
 from .delete_preset import SKYGEN_OT_delete_preset
+from .make_local import SKYGEN_OT_make_local
 from .match_hdri import SKYGEN_OT_match_hdri
 from .open_manual import SKYGEN_OT_open_manual
 from .pause_bake import SKYGEN_OT_pause_bake
@@ -23,6 +24,7 @@ from .test_device import SKYGEN_OT_test_device
 
 CLASSES: tuple[type, ...] = (
     SKYGEN_OT_add_sky,
+    SKYGEN_OT_make_local,
     SKYGEN_OT_apply_preset,
     SKYGEN_OT_match_hdri,
     SKYGEN_OT_apply_match,

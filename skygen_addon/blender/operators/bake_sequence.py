@@ -16,6 +16,7 @@ from ..bake.bake_marker import BakeMarker, clear_marker, write_marker
 from ..bake.bake_pause import is_paused, set_paused
 from ..bake.bake_plan import BakePlan, job_of_plan, plan_of_settings
 from ..bake.bake_process import BakeProcess, run_job
+from ..bake.bake_progress import BakeProgress, note_progress, progress_of
 from ..bake.render_check import unbaked_in_words
 from ..bake.sequence_state import bake_fingerprint, is_baking
 from ..settings.properties import sky_settings
@@ -96,7 +97,7 @@ class SKYGEN_OT_bake_sequence(bpy.types.Operator):
             self._thread = BakeThread(BakeProcess(job, skip_existing=self.skip_existing), self._fingerprint)
         except SkyGenError as error:
             return cancelled_by(self, error)
-        _note_progress(world, 0, len(job.frames), None)
+        note_progress(BakeProgress(world.session_uid, 0, len(job.frames), None))
         set_paused(False)
         self._world_uid, self._world_name = world.session_uid, world.name
         self._timer = manager.event_timer_add(TIMER_S, window=context.window)
@@ -119,7 +120,6 @@ class SKYGEN_OT_bake_sequence(bpy.types.Operator):
             return PASS_THROUGH
         self._end(context)
         if world is not None:
-            _note_progress(world, 0, 0, None)
             _note_speed(world, self._thread.process)
         return self._conclude(context, world)
 
@@ -127,9 +127,6 @@ class SKYGEN_OT_bake_sequence(bpy.types.Operator):
         """Blender ends the operator, because another file is loaded or the window closes."""
         self._thread.process.stop()
         self._end(context)
-        world = world_of_session(self._world_uid)
-        if world is not None:
-            _note_progress(world, 0, 0, None)
 
     def _prepare(self, context: bpy.types.Context, world: bpy.types.World) -> tuple[BakePlan, SkyJob, str]:
         plan = plan_of_settings(world)
@@ -167,9 +164,10 @@ class SKYGEN_OT_bake_sequence(bpy.types.Operator):
 
     def _show_progress(self, context: bpy.types.Context, world: bpy.types.World) -> None:
         process, done, total = self._thread.process, self._thread.done, len(self._thread.process.job.frames)
-        settings = sky_settings(world)
-        if (settings.bake_done, settings.bake_total) != (done, total):  # undo may have put back older ones
-            _note_progress(world, done, total, process.latest.seconds_left if process.latest is not None else None)
+        shown = progress_of(world)
+        if shown is None or shown.done != done:
+            left = process.latest.seconds_left if process.latest is not None else None
+            note_progress(BakeProgress(self._world_uid, done, total, left))
             for window in context.window_manager.windows if context.window_manager is not None else ():
                 for area in window.screen.areas:
                     if area.type in {"PROPERTIES", "VIEW_3D"}:
@@ -192,18 +190,12 @@ class SKYGEN_OT_bake_sequence(bpy.types.Operator):
         return f"{text} (Esc cancels)"
 
     def _end(self, context: bpy.types.Context) -> None:
+        note_progress(None)
         set_paused(False)
         if context.workspace is not None:
             context.workspace.status_text_set(None)
         if context.window_manager is not None:
             context.window_manager.event_timer_remove(self._timer)
-
-
-def _note_progress(world: bpy.types.World, done: int, total: int, seconds_left: float | None) -> None:
-    """Tell the panel how far the bake is; 0 of 0 frames after its end."""
-    settings = sky_settings(world)
-    settings.bake_done, settings.bake_total = done, total
-    settings.bake_seconds_left = -1 if seconds_left is None else round(seconds_left)
 
 
 def _note_speed(world: bpy.types.World, process: BakeProcess) -> None:

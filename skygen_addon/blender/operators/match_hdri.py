@@ -40,7 +40,7 @@ class MatchThread(threading.Thread):
 
 
 class SKYGEN_OT_match_hdri(bpy.types.Operator):
-    """Read sun, clouds, haze and exposure from an HDR panorama and set this world's sky alike; Esc stops it"""
+    """Read sun, clouds, haze, exposure and colors from an HDR panorama and set this world's sky alike; Esc stops it"""
 
     bl_idname = "skygen.match_hdri"
     bl_label = "Match HDRI"

@@ -12,6 +12,9 @@ from .outcome import CANCELLED, FINISHED
 
 MANUAL_FILE = PACKAGE_FOLDER / "manual" / "index.html"
 """Where the extension holds it; it needs no network."""
+SECTIONS_FOLDER = "sections"
+"""Beside it: a page for each section, which leads there. Systems that hand files to a browser drop the ``#section``
+of a file's address (Linux by xdg-open, Windows and macOS where the program is chosen by the file's kind)."""
 
 
 class SKYGEN_OT_open_manual(bpy.types.Operator):
@@ -30,9 +33,11 @@ class SKYGEN_OT_open_manual(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[Any]:
         """Hand the file to the web browser."""
-        if not MANUAL_FILE.is_file():
-            self.report({"ERROR"}, f"The manual {MANUAL_FILE} is missing. Reinstall the extension.")
+        page = MANUAL_FILE
+        if self.section:
+            page = MANUAL_FILE.parent / SECTIONS_FOLDER / f"{self.section}.html"
+        if not MANUAL_FILE.is_file() or not page.is_file():
+            self.report({"ERROR"}, f"The manual {page} is missing. Reinstall the extension.")
             return CANCELLED
-        mark = f"#{self.section}" if self.section else ""
-        bpy.ops.wm.url_open(url=MANUAL_FILE.as_uri() + mark)
+        bpy.ops.wm.url_open(url=page.as_uri())
         return FINISHED

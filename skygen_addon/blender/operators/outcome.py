@@ -11,6 +11,7 @@ from ..world.world_nodes import environment_node
 
 FINISHED: set[Any] = {"FINISHED"}
 CANCELLED: set[Any] = {"CANCELLED"}
+_REMEDY = "Press Make Local in the SkyGen panel"
 
 
 def cancelled_by(operator: bpy.types.Operator, error: SkyGenError) -> set[Any]:
@@ -39,10 +40,10 @@ def poll_editable_world(cls: type[bpy.types.Operator], context: bpy.types.Contex
         cls.poll_message_set("The scene has no world: use Add Sky")
         return False
     if world.library is not None:
-        cls.poll_message_set("The world is linked from another file: make it local")
+        cls.poll_message_set(f"The world is linked from another file. {_REMEDY}")
         return False
     if world.override_library is not None:
-        cls.poll_message_set("The world is a library override, which does not keep the sky's settings: make it local")
+        cls.poll_message_set(f"The world is a library override, which does not keep the sky's settings. {_REMEDY}")
         return False
     return True
 

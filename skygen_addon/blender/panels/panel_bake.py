@@ -10,7 +10,8 @@ from ...core.errors import BundleError
 from ...runtime.progress import minutes
 from ..bake.bake_outlook import bake_outlook
 from ..bake.bake_pause import is_paused
-from ..bake.sequence_state import SkyState, is_baked_now, sky_states
+from ..bake.bake_progress import BakeProgress
+from ..bake.sequence_state import SkyState, running_bake, sky_states
 from ..engine.model import bundle_folder, model_name
 from ..engine.preferences_access import device_name
 from ..settings.properties import SkyGenSettings, sky_settings
@@ -32,8 +33,9 @@ class BakePanel(ChildPanel):
         layout, settings = self.layout_of(), sky_settings(world)
         _draw_settings(layout, settings)
         _draw_states(layout, context, sky_states(context, world))
-        if is_baked_now(context, world):
-            _draw_progress(layout, settings)
+        running = running_bake(context, world)
+        if running is not None:
+            _draw_progress(layout, running)
         else:
             _draw_states(layout, context, bake_outlook(context, world))
         row = layout.row()
@@ -77,12 +79,12 @@ def _draw_states(layout: bpy.types.UILayout, context: bpy.types.Context, states:
         draw_lines(layout, context, [(state.text, "ERROR" if state.alert else state.icon) for state in states])
 
 
-def _draw_progress(layout: bpy.types.UILayout, settings: SkyGenSettings) -> None:
+def _draw_progress(layout: bpy.types.UILayout, bake: BakeProgress) -> None:
     paused = is_paused()
-    left = f", {minutes(settings.bake_seconds_left)} left" if settings.bake_seconds_left >= 0 else ""
+    left = f", {minutes(bake.seconds_left)} left" if bake.seconds_left is not None else ""
     row = layout.split(factor=0.7, align=True)
     cast(Any, row).progress(
-        factor=settings.bake_done / max(1, settings.bake_total),
-        text=f"{settings.bake_done} / {settings.bake_total}{', paused' if paused else left}",
+        factor=bake.done / max(1, bake.total),
+        text=f"{bake.done} / {bake.total}{', paused' if paused else left}",
     )
     row.operator("skygen.pause_bake", text="Go On" if paused else "Pause", icon="PLAY" if paused else "PAUSE")

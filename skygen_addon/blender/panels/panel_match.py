@@ -32,7 +32,8 @@ class MatchPanel(ChildPanel):
         layout.operator("skygen.match_hdri", text="Choose HDRI", icon="FILEBROWSER")
         match = match_of(world)
         if not match.controls:
-            draw_lines(layout, context, [("Sets sun, clouds, haze and exposure like those of a panorama", "INFO")])
+            what = "Sets sun, clouds, haze, exposure and white balance like those of a panorama"
+            draw_lines(layout, context, [(what, "INFO")])
             return
         _draw_pictures(layout, match)
         draw_lines(layout, context, match_lines(match))

@@ -8,6 +8,7 @@ import bpy
 
 from ..settings.properties import sky_settings
 from ..world.world_nodes import environment_node, sky_nodes
+from ..world.world_owner import is_own
 from .panel_base import ChildPanel, Line, draw_lines, world_of
 
 SUN_NEEDS_MAP = 2048
@@ -32,10 +33,12 @@ class WorldPanel(ChildPanel):
         if world is None or scene is None:
             return
         layout, nodes = self.layout_of(), sky_nodes(world)
+        light = layout.column()
+        light.enabled = is_own(world)  # Blender lets nodes of an override be edited, and forgets it
         if "mapping" in nodes:
-            layout.prop(nodes["mapping"].inputs["Rotation"], "default_value", index=2, text="Rotation")
+            light.prop(nodes["mapping"].inputs["Rotation"], "default_value", index=2, text="Rotation")
         if "background" in nodes:
-            row = layout.row()
+            row = light.row()
             row.enabled = not nodes["background"].inputs["Strength"].is_linked
             row.prop(sky_settings(world).look, "strength")
         _draw_camera(layout, context, world, scene)

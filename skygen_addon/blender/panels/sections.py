@@ -9,8 +9,10 @@ import bpy
 from ..settings.layer_properties import SkyGenLayer
 from ..settings.properties import SkyGenSettings, sky_settings
 from ..world.world_nodes import environment_node
+from ..world.world_owner import owner_in_words
 from .panel_bake import BakePanel
-from .panel_base import ChildPanel, SkyPanel, panel_class, world_of
+from .panel_base import ChildPanel, SkyPanel, draw_lines, panel_class, world_of
+from .panel_first_sky import draw_first_steps, wants_hint
 from .panel_live import draw_live
 from .panel_match import MatchPanel
 from .panel_presets import draw_presets
@@ -20,13 +22,20 @@ from .panel_world import WorldPanel
 
 def _draw_main(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     world = world_of(context)
-    if world is None or environment_node(world) is None:
+    owner = owner_in_words(world) if world is not None else None
+    if owner is not None:
+        draw_lines(layout, context, [(owner, "LINKED")])
+        layout.operator("skygen.make_local", icon="UNLINKED")
+    elif world is None or environment_node(world) is None:
         row = layout.row()
         row.scale_y = 1.4
         row.operator("skygen.add_sky", icon="OUTLINER_OB_LIGHTPROBE")
+        if wants_hint(world):
+            draw_first_steps(layout, context)
         if world is None:
             layout.label(text="This scene has no world; one is made", icon="INFO")
-            return
+    if world is None:
+        return
     settings = sky_settings(world)
     draw_presets(layout, context, world)
     draw_live(layout, context, world)
@@ -59,9 +68,13 @@ def _draw_layer(layout: bpy.types.UILayout, layer: SkyGenLayer) -> None:
     layout.prop(layer, "evolution")
 
 
-def _draw_air(layout: bpy.types.UILayout, settings: SkyGenSettings) -> None:
-    for name in ("haze", "exposure", "ground_albedo", "weather_strength", "time_offset"):
-        layout.prop(settings, name)
+def _draw_color(layout: bpy.types.UILayout, settings: SkyGenSettings) -> None:
+    layout.prop(settings, "haze")
+    layout.prop(settings, "exposure")
+    balance = layout.column(align=True)
+    balance.prop(settings, "white_balance_temperature")
+    balance.prop(settings, "white_balance_tint")
+    layout.prop(settings, "ground_albedo")
 
 
 class _MainPanel(SkyPanel):
@@ -85,12 +98,22 @@ class _HighPanel(ChildPanel):
         _draw_layer(self.layout_of(), self.settings(context).high)
 
 
-class _AirPanel(ChildPanel):
-    bl_label = "Air, Weather and Time"
+class _ColorPanel(ChildPanel):
+    bl_label = "Haze and Color"
     manual_section = "air"
 
     def draw(self, context: bpy.types.Context) -> None:
-        _draw_air(self.layout_of(), self.settings(context))
+        _draw_color(self.layout_of(), self.settings(context))
+
+
+class _WeatherPanel(ChildPanel):
+    bl_label = "Weather and Time"
+    manual_section = "air"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, settings = self.layout_of(), self.settings(context)
+        layout.prop(settings, "weather_strength")
+        layout.prop(settings, "time_offset")
 
 
 def _panels() -> tuple[type, ...]:
@@ -104,7 +127,7 @@ def _panels() -> tuple[type, ...]:
         panels.append(panel_class(_MainPanel, place, None, settings))
         panels += [
             panel_class(p, place, main, settings)
-            for p in (SunPanel, MatchPanel, BakePanel, _LowPanel, _HighPanel, _AirPanel, WorldPanel)
+            for p in (SunPanel, MatchPanel, BakePanel, _LowPanel, _HighPanel, _ColorPanel, _WeatherPanel, WorldPanel)
         ]
     return tuple(panels)
 

@@ -77,6 +77,8 @@ def controls_from_settings(settings: SkyGenSettings) -> SkyControls:
         high=_layer_controls(settings.high),
         haze=short_number(settings.haze),
         exposure_ev=short_number(settings.exposure),
+        white_balance_k=short_number(settings.white_balance_temperature),
+        white_balance_tint=short_number(settings.white_balance_tint),
         ground_albedo=(short_number(red), short_number(green), short_number(blue)),
         sun_disc=draws_sun(settings),
         weather_strength=short_number(settings.weather_strength),
@@ -92,10 +94,11 @@ def _moment(world: bpy.types.World) -> SkyMoment:
 
 @contextmanager
 def evaluated_settings(context: bpy.types.Context, world: bpy.types.World) -> Iterator[SkyAt]:
-    """Settings of ``world`` at any whole frame, with keyframes and drivers evaluated.
+    """Settings of ``world`` at any whole frame of the animation, with keyframes and drivers evaluated.
 
     The scene is stepped to a frame only if something animates the world, once for each frame
-    asked for, and is put back to its frame at the end. The evaluated copy of the world is read:
+    asked for, and is put back to its frame at the end. Its frame map is put aside meanwhile: what is baked is the
+    animation's frame, which the scene then shows where the map puts it. The evaluated copy of the world is read:
     the original one stays frozen in some evaluations.
 
     Raises
@@ -109,6 +112,8 @@ def evaluated_settings(context: bpy.types.Context, world: bpy.types.World) -> It
         yield lambda frame: constant
         return
     frame_before, subframe_before = scene.frame_current, scene.frame_subframe
+    render = scene.render
+    map_before = render.frame_map_old, render.frame_map_new
     known: dict[int, SkyMoment] = {}
 
     def sky_at(frame: int) -> SkyMoment:
@@ -118,8 +123,10 @@ def evaluated_settings(context: bpy.types.Context, world: bpy.types.World) -> It
         return known[frame]
 
     try:
+        render.frame_map_old = render.frame_map_new = map_before[0]
         yield sky_at
     finally:
+        render.frame_map_old, render.frame_map_new = map_before
         scene.frame_set(frame_before, subframe=subframe_before)
 
 
@@ -169,6 +176,8 @@ def write_controls(settings: SkyGenSettings, controls: SkyControls) -> None:
     settings.sun_elevation = math.radians(controls.sun_elevation_deg)
     settings.haze = controls.haze
     settings.exposure = controls.exposure_ev
+    settings.white_balance_temperature = controls.white_balance_k
+    settings.white_balance_tint = controls.white_balance_tint
     settings.ground_albedo = controls.ground_albedo
     settings.sun_disc = controls.sun_disc
     settings.weather_strength = controls.weather_strength

@@ -100,6 +100,29 @@ class SkyGenSettings(PresetChoice, BakeState, bpy.types.PropertyGroup):
         step=10,
         update=sun_moved,
     )
+    white_balance_temperature: FloatProperty(
+        name="Temperature (K)",
+        description="White balance: the daylight that is shown white. Higher is warmer, 6500 leaves colors alone",
+        default=DEFAULT_CONTROLS.white_balance_k,
+        min=4000.0,
+        max=25000.0,
+        soft_min=5000.0,
+        soft_max=10000.0,
+        precision=0,
+        step=10000,
+        update=sun_moved,
+    )
+    white_balance_tint: FloatProperty(
+        name="Tint",
+        description="White balance beside the temperature: negative is greener, positive more magenta",
+        default=DEFAULT_CONTROLS.white_balance_tint,
+        min=-100.0,
+        max=100.0,
+        soft_min=-25.0,
+        soft_max=25.0,
+        step=100,
+        update=sun_moved,
+    )
     ground_albedo: FloatVectorProperty(
         name="Ground",
         description="Linear colour of the ground below the horizon",

@@ -9,6 +9,7 @@ import bpy
 from ..bake.sequence import folder_of_sequence, frames_in_words
 from ..settings.properties import sky_settings
 from ..world.world_nodes import ROLE, environment_node
+from ..world.world_owner import is_own
 from .sun_keys import KEYS, has_keys_of_its_own, keyed_span, rows_identity, sun_rows
 from .sun_lamp import LAMP_ROLE, is_sky_tilted, is_sun, is_writable, lamp_in_scene, lies_in
 
@@ -56,19 +57,24 @@ def _fault_of_lamp(lamp: bpy.types.Object, world: bpy.types.World) -> str | None
         )
     if lamp.parent is not None or any(not constraint.mute for constraint in lamp.constraints):
         return f"A parent or constraint turns the sun lamp {lamp.name} away from the sun. Clear it."
-    if light is not None and light.users - light.use_fake_user > 1:
+    if light is not None and is_writable(lamp) and light.users - light.use_fake_user > 1:
         return f"The sun lamp {lamp.name} shares its light data, so other lamps follow too. Make it single-user."
     if is_sky_tilted(world):
         return "The Mapping node tilts the sky, which the sun lamp does not follow. Turn it about Z only."
     return None
 
 
+def _how_to_free(world: bpy.types.World) -> str:
+    """The remedy for a lamp that cannot be edited here."""
+    if is_own(world):
+        return "Make it local, then press Update Preview or Bind."
+    return "Bake in the world's own file, or press Make Local in the SkyGen panel and then Bake."
+
+
 def _fault_of_keys(lamp: bpy.types.Object, world: bpy.types.World, detailed: bool) -> str | None:
     """How far the lamp does not follow what the world shows."""
     node, linked = environment_node(world), not is_writable(lamp)
-    still = (
-        f"The linked sun lamp {lamp.name} does not follow the sky. Make it local, then press Update Preview or Bind."
-    )
+    still = f"The linked sun lamp {lamp.name} does not follow the sky. {_how_to_free(world)}"
     if node is None or node.image is None or node.image.source != "SEQUENCE":
         return still if linked else None
     settings, span = sky_settings(world), keyed_span(lamp)

@@ -46,8 +46,11 @@ def lies_in(lamp: bpy.types.Object, scene: bpy.types.Scene) -> bool:
 
 
 def is_anothers(lamp: bpy.types.Object, world: bpy.types.World) -> bool:
-    """Whether a lamp follows another world, as it does when a world with a lamp was copied."""
-    owner = lamp.get(OWNER)
+    """Whether a lamp follows another world, as it does when a world with a lamp was copied.
+
+    A linked one belongs to whoever points to it: an override or a local copy of its world cannot take it over.
+    """
+    owner = lamp.get(OWNER) if lamp.library is None else None
     return isinstance(owner, bpy.types.World) and owner != world and cast(Any, owner).skygen.sun.lamp == lamp
 
 
@@ -56,7 +59,15 @@ def lamp_in_scene(world: bpy.types.World, scene: bpy.types.Scene) -> bpy.types.O
     lamp = cast(Any, world).skygen.sun.lamp
     if lamp is None or scene.world != world or not is_sun(lamp) or is_anothers(lamp, world):
         return None
-    return lamp if lies_in(lamp, scene) else None
+    return lamp if lies_in(lamp, scene) else _override_in(lamp, scene)
+
+
+def _override_in(lamp: bpy.types.Object, scene: bpy.types.Scene) -> bpy.types.Object | None:
+    """The library override of a linked lamp that lies in a scene in its place; it has the same keyframes."""
+    if lamp.library is None:
+        return None
+    overrides = ((o, o.override_library) for o in scene.objects)
+    return next((o for o, override in overrides if override is not None and override.reference == lamp), None)
 
 
 def scenes_of(world: bpy.types.World) -> list[bpy.types.Scene]:
@@ -75,8 +86,9 @@ def lamp_of(world: bpy.types.World) -> tuple[bpy.types.Object, bpy.types.Scene] 
 
 
 def is_writable(lamp: bpy.types.Object) -> bool:
-    """Whether the lamp and its data belong to this file."""
-    return bool(lamp.is_editable and (lamp.data is None or lamp.data.is_editable))
+    """Whether the lamp and its data belong to this file; what is written to a library override may be lost again."""
+    parts = (lamp, lamp.data)
+    return all(part is None or (part.is_editable and part.override_library is None) for part in parts)
 
 
 def new_lamp(scene: bpy.types.Scene) -> bpy.types.Object:

@@ -8,13 +8,18 @@ threshold into a sun of its own; there it is 0 (never) beside a lamp, and otherw
 
 from __future__ import annotations
 
-from typing import Any, cast
+import math
+from typing import TYPE_CHECKING, Any, cast
 
 import bpy
 
+from ...core.white_balance import white_balance_gains
 from ..world.node_links import lead_through, new_node, socket, source_of, take_out
 from ..world.world_nodes import ROLE, light_strength, sky_nodes
 from ..world.world_settings import remember_settings
+
+if TYPE_CHECKING:
+    from ..settings.properties import SkyGenSettings
 
 LIMIT, CAMERA, CHOICE = "sun_limit", "sun_camera", "sun_choice"
 """Roles of our nodes: the minimum, which rays come from the camera, and the choice between both pictures."""
@@ -29,6 +34,12 @@ _NEEDED: dict[str, set[str]] = {"TEXTURE": set(), "LAMP": {LIMIT}, "BOTH": {LIMI
 def usual_peak(exposure_ev: float) -> float:
     """Stand-in for the brightest sky where it is not known."""
     return USUAL_PEAK * 2.0**exposure_ev
+
+
+def brightest_ev(settings: SkyGenSettings) -> float:
+    """Stops by which exposure and white balance lift the channel that they lift most."""
+    balance = white_balance_gains(float(settings.white_balance_temperature), float(settings.white_balance_tint))
+    return float(settings.exposure) + math.log2(float(balance.max()))
 
 
 def limit_of(sky_peak: float, exposure_ev: float) -> float:

@@ -20,8 +20,10 @@ from ...runtime.sun_record import SunLight, clear_sun_irradiance
 from ..bake.sequence import folder_of_sequence, frames_in_words
 from ..settings.properties import SkyGenSettings, sky_settings
 from ..settings.world_animation import is_driven
+from ..world.sequence_clock import animation_frame
 from ..world.world_look import show_look
 from ..world.world_nodes import environment_node
+from ..world.world_owner import is_own
 from .sun_adoption import hide, hide_lamps_of_other_worlds, let_go, take_lamp
 from .sun_check import uses_lamp
 from .sun_keys import Rows, has_keys_of_its_own, is_keyed, key_lamp, light_of, rows_identity, sun_rows, unkey_lamp
@@ -38,7 +40,7 @@ from .sun_lamp import (
     shine,
     turn_with_sky,
 )
-from .sun_nodes import limit_of, show_sun_in_world, usual_peak
+from .sun_nodes import brightest_ev, limit_of, show_sun_in_world, usual_peak
 from .sun_placement import sun_now
 
 _LOG = logging.getLogger(__name__)
@@ -55,11 +57,12 @@ def live_light(world: bpy.types.World, settings: SkyGenSettings, scene: bpy.type
         If the date and place make no sense.
     """
     sun = sun_now(world, settings, scene)
-    irradiance = clear_sun_irradiance(sun.elevation_rad, float(settings.haze), float(settings.exposure))
+    balance = (float(settings.white_balance_temperature), float(settings.white_balance_tint))
+    irradiance = clear_sun_irradiance(sun.elevation_rad, float(settings.haze), float(settings.exposure), *balance)
     shown = settings.sun
     same = abs(math.remainder(sun.azimuth_rad - shown.shown_azimuth, math.tau)) < _SAME_SUN_RAD
     same = same and abs(sun.elevation_rad - shown.shown_elevation) < _SAME_SUN_RAD
-    through = float(shown.shown_transmittance) if same and shown.shown_frame == scene.frame_current else 1.0
+    through = float(shown.shown_transmittance) if same and shown.shown_frame == animation_frame(scene) else 1.0
     red, green, blue = (channel * through for channel in irradiance)
     return sun.azimuth_rad, sun.elevation_rad, (red, green, blue)
 
@@ -118,7 +121,13 @@ def _hide_as_wanted(lamp: bpy.types.Object, world: bpy.types.World) -> None:
 
 
 def add_lamp(world: bpy.types.World, scene: bpy.types.Scene) -> None:
-    """Give a scene the world's lamp: the one of another scene that shows the same world, or a new one."""
+    """Give a scene the world's lamp: the one of another scene that shows the same world, or a new one.
+
+    A world of another file has its lamp there, which is linked into the scene with its keyframes.
+    """
+    if not is_own(world):
+        scene.collection.objects.link(sky_settings(world).sun.lamp)
+        return
     found = lamp_of(world)
     if found is None:
         sky_settings(world).sun.lamp = new_lamp(scene)
@@ -133,7 +142,7 @@ def show_sun(world: bpy.types.World, rows: Rows | None = None) -> None:
     ``rows`` are the recorded suns of a shown sequence, read from its folder if not given.
     """
     settings = sky_settings(world)
-    show_sun_in_world(world, settings.sun.sun_in, limit_of(float(settings.sun.sky_peak), float(settings.exposure)))
+    show_sun_in_world(world, settings.sun.sun_in, limit_of(float(settings.sun.sky_peak), brightest_ev(settings)))
     show_look(world)
     hide_lamps_of_other_worlds()
     lamp, scene = lamp_of(world) or (None, None)
@@ -171,7 +180,7 @@ def note_sequence(world: bpy.types.World, folder: Path, frames: range) -> None:
     settings, rows = sky_settings(world), sun_rows(folder, frames)
     peak = max((sun.sky_peak for _, sun in rows.values()), default=0.0)
     if rows and len(rows) < len(frames):  # the others may be brighter
-        peak = max(peak, usual_peak(float(settings.exposure)))
+        peak = max(peak, usual_peak(brightest_ev(settings)))
     settings.sun.sky_peak = peak
     settings.sun.shown_frame = -1
     _note_unrecorded(world, frames, rows)

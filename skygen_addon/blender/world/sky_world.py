@@ -16,6 +16,7 @@ from ..bake.bake_process import run_job
 from ..bake.sequence import check_complete, check_one_width, load_panorama, load_sequence
 from ..bake.sequence_state import forget_bake, note_bake
 from ..sun.sun_sync import note_preview, note_sequence
+from .sequence_clock import animation_frame
 from .world_nodes import SequenceSpan, show_image
 
 PREVIEW_WIDTH = 512
@@ -34,7 +35,7 @@ def show_preview(context: bpy.types.Context, world: bpy.types.World) -> None:
     """
     if context.scene is None:
         raise RequestError("There is no scene.", "Open a scene that uses this world.")
-    frame = max(0, context.scene.frame_current)
+    frame = animation_frame(context.scene)
     with tempfile.TemporaryDirectory(prefix="skygen_", dir=bpy.app.tempdir or None) as folder:
         plan = BakePlan(frames=(frame,), folder=Path(folder), width=PREVIEW_WIDTH, cyclic=False)
         job = dataclasses.replace(job_of_plan(context, world, plan), pixel_format="auto")

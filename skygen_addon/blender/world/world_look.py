@@ -13,7 +13,7 @@ from typing import Any, cast
 import bpy
 
 from ..settings.properties import sky_settings
-from ..sun.sun_nodes import limit_of
+from ..sun.sun_nodes import brightest_ev, limit_of
 from .blur_group import blur_group
 from .node_links import lead_through, new_node, source_of, take_out
 from .world_nodes import light_strength, remove_unused_groups, sky_nodes
@@ -60,7 +60,7 @@ def _set_values(world: bpy.types.World) -> None:
         backdrop.inputs["Strength"].default_value = 1.0 if colored else look.backdrop_strength
     if BLUR in nodes:
         cast(Any, nodes[BLUR]).inputs["Radius"].default_value = look.blur
-        limit = limit_of(float(settings.sun.sky_peak), float(settings.exposure))
+        limit = limit_of(float(settings.sun.sky_peak), brightest_ev(settings))
         cast(Any, nodes[BLUR_LIMIT]).inputs[1].default_value = (limit, limit, limit)
 
 
@@ -77,7 +77,7 @@ def set_strength(world: bpy.types.World, strength: float) -> None:
     cast(Any, background.inputs["Strength"]).default_value = strength
     settings = sky_settings(world)
     if settings.sun.sun_in == "TEXTURE":
-        world.sun_threshold = limit_of(float(settings.sun.sky_peak), float(settings.exposure)) * strength
+        world.sun_threshold = limit_of(float(settings.sun.sky_peak), brightest_ev(settings)) * strength
 
 
 def _is_mixed(nodes: dict[str, bpy.types.Node]) -> bool:

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import bpy
 
+from .sequence_clock import drive_sequence, free_sequence
 from .world_settings import remember_settings, restore_settings, sample_importance, uses_nodes
 
 ROLE = "skygen_role"
@@ -38,10 +39,10 @@ _LINKS = (
 
 @dataclass(frozen=True)
 class SequenceSpan:
-    """Which files of a sequence show at which scene frames."""
+    """Which files of a sequence show at which frames of the animation."""
 
     first: int
-    """Number of the first file, shown at the scene frame of the same number."""
+    """Number of the first file, shown at the frame of the same number."""
     count: int
     """Number of files."""
     cyclic: bool
@@ -92,10 +93,11 @@ def show_image(world: bpy.types.World, image: bpy.types.Image, span: SequenceSpa
     sky.image = image
     sky.projection = "EQUIRECTANGULAR"
     sky.interpolation = "Linear"
-    user = sky.image_user
-    user.use_auto_refresh = True
+    sky.image_user.use_auto_refresh = True
     if span is not None:
-        _play(user, span)
+        drive_sequence(tree, sky, span.first, span.count, cyclic=span.cyclic)
+    else:
+        free_sequence(tree, sky)
     if replaced is not None and replaced != image and ROLE in replaced.keys() and replaced.users == 0:
         bpy.data.images.remove(replaced)
     for output in _outputs(tree):
@@ -119,6 +121,8 @@ def restore_world(world: bpy.types.World) -> list[str]:
             images.append(sky.image)
         for output in [n for n in tree.nodes if LINK in n.keys()]:
             lost += _relink_output(tree, output)
+        if sky is not None:
+            free_sequence(tree, sky)
         for node in list(sky_nodes(world).values()):
             tree.nodes.remove(node)
         for copy in [n for n in tree.nodes if ROLE in n.keys()]:
@@ -136,19 +140,6 @@ def remove_unused_groups() -> None:
     for group in [g for g in bpy.data.node_groups if GROUP_VERSION in g.keys() and g.library is None]:
         if group.users == 0:
             bpy.data.node_groups.remove(group)
-
-
-def _play(user: bpy.types.ImageUser, span: SequenceSpan) -> None:
-    """Show file n at scene frame n, and outside of the span the nearest file or the next turn of the loop.
-
-    Blender counts from 1 at ``frame_start`` and clamps to 0 below: counting the first file as 0
-    instead keeps the frames before it from asking for a file that is not there (magenta).
-    """
-    user.use_cyclic = span.cyclic
-    counted_from = 1 if span.cyclic else 0
-    user.frame_start = span.first + 1 - counted_from
-    user.frame_offset = span.first - counted_from
-    user.frame_duration = span.count - 1 + counted_from
 
 
 def _tree(world: bpy.types.World) -> bpy.types.NodeTree:

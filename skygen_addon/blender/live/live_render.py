@@ -1,0 +1,69 @@
+"""Live pictures in renders: each shows the full picture of its own frame, which it waits for, or tells why not.
+
+A render of a window runs beside the interface, so its thread may wait; a playblast stops the interface anyway. Where
+frames are baked nothing is waited for, and without a window there are no live pictures.
+"""
+
+from __future__ import annotations
+
+import time
+
+import bpy
+
+from ..world.world_owner import is_own
+from .live_bake import bound_sequence
+from .live_properties import live_settings
+from .live_session import LivePreview
+from .live_views import look
+
+PATIENCE_S = 300.0
+"""How long a render waits for a picture."""
+
+
+def finish(
+    preview: LivePreview, scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph | None, *, over_bake: bool = False
+) -> None:
+    """Wait until a scene shows the full picture of its present frame, if live pictures are what it shows.
+
+    What keeps it from coming is told by :func:`lag_in_words`.
+
+    Parameters
+    ----------
+    depsgraph : Depsgraph, optional
+        One that is evaluated at the frame.
+    over_bake : bool
+        Also where live pictures cover a bound bake, which only the viewport shows.
+    """
+    world = scene.world
+    if world is None or not is_own(world) or (bound_sequence(world) is not None and not over_bake):
+        return
+    with preview.work:
+        view, width, asked_for = preview.view(world), int(live_settings(world).width), None
+        end = time.monotonic() + PATIENCE_S
+        while (now := time.monotonic()) < end:
+            preview.take(now)
+            if not look(view, scene, world, depsgraph, now=now, trusting=preview.trusting):
+                continue  # the clouds' way is summed in steps
+            wanted = view.wanted
+            if wanted is None or view.shown == (wanted, width):
+                return
+            if (view.fault or view.error or preview.engine.failure) is not None:
+                return
+            if asked_for != wanted or preview.engine.process is None:
+                asked_for = wanted
+                preview.ask(scene, view, (wanted, width), now)
+            time.sleep(0.02)
+
+
+def lag_in_words(preview: LivePreview, scene: bpy.types.Scene) -> str | None:
+    """What a render of a scene shows that is not what the settings say; None where a bake counts or all is well."""
+    world = scene.world
+    if world is None or not is_own(world) or bound_sequence(world) is not None:
+        return None
+    view, width = preview.view(world), int(live_settings(world).width)
+    look(view, scene, world, None, now=preview.looked_at, trusting=preview.trusting)
+    fault = view.fault or view.error or preview.engine.failure
+    if view.fault is None and (view.wanted is None or view.shown == (view.wanted, width)):
+        return None
+    why = f" {fault.message} {fault.remedy}" if fault is not None else " Render again, or bake."
+    return f"The render shows a preview of {world.name} that is older or coarser than its settings say.{why}"
