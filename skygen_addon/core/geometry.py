@@ -132,3 +132,12 @@ def plane_matrix(stretch: float, stretch_azimuth_rad: float) -> NDArray[np.float
     along = np.array([np.sin(stretch_azimuth_rad), np.cos(stretch_azimuth_rad)])
     matrix: NDArray[np.float64] = np.eye(2) + (1.0 / stretch - 1.0) * np.outer(along, along)
     return matrix
+
+
+def stretch_axis(stretch: float, stretch_azimuth_rad: float) -> tuple[float, float]:
+    """How far :func:`plane_matrix` stretches and along which axis, as a field's condition states it.
+
+    Cosine and sine of twice the azimuth, for an axis has no direction, times 1 - 1 / stretch.
+    """
+    stretched, twice = 1 - 1 / stretch, 2 * stretch_azimuth_rad
+    return stretched * float(np.cos(twice)), stretched * float(np.sin(twice))

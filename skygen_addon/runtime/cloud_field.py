@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ..core.bundle import Bundle, Lattice, NoiseInput
 from ..core.errors import RequestError
-from ..core.geometry import FloatArray, plane_matrix
+from ..core.geometry import FloatArray, plane_matrix, stretch_axis
 from ..core.lattice import lattice_noise
 from ..core.request import CLOUD_TYPES, LayerRequest
 from ..core.signatures import CONDITION_CHANNELS, GRAIN_CHANNEL, WINDOW_STEP
@@ -235,9 +235,8 @@ class CloudField:
         for i in range(len(CLOUD_TYPES)):
             condition[0, 1 + i] = types[i]
         condition[0, GRAIN_CHANNEL] = np.clip(grain, -1, 1)
-        stretched, twice = 1 - 1 / layer.stretch, 2 * layer.stretch_azimuth_rad
-        condition[0, GRAIN_CHANNEL + 1] = stretched * math.cos(twice)
-        condition[0, GRAIN_CHANNEL + 2] = stretched * math.sin(twice)
+        for i, along in enumerate(stretch_axis(layer.stretch, layer.stretch_azimuth_rad)):
+            condition[0, GRAIN_CHANNEL + 1 + i] = along
         return condition
 
     def _organisation(self, seed: int, stream: int, k: int, origin: tuple[int, int]) -> FloatArray:

@@ -218,13 +218,16 @@ def main() -> None:
     left = sum(1 for path in data.rglob(".*.tmp"))
     print(f"{size / 1e9:.2f} GB of training data, {size / 1e6 / count:.1f} MB a capture; {left} temporary files left")
 
-    tell("nothing new", ingest(folder, data, options.workers))
+    run = ingest(folder, data, options.workers)
+    tell("nothing new", run)
+    check(run.code != 0 or findings(data) != now, "something was measured again")
     write_captures(bases, folder, count + 1, begin=count, whole_every=options.whole_every)
-    tell("one more capture", ingest(folder, data, options.workers))
+    run = ingest(folder, data, options.workers)
+    tell("one more capture", run)
+    check(run.code != 0, "the run failed")
     later = findings(data)
-    check(
-        len(later) != count + 1 or any(later[name] != written for name, written in now.items()), "not one was measured"
-    )
+    kept = all(later.get(name) == written for name, written in now.items())
+    check(not kept or len(later) != count + 1, "not just the new one was measured")
 
 
 if __name__ == "__main__":

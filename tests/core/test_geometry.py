@@ -16,6 +16,7 @@ from skygen_addon.core.geometry import (
     panorama_directions,
     panorama_pixel,
     panorama_solid_angles,
+    stretch_axis,
 )
 
 WIDTHS = [64, 100, 1024]
@@ -83,3 +84,9 @@ def test_turning_moves_columns_and_mirroring_reverses_them(azimuth: float, eleva
     assert turned[0] == pytest.approx(here[0], abs=1e-6) and mirror[0] == pytest.approx(here[0], abs=1e-6)
     for found, expected in ((turned[1], here[1] + columns), (mirror[1], width / 2 - here[1])):
         assert math.remainder(found - expected, width) == pytest.approx(0, abs=1e-6)
+
+
+def test_an_axis_of_stretch_has_no_direction_and_vanishes_without_stretch() -> None:
+    assert stretch_axis(1.0, 0.7) == (0.0, 0.0)
+    np.testing.assert_allclose(stretch_axis(4.0, math.pi / 2), (-0.75, 0.0), atol=1e-12)  # east and west
+    np.testing.assert_allclose(stretch_axis(3.0, 0.4), stretch_axis(3.0, 0.4 + math.pi))

@@ -58,11 +58,15 @@ def test_an_interrupt_and_a_kill_lose_nothing(tmp_path: Path) -> None:
 
 def test_what_a_killed_run_left_half_written_is_swept_once_it_is_old(tmp_path: Path) -> None:
     (tmp_path / "items").mkdir()
-    old, fresh, item = (tmp_path / "items" / name for name in (".a.npz.1.tmp", ".b.npz.2.tmp", "c.npz"))
+    key = "0123456789abcdef0123"
+    swept = [f"items/.{key}.npz.1.tmp", f"items/.{key}.json.1.tmp", ".discs-train-000.npz.1.tmp"]
+    fresh = [f"items/.{key}.npz.2.tmp", ".planes-held_out-001.npz.2.tmp"]
+    not_ours = [f"items/{key}.npz", "items/.notes.tmp", ".notes.npz.1.tmp", f".{key}.npz.tmp"]
     long_ago = time.time() - 2 * ABANDONED_S
-    for path in (old, fresh, item):
-        path.write_bytes(b"half")
-    for path in (old, item):
-        os.utime(path, (long_ago, long_ago))
+    for name in (*swept, *fresh, *not_ours):
+        (tmp_path / name).write_bytes(b"half")
+        if name not in fresh:
+            os.utime(tmp_path / name, (long_ago, long_ago))
     sweep_abandoned(tmp_path)
-    assert not old.exists() and fresh.exists() and item.exists()
+    left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert left == {*fresh, *not_ours}

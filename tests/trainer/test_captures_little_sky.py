@@ -87,4 +87,4 @@ def test_what_a_person_keeps_of_little_sky_says_so_all_the_way(tmp_path: Path) -
             told = arrays[f"valid_share_{texel}m"] > 0
             assert np.array_equal(np.isnan(arrays[f"cover_{texel}m"]), ~told)
     report = (data / "report.html").read_text()
-    assert "cover 0" not in report and "too little of the sky is seen to tell its cover" in report
+    assert "cover 0" not in report and "too little of the sky can be judged to tell its cover" in report

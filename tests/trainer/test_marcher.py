@@ -15,6 +15,7 @@ from skygen_addon.core.atmosphere import clear_sky
 from skygen_addon.core.errors import CaptureError, RequestError
 from skygen_addon.core.geometry import REC709_LUMINANCE, direction_from_angles, disc_directions
 from skygen_addon.core.request import LayerRequest, SkyRequest
+from skygen_addon.core.signatures import CONDITION_CHANNELS
 from trainer.networks.compose import Compose
 from trainer.networks.procedural_field import ProceduralField
 from trainer.simulate.analytic_volumes import heap_extinction, slab_extinction
@@ -133,7 +134,8 @@ def test_no_module_makes_a_tensor_on_another_device(monkeypatch: pytest.MonkeyPa
         with device:
             noise = [torch.zeros(1, n.channels, n.size, n.size) for n in network.lattice.noise]
             cells = network.lattice.condition_size
-            extinction = network(*noise, torch.zeros(1, 8, cells, cells), torch.linspace(0, 1, 16))
+            condition = torch.zeros(1, len(CONDITION_CHANNELS), cells, cells)
+            extinction = network(*noise, condition, torch.linspace(0, 1, 16))
             shell_km = torch.linspace(1, 2, 16, device="cpu")  # its values and the sun's settle how light is sampled
             sun = torch.tensor([0.0, 0.0, 1.0], device="cpu")
             volume = make_volume(extinction, shell_km, 0.025, sun, repeat=True)

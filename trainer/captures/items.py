@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import time
 import zipfile
 from pathlib import Path
@@ -21,7 +22,10 @@ ALGORITHM = 9
 """Raised when a measurement changes, so that older results are made again."""
 
 ABANDONED_S = 3600.0
-"""Age in seconds from which on no run can still be writing an item."""
+"""Age in seconds from which on no run can still be writing an item or a shard."""
+
+_HALF_WRITTEN = re.compile(r"\.([0-9a-f]{20}|(discs|planes)-(train|held_out)-\d+)\.(npz|json)\.\d+\.tmp")
+"""Names that `whole_file` gives to items and shards until they are whole."""
 
 
 def item_path(data: Path, sha256: str) -> Path:
@@ -105,8 +109,10 @@ def _is_whole(path: Path) -> bool:
 
 
 def sweep_abandoned(data: Path) -> None:
-    """Remove what runs that were killed left half written among the items."""
-    for path in (data / "items").glob(".*.tmp"):
+    """Remove items and shards that runs which were killed left half written; no other file."""
+    for path in (*data.glob(".*.tmp"), *(data / "items").glob(".*.tmp")):
+        if _HALF_WRITTEN.fullmatch(path.name) is None:
+            continue
         with contextlib.suppress(OSError):  # another run's file that got its name just now, or a closed one
             if time.time() - path.stat().st_mtime > ABANDONED_S:
                 path.unlink()

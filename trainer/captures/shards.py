@@ -3,7 +3,7 @@
 A shard holds up to 16 skies of one side of the split; SPLIT is ``train`` or ``held_out``.
 
 ``DATA/discs-SPLIT-NNN.npz``: radiance (n, 512, 512, 3) float32, valid (n, 512, 512) uint8, site (n,), files (n,),
-sun_elevation_rad (n,; NaN without sun), cover (n,; NaN where hardly any sky is seen, which only a person keeps).
+sun_elevation_rad (n,; NaN without sun), cover (n,; NaN where hardly any sky could be judged).
 ``DATA/planes-SPLIT-NNN.npz``: for each texel T of 25, 100 and 400 m maps_Tm (n, 4, size, size) float32 with the
 channels named in ``channels``, elevation_deg_Tm (size, size) for a stricter choice of texels
 (clouds seen from the side smear outward below 25 degrees), cover_Tm (n,; NaN without a valid texel) and

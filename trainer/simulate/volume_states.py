@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from skygen_addon.core.geometry import direction_from_angles, plane_matrix
+from skygen_addon.core.geometry import direction_from_angles, plane_matrix, stretch_axis
 from skygen_addon.core.request import CLOUD_TYPES, LayerRequest, SkyRequest
 from skygen_addon.core.signatures import layer_shells
 from trainer.networks.procedural_field import TEXEL_KM, ProceduralField
@@ -146,7 +146,8 @@ class VolumeMaker:
         generator = torch.Generator().manual_seed(seed)
         noise = [torch.randn(1, n.channels, n.size, n.size, generator=generator) for n in lattice.noise]
         weights = np.array(layer.type_mix) / sum(layer.type_mix)
-        channels = torch.tensor([layer.cover, *weights, grain], dtype=torch.float32)
+        along = stretch_axis(layer.stretch, layer.stretch_azimuth_rad)
+        channels = torch.tensor([layer.cover, *weights, grain, *along], dtype=torch.float32)
         cells = lattice.condition_size
         condition = channels[None, :, None, None].expand(1, -1, cells, cells)
         with torch.no_grad():

@@ -57,7 +57,7 @@ class Measurement:
 
     @property
     def cover(self) -> float | None:
-        """Share of the sky above 15 degrees that holds visible cloud; None where hardly any of it is seen."""
+        """Share of the sky above 15 degrees that holds visible cloud; None where hardly any of it was judged."""
         return None if self.clouds is None else cloud_cover(self.clouds)
 
     @property

@@ -52,7 +52,7 @@ class SkyState:
     """The sun where it is seen, also through thin cloud."""
     cover: float | None
     """Share of the sky above 15 degrees that holds visible cloud, thick or thin (`cloud_cover`), 0 to 1; None where
-    hardly any of it is seen."""
+    hardly any of it was judged."""
     opacity: float | None
     """Mean opacity of the same sky, 0 to 1: a thin veil over all of it has cover 1 and little opacity."""
     overcast: bool | None

@@ -90,7 +90,7 @@ class _Cloud:
 
 
 class _Profile:
-    """Log luminance of the glow over the angle from the sun: a quadratic spline, fitted to cells."""
+    """A signal of the glow, in logarithms, over the angle from the sun: a quadratic spline, fitted to cells."""
 
     def __init__(self, radius: NDArray[np.float64], edges: NDArray[np.float64]) -> None:
         self._knots = clamped_knots(edges)

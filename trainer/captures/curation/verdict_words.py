@@ -77,7 +77,7 @@ FLAG_WORDS: dict[str, str] = {
     "fisheye": "unwrapped from a fisheye still",
     "single_exposure": "one raw picture, with the range of one exposure",
     "display_referred": "a display picture, not linear light",
-    "little_sky": "too little of the sky is seen to tell its cover",
+    "little_sky": "too little of the sky can be judged to tell its cover",
     "low_sun": "the sun is too low to tell clouds by colour",
     "outlier": "a frame that leaves both its neighbours; its cover is not used",
     "simulated": "made by trainer simulate",
