@@ -86,7 +86,7 @@ def test_cumulus_is_found_again(sky_renderer: FrameRenderer) -> None:
     assert sky.kind.startswith("cumulus")
     assert angle_deg(sky, controls) < 1.0
     assert sky.differences.cover is not None and abs(sky.differences.cover) < 0.1
-    assert abs(sky.controls.exposure_ev - 0.7) < 0.2
+    assert abs(sky.controls.exposure_ev - 0.7) < 0.3  # where clouds stand differs, and so does their light
     assert len(counting.requests) <= MOST_TRIES
     assert [done for done, _ in steps] == list(range(len(counting.requests) + 1))
     assert found_lines(sky)[1].startswith("Clouds: cumulus")

@@ -15,6 +15,7 @@ ELEVATIONS_DEG = (4.0, 9.0, 12.0, 16.0, 30.0)  # the first window ends near 17 d
 AZIMUTH_RAD = np.radians(np.arange(0, 360, 1.0))
 HALF_SNAP_KM = 0.8
 STEP_KM = 0.003
+MOST = 0.05
 
 
 def transmittance(renderer: FrameRenderer, east_km: float) -> FloatArray:
@@ -30,9 +31,12 @@ def transmittance(renderer: FrameRenderer, east_km: float) -> FloatArray:
 
 @pytest.fixture(scope="module")
 def changes(sky_renderer: FrameRenderer) -> tuple[FloatArray, FloatArray]:
-    """RMS change by elevation of two equal steps, one before the windows move on and one over that."""
+    """Mean change by elevation of two equal steps, one before the windows move on and one over that.
+
+    A ray's change counts up to MOST: rays that just meet or miss a cloud are few, and would decide alone.
+    """
     before, just, after = (transmittance(sky_renderer, HALF_SNAP_KM + k * STEP_KM) for k in (-1.3, -0.3, 0.7))
-    return tuple(np.sqrt(np.square(b - a).mean(1)) for a, b in ((before, just), (just, after)))  # type: ignore[return-value]
+    return tuple(np.abs(b - a).clip(0, MOST).mean(1) for a, b in ((before, just), (just, after)))  # type: ignore[return-value]
 
 
 def test_windows_move_on_unseen(changes: tuple[FloatArray, FloatArray]) -> None:
