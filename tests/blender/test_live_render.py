@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -74,12 +77,63 @@ def test_what_keeps_a_picture_from_coming_does_not_keep_the_render(sky: Any, liv
     assert "lies inside the low layer" in render.lag_in_words(live.preview, scene)
 
 
-def test_every_frame_of_a_film_and_a_playblast_waits_for_its_own(
-    sky: Any, live: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, renderer: Any
+def test_a_picture_that_is_on_its_way_is_not_asked_for_again(sky: Any, live: Clock) -> None:
+    finish, scene, preview = part("live.live_render").finish, bpy.context.scene, live.preview
+    view = preview.view(sky)
+    scene.frame_set(4)
+    live.tick()
+    live.until(lambda: view.asked == (view.wanted, 512), step=0.1)
+    number = preview._number
+    finish(preview, scene, None)
+    assert red_of(sky) == pytest.approx(3.1, rel=1e-3) and preview._number == number
+
+
+def test_a_picture_that_was_asked_for_once_is_not_renewed_by_every_frame(sky: Any, live: Clock) -> None:
+    """By Update Preview, just before a film is rendered, where the live preview is off."""
+    finish, scene = part("live.live_render").finish, bpy.context.scene
+    sky.skygen_live.enabled = False
+    scene.frame_set(5)
+    live.preview.wish(sky, scene)
+    for frame in (5, 6):
+        scene.frame_set(frame)
+        finish(live.preview, scene, None)
+        assert red_of(sky) == pytest.approx(4.1, rel=1e-3)
+
+
+def test_a_process_that_gives_no_picture_is_waited_for_once(
+    sky: Any, live: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the handlers of a window; the change of frame that ends a film asks for nothing."""
-    handlers, scene = part("live.live_handlers"), bpy.context.scene
-    add_camera(sky.skygen.sun_azimuth + math.pi, 0.5)
+    """Else every frame of a film would wait as long."""
+    render, scene, asked = part("live.live_render"), bpy.context.scene, []
+    monkeypatch.setattr(render, "PATIENCE_S", 0.2)
+    monkeypatch.setattr(live.preview, "ask", lambda *arguments: asked.append(arguments))
+    scene.frame_set(5)
+    render.finish(live.preview, scene, None)
+    assert asked and "has not come" in str(render.lag_in_words(live.preview, scene))
+    assert live.state().icon == "ERROR" and "press Update Preview" in live.state().text
+    asked.clear()
+    scene.frame_set(6)
+    render.finish(live.preview, scene, None)
+    assert not asked and "has not come" in str(render.lag_in_words(live.preview, scene))
+
+
+def test_a_render_runs_no_operator(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A picture that lets a bake go may come while a render's thread waits for another one."""
+    show, pushed = part("live.live_show"), []
+    ops = SimpleNamespace(ed=SimpleNamespace(undo_push=lambda message: pushed.append(message)))
+    monkeypatch.setattr(show, "bpy", SimpleNamespace(ops=ops, context=bpy.context))
+    monkeypatch.setattr(show, "windows", list)
+    thread = threading.Thread(target=show.push_undo, args=("of a render",))
+    thread.start()
+    thread.join()
+    show.push_undo("of the timer")
+    assert pushed == ["of the timer"]
+
+
+@contextmanager
+def handlers_of_a_window(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """What makes renders follow, as a Blender with a window has it."""
+    handlers = part("live.live_handlers")
     app = SimpleNamespace(background=False, handlers=bpy.app.handlers)
     monkeypatch.setattr(handlers, "bpy", SimpleNamespace(app=app, context=bpy.context, types=bpy.types))
     ours = [pair for pair in handlers._IN_WINDOWS if pair[1] in (handlers.follow_film, handlers.expect_frame)]
@@ -87,6 +141,19 @@ def test_every_frame_of_a_film_and_a_playblast_waits_for_its_own(
     for name, handler in ours:
         getattr(bpy.app.handlers, name).append(handler)
     try:
+        yield handlers
+    finally:
+        for name, handler in ours:
+            getattr(bpy.app.handlers, name).remove(handler)
+
+
+def test_every_frame_of_a_film_and_a_playblast_waits_for_its_own(
+    sky: Any, live: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, renderer: Any
+) -> None:
+    """With the handlers of a window; the change of frame that ends a film asks for nothing."""
+    scene = bpy.context.scene
+    add_camera(sky.skygen.sun_azimuth + math.pi, 0.5)
+    with handlers_of_a_window(monkeypatch) as handlers:
         scene.frame_start, scene.frame_end = 3, 5
         scene.render.filepath = str(tmp_path / "film_####")
         renderer.forget()
@@ -100,9 +167,27 @@ def test_every_frame_of_a_film_and_a_playblast_waits_for_its_own(
         monkeypatch.setattr(handlers, "is_running", lambda context, name: name == "RENDER_OT_opengl")
         scene.frame_set(8)  # as a playblast does
         assert red_of(sky) == pytest.approx(7.1, rel=1e-3)
-    finally:
-        for name, handler in ours:
-            getattr(bpy.app.handlers, name).remove(handler)
+
+
+def test_a_film_of_a_driven_sky_is_not_told_to_lag_behind(
+    sky: Any,
+    live: Clock,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    renderer: Any,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The world's own values stay where they were during a render; only the evaluated ones are the frame's."""
+    scene = bpy.context.scene
+    sky.driver_add("skygen.haze").driver.expression = "frame / 10"
+    scene.frame_set(1)
+    add_camera(0.3, 0.5)
+    scene.frame_start, scene.frame_end = 3, 5
+    scene.render.filepath = str(tmp_path / "film_####")
+    with handlers_of_a_window(monkeypatch):
+        bpy.ops.render.render(animation=True)
+    assert [request.haze for request in renderer.requests[-3:]] == pytest.approx([0.3, 0.4, 0.5])
+    assert "older or coarser" not in caplog.text
 
 
 def _pixels(path: Path) -> np.ndarray:

@@ -135,11 +135,11 @@ def follow_film(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph | None = 
 
 def _finish(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph | None, *, over_bake: bool = False) -> None:
     """Show the picture of a frame that is rendered, keep it as it is, and tell if it is not what it is to be."""
+    evaluated = depsgraph if depsgraph is not None else scene.view_layers[0].depsgraph
     if not bpy.app.background:
-        evaluated = depsgraph if depsgraph is not None else scene.view_layers[0].depsgraph
         finish(PREVIEW, scene, evaluated, over_bake=over_bake)
     PREVIEW.keep_for_render(scene)
-    words = lag_in_words(PREVIEW, scene) if PREVIEW.follows(scene) else None
+    words = lag_in_words(PREVIEW, scene, evaluated) if PREVIEW.follows(scene) else None
     if words is not None:
         _LOG.warning("SkyGen: %s", words)
 

@@ -10,6 +10,7 @@ import time
 
 import bpy
 
+from ...core.errors import SkyGenError
 from ..world.world_owner import is_own
 from .live_bake import bound_sequence
 from .live_properties import live_settings
@@ -17,7 +18,7 @@ from .live_session import LivePreview
 from .live_views import look
 
 PATIENCE_S = 300.0
-"""How long a render waits for a picture."""
+"""How long a render waits for a picture. After that none is waited for any more, or each frame of a film would."""
 
 
 def finish(
@@ -38,30 +39,42 @@ def finish(
     if world is None or not is_own(world) or (bound_sequence(world) is not None and not over_bake):
         return
     with preview.work:
-        view, width, asked_for = preview.view(world), int(live_settings(world).width), None
+        view, width = preview.view(world), int(live_settings(world).width)
         end = time.monotonic() + PATIENCE_S
         while (now := time.monotonic()) < end:
             preview.take(now)
             if not look(view, scene, world, depsgraph, now=now, trusting=preview.trusting):
                 continue  # the clouds' way is summed in steps
             wanted = view.wanted
-            if wanted is None or view.shown == (wanted, width):
+            if wanted is None:
+                return
+            if view.shown == (wanted, width):
+                view.wished = None  # else a film would get more than the one picture that somebody has asked for
                 return
             if (view.fault or view.error or preview.engine.failure) is not None:
                 return
-            if asked_for != wanted or preview.engine.process is None:
-                asked_for = wanted
+            if view.asked != (wanted, width) or preview.engine.process is None:
                 preview.ask(scene, view, (wanted, width), now)
             time.sleep(0.02)
+        preview.stop()
+        preview.engine.failure = SkyGenError(
+            f"The picture has not come in {PATIENCE_S:.0f} seconds.",
+            "Choose a smaller preview and press Update Preview, or bake.",
+        )
 
 
-def lag_in_words(preview: LivePreview, scene: bpy.types.Scene) -> str | None:
-    """What a render of a scene shows that is not what the settings say; None where a bake counts or all is well."""
+def lag_in_words(
+    preview: LivePreview, scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph | None = None
+) -> str | None:
+    """What a render of a scene shows that is not what the settings say; None where a bake counts or all is well.
+
+    ``depsgraph`` is that of :func:`finish`.
+    """
     world = scene.world
     if world is None or not is_own(world) or bound_sequence(world) is not None:
         return None
     view, width = preview.view(world), int(live_settings(world).width)
-    look(view, scene, world, None, now=preview.looked_at, trusting=preview.trusting)
+    look(view, scene, world, depsgraph, now=preview.looked_at, trusting=preview.trusting)
     fault = view.fault or view.error or preview.engine.failure
     if view.fault is None and (view.wanted is None or view.shown == (view.wanted, width)):
         return None

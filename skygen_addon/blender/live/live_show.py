@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import bpy
 
 from ...runtime.sun_record import SunLight
@@ -35,6 +37,8 @@ def show_picture(
 
 
 def push_undo(message: str) -> None:
-    """An undo step of what the preview itself has changed."""
+    """An undo step of what the preview itself has changed; in a render's thread, which must run no operator, none."""
+    if threading.current_thread() is not threading.main_thread():
+        return
     with bpy.context.temp_override(window=next(iter(windows()), None)):
         bpy.ops.ed.undo_push(message=message)
