@@ -1,6 +1,6 @@
 """How ``trainer ingest`` bears many captures: speed, memory over the run, interrupts, disk.
 
-    PYTHONPATH=. .venv/bin/python -m tests.comparison.ingest_scale HDRI SCRATCH --captures 10000 --whole-every 20
+    PYTHONPATH=. .venv/bin/python -m tests.comparison.ingest_scale HDRI SCRATCH --captures 10000 --whole-every 100
 
 Writes that many different captures (`varied_captures`) into SCRATCH, which must be new, and ingests them with the
 real command: interrupted (SIGINT) after three tenths, killed (SIGKILL) after six, then to the end; then once more,
