@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -35,21 +35,13 @@ from .graphs import GRAPH_FOLDER, Graph
 from .kept import Kept
 from .layers import MOST_SUBSTEPS, LayerLight, layer_dome, layer_light, substeps_at
 from .scene import Scene, unlit_scene
-from .sun_record import SunLight
+from .sun_record import SkyFrame, SunLight
 from .tiles import TILE_PIXELS, RowTile, row_tiles
 from .weather_graph import WeatherGraph
 
 FIELD_THREADS = 4
 """Threads inside the field graph, always: where one thread's share of a logarithm ends, its last bits change."""
 DISC_SUBSTEPS = 4
-
-
-@dataclass(frozen=True, eq=False)
-class SkyFrame:
-    """A panorama (H, W, 3) as :meth:`FrameRenderer.render` makes it, and the sun's light, drawn into it or not."""
-
-    radiance: FloatArray
-    sun: SunLight
 
 
 class FrameRenderer:

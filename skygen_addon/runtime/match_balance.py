@@ -9,7 +9,7 @@ picture lights a scene in the panorama's colour.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from ..core.measuring.sampling import disc_weights
 from ..core.request import NEUTRAL_WHITE_K
 from ..core.white_balance import nearest_balance, white_balance_gains
 from .match_view import SUN_GLARE_RAD, View
-from .sun_record import SunLight, SunlitFrame
+from .sun_record import SkyFrame, SunlitFrame
 
 TEMPERATURES_K, TINTS = (5000.0, 10000.0), (-15.0, 15.0)
 """What a match may set: the temperature's soft range; the tint less than its own, lest a graded sky turn green."""
@@ -40,23 +40,13 @@ SETTLED_EV = 0.07
 """Stops in a channel, below which a white balance that changes is not worth another try."""
 
 
-@dataclass(frozen=True, eq=False)
-class BalancedFrame:
-    """A frame with a white balance: what the renderer makes of the same request with that balance."""
-
-    radiance: FloatArray
-    """Linear Rec.709 (H, W, 3)."""
-    sun: SunLight
-    """What the sun gives."""
-
-
-def balanced(frame: SunlitFrame, white_balance_k: float, white_balance_tint: float) -> BalancedFrame:
-    """A frame that was rendered without white balance, with one."""
+def balanced(frame: SunlitFrame, white_balance_k: float, white_balance_tint: float) -> SkyFrame:
+    """A frame that was rendered without white balance, with one: as if it had been asked for with it."""
     gains = white_balance_gains(white_balance_k, white_balance_tint)
     red, green, blue = (float(channel) for channel in np.asarray(frame.sun.irradiance) * gains)
     radiance = frame.radiance * gains.astype(np.float32)
     sun = replace(frame.sun, irradiance=(red, green, blue), sky_peak=frame.sun.sky_peak * float(gains.max()))
-    return BalancedFrame(radiance, sun)
+    return SkyFrame(radiance, sun)
 
 
 def is_same_balance(before: SkyControls, after: SkyControls) -> bool:

@@ -56,8 +56,16 @@ class SunLight:
             _check("irradiance or sky_peak", value, 0, 1e12)
 
 
+@dataclass(frozen=True, eq=False)
+class SkyFrame:
+    """A panorama (H, W, 3), and the sun's light, drawn into it or not."""
+
+    radiance: NDArray[np.float32]
+    sun: SunLight
+
+
 class SunlitFrame(Protocol):
-    """A frame that knows its sun; :class:`skygen_addon.runtime.frame.SkyFrame` outside of tests."""
+    """A frame that knows its sun; :class:`SkyFrame` outside of tests."""
 
     @property
     def radiance(self) -> NDArray[np.float32]:

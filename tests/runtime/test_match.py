@@ -10,14 +10,21 @@ import pytest
 
 from skygen_addon.core.controls import SkyControls
 from skygen_addon.core.errors import CaptureError
-from skygen_addon.core.geometry import FloatArray, panorama_directions
+from skygen_addon.core.geometry import (
+    REC709_LUMINANCE,
+    FloatArray,
+    direction_from_angles,
+    panorama_directions,
+    panorama_solid_angles,
+)
 from skygen_addon.core.measuring.panorama import Panorama
 from skygen_addon.core.presets import load_preset
 from skygen_addon.core.request import SkyRequest
 from skygen_addon.core.timeline import requests_for_frames
-from skygen_addon.runtime.frame import FrameRenderer, SkyFrame
+from skygen_addon.runtime.frame import FrameRenderer
 from skygen_addon.runtime.match import MOST_TRIES, MatchedSky, match
 from skygen_addon.runtime.match_report import difference_lines, found_lines, match_preset, match_report, side_by_side
+from skygen_addon.runtime.sun_record import SkyFrame
 
 
 class Counting:
@@ -47,6 +54,18 @@ def angle_deg(sky: MatchedSky, controls: SkyControls) -> float:
         for z, e in zip(map(math.radians, azimuths), map(math.radians, elevations), strict=True)
     )
     return math.degrees(math.acos(min(1.0, float(a @ b))))
+
+
+def sky_light(panorama: FloatArray, controls: SkyControls) -> float:
+    """Irradiance of the sky from 5 degrees up, but for 10 degrees around the sun, in any unit."""
+    width = panorama.shape[1]
+    directions = panorama_directions(width)
+    z = directions[..., 2]
+    azimuth, elevation = math.radians(controls.sun_azimuth_deg), math.radians(controls.sun_elevation_deg)
+    use = (z > math.sin(math.radians(5))) & (
+        directions @ direction_from_angles(azimuth, elevation) < math.cos(math.radians(10))
+    )
+    return float((panorama @ REC709_LUMINANCE * panorama_solid_angles(width)[:, None] * z)[use].sum())
 
 
 @pytest.mark.parametrize(
@@ -80,13 +99,13 @@ def test_cumulus_is_found_again(sky_renderer: FrameRenderer) -> None:
     controls = replace(controls, sun_elevation_deg=35.0, exposure_ev=0.7, low=replace(controls.low, cover=0.45))
     steps: list[tuple[int, str]] = []
     counting = Counting(sky_renderer)
-    sky = match(
-        Panorama(known_sky(sky_renderer, controls), ()), counting, on_step=lambda done, what: steps.append((done, what))
-    )
+    panorama = known_sky(sky_renderer, controls)
+    sky = match(Panorama(panorama, ()), counting, on_step=lambda done, what: steps.append((done, what)))
     assert sky.kind.startswith("cumulus")
     assert angle_deg(sky, controls) < 1.0
     assert sky.differences.cover is not None and abs(sky.differences.cover) < 0.1
-    assert abs(sky.controls.exposure_ev - 0.7) < 0.3  # where clouds stand differs, and so does their light
+    assert abs(math.log2(sky_light(sky.sky, controls) / sky_light(panorama, controls))) < 0.15
+    assert abs(sky.controls.exposure_ev - 0.7) < 0.3  # clouds that stand elsewhere give other light
     assert len(counting.requests) <= MOST_TRIES
     assert [done for done, _ in steps] == list(range(len(counting.requests) + 1))
     assert found_lines(sky)[1].startswith("Clouds: cumulus")
