@@ -21,6 +21,15 @@ def angle_deg(directions: np.ndarray, sun: np.ndarray) -> np.ndarray:
     return np.rad2deg(2 * np.arcsin(np.clip(np.linalg.norm(directions - sun.astype(np.float32), axis=-1) / 2, 0, 1)))
 
 
+def structure(directions: np.ndarray, seed: int) -> np.ndarray:
+    """Smooth noise (...) of unit variance over unit vectors (..., 3), 2.4 degrees fine and nowhere pinched."""
+    cells = 128
+    noise = np.random.default_rng(seed).standard_normal((cells, cells, cells)).astype(np.float32)
+    noise = ndimage.gaussian_filter(noise, np.deg2rad(2.4) * cells / 2.2, mode="wrap")
+    places = np.moveaxis(directions + 1.1, -1, 0) * (cells / 2.2)
+    return np.asarray(ndimage.map_coordinates(noise / noise.std(), places, order=1, mode="grid-wrap"))
+
+
 def render(
     width: int,
     azimuth_deg: float,
@@ -44,9 +53,7 @@ def render(
     light = light + 2e4 * bloom * (1 + (away / 0.5) ** 2) ** -1.2
     radiance = model_radiance(np.maximum(d, [-1, -1, 0]), sun, 1.0) + light[..., None]
     if veil:
-        noise = np.random.default_rng(seed).standard_normal(d.shape[:2])
-        noise = ndimage.gaussian_filter(noise, (width / 170, width / 128), mode=("nearest", "wrap"))
-        depth = (veil * np.exp(0.35 * noise / noise.std()))[..., None]
+        depth = (veil * np.exp(0.35 * structure(d, seed)))[..., None]
         glow = 0.5 + 12 * np.exp(-away / 4)[..., None] * depth * np.exp(-depth / 3)
         radiance = radiance * np.exp(-depth) + glow * (1 - np.exp(-depth))
     hidden = d[..., 2] <= 0
@@ -92,17 +99,27 @@ def test_a_bloom_that_a_house_cuts_keeps_its_centre(clip: float, cut_deg: float)
     assert found is not None and (np.rad2deg(found.radius_rad) > 2) == (clip == 10.0)
 
 
-VEILED = [(321.7, 3.1), (44.9, 12.6), (158.3, 27.2), (250.6, 52.5), (12.2, 71.0)]
+VEILED = [(321.7, 3.1), (44.9, 12.6), (158.3, 27.2), (250.6, 52.5), (12.2, 71.0), (135.5, 86.0)]
 """More places, for a sun behind cloud."""
 
 
-@pytest.mark.parametrize("clip", [np.inf, 30.0, 10.0])
-@pytest.mark.parametrize("veil", [0.5, 1.0, 2.0, 3.0])
-def test_a_sun_behind_thin_cloud_with_structure(veil: float, clip: float) -> None:
-    """Clipped at 10 the glow is a blot of up to 8 degrees whose centroid is off by up to a degree."""
+@pytest.mark.parametrize(
+    ("veil", "clip", "bound_deg"),
+    [(veil, clip, PROMISE_DEG) for veil in (0.5, 1.0, 2.0) for clip in (np.inf, 30.0, 10.0)]
+    + [(3.0, np.inf, PROMISE_DEG), (3.0, 30.0, PROMISE_DEG), (3.0, 10.0, 0.4)],
+)
+def test_a_sun_behind_thin_cloud_with_structure(veil: float, clip: float, bound_deg: float) -> None:
+    """Clipped at 10 the glow is a blot of up to 8 degrees whose centroid is off by up to a degree; behind a depth of 3
+    nothing of the disc's own light is left in its flanks, and cloud moves the rest."""
     for seed, place in enumerate(VEILED):
         made = render(1024, *place, veil=veil, clip=clip, seed=seed, bloom=0.02 * (seed % 2))
-        assert error_deg(*_found(made)) < PROMISE_DEG, place
+        assert error_deg(*_found(made)) < bound_deg, place
+
+
+@pytest.mark.parametrize(("place", "seed"), [((158.3, 27.2), 189), ((12.2, 71.0), 505)])
+def test_the_right_one_of_several_valleys_is_found(place: tuple[float, float], seed: int) -> None:
+    """Discs that just show in a clipped blot: from its middle the fit ended 0.4 degrees and more beside them."""
+    assert error_deg(*_found(render(1024, *place, veil=1.0, clip=10.0, seed=seed))) < PROMISE_DEG
 
 
 @pytest.mark.parametrize("veil", [0.5, 1.0])
@@ -122,9 +139,7 @@ def corona(
     sun = direction_from_angles(np.deg2rad(azimuth_deg), np.deg2rad(elevation_deg))
     d = panorama_directions(width)
     away = angle_deg(d, sun)
-    noise = np.random.default_rng(seed).standard_normal((2, *d.shape[:2]))
-    noise = ndimage.gaussian_filter(noise, (0, width / 170, width / 128), mode=("nearest", "nearest", "wrap"))
-    noise /= noise.std(axis=(1, 2), keepdims=True)
+    noise = [structure(d, seed), structure(d, seed + 1)]
     glow = (1 + 40 * np.exp(-((away / 1.6) ** 2)) + 8 * np.exp(-away / 3)) * np.exp(rough * noise[0])
     blue = 0.25 * np.exp(-((away / 1.3) ** 4)) - 0.12 * np.exp(-(((away - 2.2) / 0.6) ** 2)) + 0.03 * noise[1]
     radiance = glow[..., None] * np.exp(blue[..., None] * [-1, 0, 1])
@@ -132,12 +147,12 @@ def corona(
 
 
 @pytest.mark.parametrize(
-    ("place", "rough", "seed"), [((250.6, 52.5), 0.6, 2), ((12.2, 71.0), 0.4, 3), ((12.2, 71.0), 0.6, 3)]
+    ("place", "rough", "seed"), [((158.3, 27.2), 0.6, 0), ((158.3, 27.2), 0.6, 2), ((12.2, 71.0), 0.8, 3)]
 )
 def test_colour_tells_the_sun_where_cloud_makes_its_glow_a_blot(
     place: tuple[float, float], rough: float, seed: int
 ) -> None:
-    """By brightness alone the centre would be 0.7 to 1 degree off."""
+    """By brightness alone the centre would be 0.3 to 0.4 degrees off."""
     radiance, sun = corona(1024, *place, rough, seed)
     assert error_deg(find_sun(radiance), sun) < PROMISE_DEG
     grey = np.repeat(radiance.mean(axis=-1, keepdims=True), 3, axis=-1)
@@ -154,14 +169,16 @@ def test_a_clipped_bloom_that_fills_the_ring_beside_it_is_still_a_sun() -> None:
 @pytest.mark.parametrize("clip", [np.inf, 50.0, 10.0])
 def test_a_disc_that_the_horizon_cuts(clip: float) -> None:
     """The blurred disc of 1.0 to 1.4 degrees reaches below the horizon, where nothing is seen of it."""
-    for elevation_deg in (0.7, 0.9, 1.2, 1.35, 1.5):
+    for elevation_deg in (0.2, 0.5, 0.7, 0.9, 1.2, 1.35, 1.5):
         for azimuth_deg in (33.1, 200.7):
             assert error_deg(*_found(render(1024, azimuth_deg, elevation_deg, clip=clip))) < PROMISE_DEG, elevation_deg
 
 
-def test_a_sun_low_over_the_horizon_that_cuts_its_bloom() -> None:
-    for elevation_deg in (2.0, 3.0, 5.0):
-        assert error_deg(*_found(render(1024, 61.0, elevation_deg, clip=50.0, bloom=0.02))) < PROMISE_DEG
+@pytest.mark.parametrize("clip", [50.0, 10.0, 3.0])
+def test_a_sun_low_over_the_horizon_that_cuts_its_bloom(clip: float) -> None:
+    """Clipped at 3 it is up to 15 degrees wide, and the sky beneath it darkens toward the horizon."""
+    for elevation_deg in (2.0, 3.0, 4.0, 5.0, 6.0):
+        assert error_deg(*_found(render(1024, 61.0, elevation_deg, clip=clip, bloom=0.02))) < PROMISE_DEG
 
 
 def test_scale_mirror_and_rotation_move_the_sun_as_they_move_the_picture() -> None:

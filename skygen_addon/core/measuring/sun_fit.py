@@ -1,250 +1,82 @@
 """Centre of the glow around the sun, where its disc alone does not tell it.
 
-A clipped bloom that a building or the horizon cuts, and a veil with structure, have a centroid that
-is off. What stays true is that the glow is round: its flanks fall with the angle from the sun alike
-in all directions. The centre is the point about which radial profiles explain most of the flanks, one
-of brightness and one of colour: cloud of uneven thickness moves brightness more than colour, so that
-aureole and corona show a circle in ln(B / R) where the glow is a blot.
-
-Clouds are not noise of single pixels: neighbours brighten together. So the deviations from a profile
-are taken as a Gaussian process over the sky, and the profiles and the centre are found by generalised least
-squares (Rasmussen and Williams, Gaussian Processes for Machine Learning, 2.7): steep flanks close to the
-sun, which cloud hardly moves, then count for what they tell, and the wide glow for the rest. How strong
-the process is, and with it how much brightness counts beside colour, the flanks tell themselves.
+A clipped bloom that a building or the horizon cuts, and a veil with structure, have a centroid that is off. What
+stays true is that the glow is round (`sun_glow`). Places that explain it well lie in narrow valleys beside false ones:
+the fit descends from several starts and takes the likeliest end.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial, reduce
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .splines import clamped_knots, spline_basis, spline_slope
-from .sun_flanks import (
-    Cells,
-    Flanks,
-    average_cells,
-    gather_flanks,
-    ring_edges,
-    tangent_direction,
-    tangent_position,
-    unobstructed,
-)
-
-_CLOUD_RAD = np.deg2rad(2.5)
-"""Length over which cloud brightens and darkens together (Matern's, of order 3/2)."""
-
-_CLOUD_LOGS = (0.05, 0.1, 0.2, 0.4, 0.8)
-"""Standard deviations of cloud in log radiance of which the likeliest one counts where centres are compared."""
-
-_COLOUR_LOGS = (0.0125, 0.025, 0.05, 0.1, 0.2, 0.4)
-"""The same of ln(B / R)."""
-
-_CLIPPED_SHARE = 0.1
-"""Variance of a clipped pixel over that of cloud: it tells only that the sun is near."""
-
-_HORIZON_SLOPE = 6.0
-"""Standard deviation of the sky's brightening toward the horizon in log radiance per radian, for a sun that is low."""
-
-_HORIZON_RAD = np.deg2rad(8.0)
-"""Elevation over which that falls to a third."""
-
-_COLOUR_SLOPE = 1.0
-"""Standard deviation of the sky's reddening downward, in ln(B / R) per radian, beside the horizon's share of
-:data:`_HORIZON_SLOPE`."""
+from .sun_flanks import gather_flanks, tangent_direction, unobstructed
+from .sun_glow import Glow
 
 _COLOUR_ELEVATION_RAD = np.deg2rad(5.0)
 """Least elevation of the first guess from which on colour is used: nearer to the horizon it follows the height."""
 
-_PIXEL_LOG = 0.02
-"""Standard deviation of a pixel for itself in log radiance and in ln(B / R)."""
-
-_BLUR = 0.05
-"""Part of a pixel by which a flank may be misplaced through sampling."""
-
-_SMOOTHNESS = 0.3
-"""Weight of the profile's second differences."""
-
-_SCHEDULES = ((2.0, 2.0, 1.0), (40.0, 14.0, 6.0, 2.0, 1.0))
+_NEAR, _AFAR = (2.0, 2.0, 1.0), (40.0, 14.0, 6.0, 2.0, 1.0)
 """Factors on the blur in successive rounds. The second one comes from afar, where the first guess is far off."""
 
 _SAME_RAD = np.deg2rad(0.05)
 """Centres that are nearer to each other than this need not be compared."""
 
 _PREFERENCE = 8.0
-"""By so much in log probability the second schedule must be better: it wanders where the disc is all there is."""
+"""By so much in log probability an end that was not reached directly must be better: where the disc is all there is
+the others wander."""
 
-_MIN_CELLS = 15
-
-
-@dataclass(frozen=True)
-class _Cloud:
-    """Deviations from a radial profile as they are expected in cells."""
-
-    factor: NDArray[np.float64]
-    """Cholesky factor (C, C) of their covariance, lower."""
-
-    def whiten(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.asarray(np.linalg.solve(self.factor, values))
-
-
-class _Profile:
-    """A signal of the glow, in logarithms, over the angle from the sun: a quadratic spline, fitted to cells."""
-
-    def __init__(self, radius: NDArray[np.float64], edges: NDArray[np.float64]) -> None:
-        self._knots = clamped_knots(edges)
-        self._radius = np.clip(radius, edges[0], edges[-1] - 1e-9)
-        self.basis = spline_basis(self._radius, self._knots)  # (C, B)
-        self.bend = np.diff(np.eye(self.basis.shape[1]), 2, axis=0)  # (B - 2, B)
-
-    def slope(self, coefficients: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Derivative (C,) by the angle in rad."""
-        return spline_slope(coefficients, self._radius, self._knots)
-
-    def rough_slope(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The same from plain least squares."""
-        normal = self.basis.T @ self.basis + 0.01 * self.bend.T @ self.bend + 1e-6 * np.eye(self.basis.shape[1])
-        return self.slope(np.linalg.solve(normal, self.basis.T @ values))
+_WIDE_PIXELS = 3.0
+"""Radius of the bright region in pixels from which on it is searched for a start."""
 
 
 @dataclass(frozen=True)
-class _Signal:
-    """What is read of the flanks' pixels (P): brightness or colour."""
+class _End:
+    """Where a descent came to."""
 
-    values: NDArray[np.float64]
-    """(P,)"""
-    use: NDArray[np.bool_]
-    """Whether a pixel (P,) tells it."""
-    cloud_logs: tuple[float, ...]
-    """Standard deviations of cloud to choose from; the middle one is the first guess."""
-    slope: float
-    """Standard deviation of a gradient toward the horizon, per radian, at any height."""
-
-    @property
-    def first_guess(self) -> float:
-        return self.cloud_logs[len(self.cloud_logs) // 2]
+    at: NDArray[np.float64]
+    """Unit vector (3,)."""
+    clear: NDArray[np.bool_]
+    """Which pixels (P,) of the flanks nothing stood before."""
 
 
-def _expect_cloud(
-    cells: Cells,
-    centre: NDArray[np.float64],
-    slope: NDArray[np.float64],
-    blur_rad: float,
-    cloud_log: float,
-    signal: _Signal,
-) -> _Cloud:
-    x, y = tangent_position(cells.direction, centre)
-    apart = np.hypot(x[:, None] - x, y[:, None] - y) * (np.sqrt(3) / _CLOUD_RAD)
-    shared = (1 + apart) * np.exp(-apart)
-    clipped = cells.clipped
-    shared[clipped] = 0  # how bright cloud is there was lost
-    shared[:, clipped] = 0
-    shared[clipped, clipped] = _CLIPPED_SHARE
-    fall = signal.slope + _HORIZON_SLOPE * float(np.exp(-np.arcsin(np.clip(centre[2], -1, 1)) / _HORIZON_RAD))
-    downward = fall * np.where(clipped, 0.0, y)
-    own = _PIXEL_LOG**2 + (blur_rad * slope) ** 2
-    covariance = cloud_log**2 * shared + np.outer(downward, downward) + np.diag(own)
-    return _Cloud(np.linalg.cholesky(covariance))
+def _descend(glow: Glow, start: NDArray[np.float64], schedule: tuple[float, ...], stride: float) -> _End | None:
+    """Place reached from a start with steps of at most ``stride`` in rad; None where the flanks tell nothing."""
+    at = start
+    clear = np.ones(glow.flanks.clipped.shape, dtype=np.bool_)
+    cloud_logs = [signal.first_guess for signal in glow.signals]
+    for blur in schedule:
+        clear = unobstructed(glow.flanks, at)
+        made = [(n, glow.cells(signal, at, clear)) for n, signal in enumerate(glow.signals)]
+        told = [
+            (n, cells, glow.cloud(glow.signals[n], cells, at, blur, cloud_logs[n]))
+            for n, cells in made
+            if cells is not None
+        ]
+        if not told or told[0][0] != 0:
+            return None
+        for _ in range(3):
+            found = [glow.fit(cells, at, cloud) for _, cells, cloud in told]
+            information = np.sum([f.information for f in found], axis=0) + 1e-9 * np.eye(2)
+            step = np.linalg.solve(information, np.sum([f.pull for f in found], axis=0))
+            at = tangent_direction(step * min(1.0, stride / max(float(np.hypot(*step)), 1e-12)), at)
+        for (n, _, _), f in zip(told, found, strict=True):
+            least, most = glow.signals[n].cloud_logs[0] / 2.5, glow.signals[n].cloud_logs[-1] * 1.25
+            cloud_logs[n] = float(np.clip(cloud_logs[n] * np.sqrt(f.misfit), least, most))
+    return _End(at, clear)
 
 
-@dataclass(frozen=True)
-class _Fit:
-    pull: NDArray[np.float64]
-    """Gradient (2,) of the log probability by the centre's place, right and up, per rad."""
-    information: NDArray[np.float64]
-    """Gauss-Newton matrix (2, 2) that belongs to it: a step is its inverse times the pull."""
-    misfit: float
-    """Mean square of the whitened deviations: 1 if cloud is as it was expected."""
-    improbability: float
-    """Minus the logarithm of the marginal probability of the cells, up to a constant."""
-
-
-def _fit_profile(cells: Cells, centre: NDArray[np.float64], profile: _Profile, cloud: _Cloud) -> _Fit:
-    """Best profile about a centre, and what improves the centre together with it."""
-    white = cloud.whiten(np.column_stack([profile.basis, cells.value]))
-    basis, values = white[:, :-1], white[:, -1]
-    normal = basis.T @ basis + _SMOOTHNESS**2 * profile.bend.T @ profile.bend + 1e-6 * np.eye(basis.shape[1])
-    root = np.linalg.cholesky(normal)
-    coefficients = np.linalg.solve(normal, basis.T @ values)
-    left = values - basis @ coefficients
-    position = tangent_position(cells.direction, centre)
-    outward = position / np.maximum(np.hypot(*position), 1e-9)
-    shift = cloud.whiten((-profile.slope(coefficients) * outward).T)  # (C, 2)
-    mixed = basis.T @ shift
-    information = shift.T @ shift - mixed.T @ np.linalg.solve(normal, mixed)
-    squares = float(left @ left)
-    bent = float(((profile.bend @ coefficients) ** 2).sum())
-    improbability = 0.5 * (squares + _SMOOTHNESS**2 * bent)
-    improbability += float(np.log(np.diag(cloud.factor)).sum() + np.log(np.diag(root)).sum())
-    return _Fit(shift.T @ left, information, squares / left.size, improbability)
-
-
-class _Glow:
-    """The flanks of one glow, and how well a centre explains them."""
-
-    def __init__(self, flanks: Flanks, with_colour: bool) -> None:
-        self.flanks = flanks
-        self._edges = ring_edges(flanks.reach_rad, flanks.pixel_rad)
-        everywhere = np.ones(flanks.clipped.shape, dtype=np.bool_)
-        self.signals = [_Signal(flanks.log_luminance, everywhere, _CLOUD_LOGS, 0.0)]
-        if with_colour:
-            self.signals.append(_Signal(flanks.log_ratio, flanks.coloured, _COLOUR_LOGS, _COLOUR_SLOPE))
-
-    def cells(self, signal: _Signal, around: NDArray[np.float64], clear: NDArray[np.bool_]) -> Cells | None:
-        """Cells of one signal around a place; None where they are too few to tell anything."""
-        cells = average_cells(self.flanks, signal.values, around, clear & signal.use)
-        return cells if len(cells.clipped) >= _MIN_CELLS else None
-
-    def profile(self, cells: Cells, at: NDArray[np.float64]) -> _Profile:
-        return _Profile(np.hypot(*tangent_position(cells.direction, at)), self._edges)
-
-    def cloud(self, signal: _Signal, cells: Cells, at: NDArray[np.float64], blur: float, cloud_log: float) -> _Cloud:
-        slope = self.profile(cells, at).rough_slope(cells.value)
-        return _expect_cloud(cells, at, slope, blur * _BLUR * self.flanks.pixel_rad, cloud_log, signal)
-
-    def fit(self, cells: Cells, at: NDArray[np.float64], cloud: _Cloud) -> _Fit:
-        return _fit_profile(cells, at, self.profile(cells, at), cloud)
-
-    def improbability(self, at: NDArray[np.float64], around: NDArray[np.float64], clear: NDArray[np.bool_]) -> float:
-        """Of a centre, beside others with the same cells; each signal's cloud is as strong as makes it likeliest."""
-        total = 0.0
-        for signal in self.signals:
-            cells = self.cells(signal, around, clear)
-            if cells is None:
-                continue
-            total += min(
-                self.fit(cells, at, self.cloud(signal, cells, at, 1.0, cloud_log)).improbability
-                for cloud_log in signal.cloud_logs
-            )
-        return total
-
-    def approach(
-        self, start: NDArray[np.float64], schedule: tuple[float, ...], stride: float
-    ) -> tuple[NDArray[np.float64], NDArray[np.bool_]] | None:
-        """Centre reached from a first guess, and which pixels (P,) were clear; None where the flanks tell nothing."""
-        at = start
-        clear = np.ones(self.flanks.clipped.shape, dtype=np.bool_)
-        cloud_logs = [signal.first_guess for signal in self.signals]
-        for blur in schedule:
-            clear = unobstructed(self.flanks, at)
-            made = [(n, self.cells(signal, at, clear)) for n, signal in enumerate(self.signals)]
-            told = [
-                (n, cells, self.cloud(self.signals[n], cells, at, blur, cloud_logs[n]))
-                for n, cells in made
-                if cells is not None
-            ]
-            if not told or told[0][0] != 0:
-                return None
-            for _ in range(3):
-                found = [self.fit(cells, at, cloud) for _, cells, cloud in told]
-                information = np.sum([f.information for f in found], axis=0) + 1e-9 * np.eye(2)
-                step = np.linalg.solve(information, np.sum([f.pull for f in found], axis=0))
-                at = tangent_direction(step * min(1.0, stride / max(float(np.hypot(*step)), 1e-12)), at)
-            for (n, _, _), f in zip(told, found, strict=True):
-                least, most = self.signals[n].cloud_logs[0] / 2.5, self.signals[n].cloud_logs[-1] * 1.25
-                cloud_logs[n] = float(np.clip(cloud_logs[n] * np.sqrt(f.misfit), least, most))
-        return at, clear
+def _likelier(glow: Glow, first: _End, second: _End) -> _End:
+    """The second end if it explains the flanks clearly better than the first."""
+    if float(np.linalg.norm(first.at - second.at)) <= _SAME_RAD:
+        return first
+    clear, places = first.clear & second.clear, (first.at, second.at)
+    # cells around either are fine near it and coarse near the other: both are judged on both
+    scores = [sum(glow.improbability(at, around, clear) for around in places) / 2 for at in places]
+    return second if scores[1] < scores[0] - _PREFERENCE else first
 
 
 def fit_centre(
@@ -272,18 +104,14 @@ def fit_centre(
         Unit vector. ``centre`` itself where the flanks tell nothing.
     """
     with_colour = bool(centre[2] > np.sin(_COLOUR_ELEVATION_RAD))
-    glow = _Glow(gather_flanks(radiance, centre, radius_rad, seen), with_colour)
+    glow = Glow(gather_flanks(radiance, centre, radius_rad, seen), with_colour)
     stride = max(np.deg2rad(0.5), 0.25 * radius_rad)
-    candidates = [made for made in (glow.approach(centre, s, stride) for s in _SCHEDULES) if made is not None]
-    if not candidates:
+    starts = [(centre, _NEAR), (centre, _AFAR)]
+    if radius_rad > _WIDE_PIXELS * glow.flanks.pixel_rad:
+        starts.append((glow.search(centre, radius_rad, unobstructed(glow.flanks, centre)), _NEAR))
+    ends = [end for end in (_descend(glow, start, schedule, stride) for start, schedule in starts) if end is not None]
+    if not ends:
         return centre
-    best = candidates[0][0]
-    if len(candidates) == 2 and float(np.linalg.norm(best - candidates[1][0])) > _SAME_RAD:
-        clear = candidates[0][1] & candidates[1][1]
-        places = [at for at, _ in candidates]
-        # cells around either are fine near it and coarse near the other: both are judged on both
-        scores = [sum(glow.improbability(at, around, clear) for around in places) / 2 for at in places]
-        if scores[1] < scores[0] - _PREFERENCE:
-            best = places[1]
+    best = reduce(partial(_likelier, glow), ends).at
     reach = min(2 * radius_rad + np.deg2rad(3.0), glow.flanks.reach_rad)
     return best if float(best @ centre) > np.cos(0.6 * reach) else centre

@@ -26,6 +26,12 @@ GROWTH = 0.12
 SECTORS = 12
 """Most cells in a ring."""
 
+SQUARES = 5
+"""Sides of an even cell in the radius of the bright region."""
+
+FAR_SECTORS = 8
+"""Cells in a ring beyond the even ones."""
+
 OBSTACLE_LOG = 0.5
 """Darker than its ring by this in log radiance: something stands before the sky."""
 
@@ -189,6 +195,27 @@ def average_cells(
     cell = (ring * (SECTORS + 1) + np.floor(turn * sectors[ring]).astype(np.int64)) * 2 + flanks.clipped
     alone = 2 * np.pi * np.hypot(x, y) < flanks.pixel_rad * SECTORS
     cell[alone] = 2 * (SECTORS + 1) * len(edges) + np.flatnonzero(alone)
+    return _average(flanks, values, cell, use)
+
+
+def even_cells(
+    flanks: Flanks, values: NDArray[np.float64], centre: NDArray[np.float64], use: NDArray[np.bool_], radius_rad: float
+) -> Cells:
+    """The same over squares within 1.5 radii of the bright region, and rings beyond: to judge any place in it."""
+    x, y = tangent_position(flanks.direction, centre)
+    side = max(flanks.pixel_rad, radius_rad / SQUARES)
+    column, row = (np.floor(at / side).astype(np.int64) for at in (x, y))
+    span = 2 * int(np.ceil(flanks.reach_rad / side)) + 2
+    squares = column * span + row
+    turn = np.arctan2(x, y) / (2 * np.pi) % 1.0
+    ring = _ring(flanks, centre, ring_edges(flanks.reach_rad, flanks.pixel_rad))
+    beyond = span**2 + ring * FAR_SECTORS + np.floor(turn * FAR_SECTORS).astype(np.int64)
+    cell = np.where(np.hypot(x, y) < 1.5 * radius_rad, squares, beyond) * 2 + flanks.clipped
+    return _average(flanks, values, cell, use)
+
+
+def _average(flanks: Flanks, values: NDArray[np.float64], cell: NDArray[np.int64], use: NDArray[np.bool_]) -> Cells:
+    """Means over the pixels of each cell by their numbers (P,)."""
     _, index = np.unique(cell[use], return_inverse=True)
     area = flanks.area[use]
     total = np.bincount(index, area)
