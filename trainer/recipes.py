@@ -24,6 +24,8 @@ class Recipe:
     """Part of the minutes for the CloudField GAN."""
     dense_share: float = 0.0
     """Part of the minutes for the dense GAN of 2021, the baseline, which no bundle contains."""
+    shade_steps: int = 4000
+    """Steps of the shading network, over which its learning rate falls."""
     cover_windows: int = 16
     """Windows over which the trained field's cover is measured, after its minutes."""
 
@@ -42,7 +44,9 @@ def quick() -> Recipe:
 
 def smoke() -> Recipe:
     """A minute, to see that everything runs; what it makes is not worth looking at."""
-    return Recipe("smoke", minutes=1.0, weather_share=0.2, shade_share=0.3, field_share=0.5, cover_windows=2)
+    return Recipe(
+        "smoke", minutes=1.0, weather_share=0.2, shade_share=0.3, field_share=0.5, shade_steps=150, cover_windows=2
+    )
 
 
 def dense_2021() -> Recipe:

@@ -233,6 +233,7 @@ def test_parts_and_a_killed_run_end_where_one_run_ends(
         "config.json",
         "metrics.jsonl",
         "losses.png",
+        "tensorboard",
         "captures.png",
         "samples.png",
     }
@@ -331,8 +332,11 @@ def test_settings_without_sense_are_refused() -> None:
 
 def test_recipe_trains_the_baseline_alone(captures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     called = []
-    monkeypatch.setattr(training_run, "train_dense", lambda data, out, minutes, resume: called.append((out, minutes)))
+    monkeypatch.setattr(
+        training_run, "train_dense", lambda data, out, minutes, resume, device: called.append((out, minutes))
+    )
     words = {"data": captures, "out": tmp_path / "run", "max_minutes": 3.0, "only": None, "resume": False, "threads": 1}
+    words["device"] = "cpu"
     assert training_run.run(argparse.Namespace(recipe="dense_2021", **words)) == 0
     assert called == [(tmp_path / "run" / "dense", 3.0)]
     assert list(json.loads((tmp_path / "run" / "run.json").read_text())["stages"]) == ["dense"]

@@ -15,13 +15,14 @@ import torch
 from skygen_addon.core.errors import CaptureError
 from skygen_addon.core.request import CLOUD_TYPES
 from skygen_addon.core.signatures import CONDITION_CHANNELS, field_signature
+from tests.trainer.toy_data import captured_planes
 from trainer.networks.cloud_spectra import SPECTRA, expected_ramp, normal_quantile
 from trainer.networks.field_critic import PatchCritic, critic_view
 from trainer.networks.field_export import example_inputs, export_field
 from trainer.networks.field_generator import FieldGenerator
 from trainer.networks.field_octaves import Billow, Resample
 from trainer.networks.procedural_field import FIELD_LATTICE, ProceduralField, field_lattice
-from trainer.networks.vertical_profile import VerticalProfile
+from trainer.networks.vertical_profile import PROFILES, RELIEF_SLOPE, VerticalProfile
 from trainer.training.field import FieldConfig, load_field, train_field
 from trainer.training.field_patches import held_out_sites, load_patches
 from trainer.training.run import run as run_training
@@ -140,13 +141,38 @@ def test_profile_keeps_the_column_and_bases_are_flat(level: int) -> None:
         maps = torch.full((1, 1, 32, 32), depth)
         for shells in (4, 8, 16):
             extinction = profile(
-                maps, profile.parameters_of(types), noise[:, :shells], torch.linspace(0, 1, shells), level
+                maps,
+                profile.parameters_of(types),
+                noise[:, :shells],
+                torch.zeros_like(maps),
+                torch.linspace(0, 1, shells),
+                level,
             )
             assert (extinction >= 0).all()
             np.testing.assert_allclose(extinction.mean(1), maps[:, 0], rtol=1e-4)
         assert depth == 0 or extinction[0, 0].min() > 0  # every cloudy column begins at the base
         filled.append(int((extinction[0, :, 8, 8] > 0.05 * extinction.max()).sum()))
     assert filled[3] > filled[1]  # thick columns are taller
+
+
+def base_height(type_name: str, relief: float) -> float:
+    """Height from which a column of a wide cloud is at least half as dense as at its densest."""
+    profile = VerticalProfile()
+    types = torch.zeros(1, len(CLOUD_TYPES), 64, 64)
+    types[:, CLOUD_TYPES.index(type_name)] = 1
+    depth, noise = torch.full((1, 1, 64, 64), 40.0), torch.full((1, 1, 64, 64), relief)
+    height = torch.linspace(0, 1, 201)
+    column = profile(depth, profile.parameters_of(types), None, noise, height, 0)[0, :, 32, 32]
+    np.testing.assert_allclose(float(column.mean()), 40.0, rtol=1e-4)  # a raised base keeps what the column holds
+    return float(height[column > 0.5 * column.max()].min())
+
+
+def test_bases_of_stratus_undulate_and_those_of_towers_hardly_do() -> None:
+    lift = {name: base_height(name, 1.0) - base_height(name, -1.0) for name in ("stratus", "towering_cumulus")}
+    relief = {name: PROFILES[CLOUD_TYPES.index(name)].relief for name in lift}
+    for name, lifted in lift.items():  # of two deviations; extinction grows with height, so that half of it lies higher
+        assert lifted == pytest.approx(2 * RELIEF_SLOPE * relief[name], abs=0.03)
+    assert lift["stratus"] > 0.1 > lift["towering_cumulus"]
 
 
 def disc_top(radius_texels: float, depth: float) -> float:
@@ -157,7 +183,7 @@ def disc_top(radius_texels: float, depth: float) -> float:
     axis = torch.arange(128) - 63.5
     maps = depth * (axis[:, None] ** 2 + axis[None, :] ** 2 <= radius_texels**2).float()[None, None]
     height = torch.linspace(0, 1, 101)
-    middle = profile(maps, profile.parameters_of(types), None, height, 0)[0, :, 64, 64]
+    middle = profile(maps, profile.parameters_of(types), None, torch.zeros_like(maps), height, 0)[0, :, 64, 64]
     return float(height[middle > 0.5 * middle.max()].max())
 
 
@@ -194,27 +220,8 @@ def test_critic_ignores_what_the_mask_hides() -> None:
     torch.testing.assert_close(critic(critic_view(depth, valid)), critic(critic_view(hidden, valid)))
 
 
-def planes(data: Path) -> Path:
-    """A folder with a small table of captured planes: broken cloud at three sites."""
-    rng = np.random.default_rng(0)
-    arrays: dict[str, np.ndarray] = {
-        "site": np.array(["a", "b", "c"]),
-        "base_km": np.float32(1.5),
-        "sun_elevation_deg": np.full(3, 10, np.float32),
-        "sun_azimuth_deg": np.zeros(3, np.float32),
-    }
-    for texel, size in ((25, 144), (100, 128), (400, 80)):
-        maps = np.zeros((3, 3, size, size), np.float32)
-        blocks = rng.random((3, size // 16 + 1, size // 16 + 1)) > 0.5
-        maps[:, 0] = 4 * np.kron(blocks, np.ones((16, 16)))[:, :size, :size]
-        maps[:, 1] = 1
-        arrays[f"maps_{texel}m"] = maps
-    np.savez(data / "planes-train-000.npz", **arrays)  # type: ignore[arg-type]
-    return data
-
-
 def test_training_resumes_where_it_stopped(tmp_path: Path) -> None:
-    data = planes(tmp_path)
+    data = captured_planes(tmp_path)
     config = FieldConfig(steps=4, batch=2, held_out=("c",))
     whole = train_field(data, tmp_path / "whole", 5, config=config)
     train_field(data, tmp_path / "parts", 5, config=replace(config, steps=2))
@@ -228,7 +235,7 @@ def test_training_resumes_where_it_stopped(tmp_path: Path) -> None:
 
 
 def test_sites_to_hold_out_follow_the_captures(tmp_path: Path) -> None:
-    data = planes(tmp_path)
+    data = captured_planes(tmp_path)
     assert held_out_sites(data, ("c",)) == ("c",)
     (chosen,) = held_out_sites(data, ("nowhere", "c"))  # somebody else's captures: one of theirs
     for held in (False, True):
@@ -238,7 +245,7 @@ def test_sites_to_hold_out_follow_the_captures(tmp_path: Path) -> None:
 
 
 def test_training_names_what_a_stage_lacks_and_what_can_go_on(tmp_path: Path) -> None:
-    planes(tmp_path)
+    captured_planes(tmp_path)
     with pytest.raises(CaptureError, match=r"timelapse.npz is missing.*timelapse/DAY.*leave it out: --only field\."):
         run_training(argparse.Namespace(recipe="smoke", max_minutes=None, data=tmp_path, only=None))
 
@@ -247,4 +254,4 @@ def test_missing_or_empty_captures_are_refused(tmp_path: Path) -> None:
     with pytest.raises(CaptureError, match="missing"):
         train_field(tmp_path / "none", tmp_path / "run")
     with pytest.raises(CaptureError, match="nowhere"):
-        train_field(planes(tmp_path), tmp_path / "run", config=FieldConfig(held_out=("nowhere",)))
+        train_field(captured_planes(tmp_path), tmp_path / "run", config=FieldConfig(held_out=("nowhere",)))

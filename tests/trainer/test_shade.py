@@ -12,10 +12,11 @@ from skygen_addon.core.errors import BundleError, CaptureError
 from skygen_addon.core.geometry import disc_directions
 from skygen_addon.core.shade_features import shade_features
 from skygen_addon.core.signatures import SHADE_CHANNELS
+from tests.trainer.toy_data import toy_skies
 from trainer.networks.shade import BOUND, Shade
-from trainer.simulate.generate import shard_path
-from trainer.simulate.simulated_sky import SimulatedSky
-from trainer.training.shade import SHADE_DISC, ShadeData, deviance, export_shade, load_shade, train_shade
+from trainer.training.shade import SHADE_DISC, ShadeConfig, ShadeTrainer, export_shade, load_shade, train_shade
+from trainer.training.shade_data import ShadeData, deviance
+from trainer.training.sitting import Sitting
 
 
 @pytest.fixture(autouse=True)
@@ -67,40 +68,32 @@ def test_the_loss_is_least_at_the_mean_of_a_noisy_reference() -> None:
     assert float(tried[losses.argmin()]) == pytest.approx(np.log(2.0), abs=0.06)
 
 
-def _toy_skies(folder: Path) -> None:
-    """Skies whose reference is the formula times exp(0.5) on the sun's side, with noise."""
-    rng = np.random.default_rng(3)
-    folder.mkdir()
-    direction = disc_directions(64)
-    for index in range(20):
-        sun = rng.standard_normal(3)
-        sun[2] = abs(sun[2])
-        sun = (sun / np.linalg.norm(sun)).astype(np.float32)
-        layer = rng.random((6, 1, 1)).astype(np.float32) * np.ones((6, 64, 64), np.float32)
-        features = shade_features(direction, layer, layer, sun, np.ones((64, 64), np.float32))
-        side = features[0, 4].reshape(16, 4, 16, 4).mean((1, 3)) > 0.3
-        formula = np.ones((6, 16, 16), np.float32)
-        noise = rng.gamma(4.0, 0.25, (6, 16, 16))
-        sky = SimulatedSky(
-            features=features[0].astype(np.float16),
-            formula=formula,
-            reference=(formula * np.exp(0.5 * side) * noise).astype(np.float32),
-            opacity=np.ones((16, 16), np.float32),
-            light=np.ones((6, 3), np.float32),
-            state={"request": {"sun_elevation_rad": float(np.arcsin(sun[2]))}, "grain": 0.0},
-        )
-        sky.save(shard_path(folder, index))
-
-
-def test_training_learns_resumes_and_exports_what_it_learnt(tmp_path: Path) -> None:
+def test_training_learns_goes_on_when_killed_and_exports_what_it_learnt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
-    _toy_skies(tmp_path / "skies")
+    toy_skies(tmp_path / "skies")
     run = tmp_path / "run"
-    train_shade(tmp_path / "skies", run, 0.05)
-    figures = train_shade(tmp_path / "skies", run, 0.02, resume=True)
-    assert figures["steps"] > figures["steps_this_run"] > 0
+    config = ShadeConfig(steps=120)
+    advance = ShadeTrainer.advance
+
+    def until_killed(trainer: ShadeTrainer) -> dict[str, float]:
+        if trainer.step == 60:
+            raise KeyboardInterrupt
+        return advance(trainer)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(ShadeTrainer, "advance", until_killed)
+        patch.setattr(Sitting, "is_time_to_save", lambda _: True)
+        train_shade(tmp_path / "skies", run, 5, config=config)
+    figures = train_shade(tmp_path / "skies", run, 5, resume=True, config=config)
+    assert (figures["steps"], figures["steps_this_run"]) == (120, 60)
+    train_shade(tmp_path / "skies", tmp_path / "whole", 5, config=config)
+    whole, parts = (torch.load(folder / "shade.pt", weights_only=True) for folder in (tmp_path / "whole", run))
+    for name in ("network", "average", "best"):
+        assert all(torch.equal(whole[name][key], value) for key, value in parts[name].items()), name
     assert figures["log_rms_corrected"] < 0.6 * figures["log_rms_formula"]
-    for name in ("metrics.json", "metrics.jsonl", "config.json", "loss.png", "sheet.png"):
+    for name in ("metrics.json", "metrics.jsonl", "config.json", "losses.png", "sheet.png"):
         assert (run / name).stat().st_size > 0
     export_shade(load_shade(run), run / "shade.onnx")  # compares with torch by itself
     session = onnxruntime.InferenceSession(str(run / "shade.onnx"), providers=["CPUExecutionProvider"])

@@ -72,6 +72,8 @@ class FieldGenerator(nn.Module):
         self.window = window
         self.embed = nn.Conv2d(len(CLOUD_TYPES) + 1, 4, 1)
         self.stages = nn.ModuleList([RefineStage(), RefineStage()])  # near, mid
+        self.autocast: torch.dtype | None = None
+        """Type in which the stages' convolutions reckon while training; None for that of the weights."""
 
     def at_window(self, window: int) -> FieldGenerator:
         """A copy with the same weights and another window size."""
@@ -94,7 +96,7 @@ class FieldGenerator(nn.Module):
         depth = depth_of(base, maps.deviation, maps.settings)
         shown = torch.cat([(0.5 * base).clamp(-2.0, 2.0), 1 - torch.exp(-depth), 1 - torch.exp(-0.2 * depth)], 1)
         features = torch.cat([shown, crop(noise, size), maps.erosion, context], 1)
-        raw = self.stages[level](features)
+        raw = self._corrected(level, features)
         inner = raw.shape[-1]
         strength = 1 - crop(context[:, 4:5], inner)
         correction = torch.tanh(raw) * strength
@@ -102,6 +104,13 @@ class FieldGenerator(nn.Module):
         depth = depth_of(excess, crop(maps.deviation, inner), crop(maps.settings, inner))
         depth = depth * torch.exp(GAIN_LIMIT * correction[:, 1:])
         return depth, correction
+
+    def _corrected(self, level: int, features: Tensor) -> Tensor:
+        """What a stage makes of its features."""
+        if self.autocast is None:
+            return self.stages[level](features)
+        with torch.autocast(features.device.type, self.autocast):
+            return self.stages[level](features).float()
 
     def columns(self, noise: tuple[Tensor, ...], condition: Tensor) -> tuple[list[Tensor], list[LevelMaps]]:
         """Matched column depths (B, 1, N, N) and the procedural maps, finest first."""

@@ -10,10 +10,7 @@ without overflow.
 
 from __future__ import annotations
 
-import json
 import logging
-import math
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from skygen_addon.core.errors import RequestError, SkyGenError
+from skygen_addon.core.errors import RequestError
 from skygen_addon.core.whole_file import whole_file
 
 from ..networks.dense_2021 import (
@@ -33,14 +30,18 @@ from ..networks.dense_2021 import (
     DenseDiscriminator,
     DenseGenerator,
 )
+from .checkpoint import read_checkpoint, write_checkpoint
 from .dense_2021_images import training_panoramas
-from .dense_2021_samples import GENERATOR_FILE, SHEET_COUNT, display_samples, plot_losses, save_sheet
+from .dense_2021_samples import GENERATOR_FILE, SHEET_COUNT, display_samples, save_sheet
+from .sitting import Sitting
 
 LOG = logging.getLogger(__name__)
 CHECKPOINT = "dense_2021.pt"
 """Weights and Adam state of both networks: 1.7 GB at the widths of 2021."""
 SHEET_SEED = 11
 """Noise of the sample sheets."""
+_HABITS = ("steps", "log_every", "first_sheet_minutes", "save_minutes")
+"""Settings that may differ when a run goes on: how long it is and what it writes."""
 
 
 @dataclass(frozen=True)
@@ -199,12 +200,12 @@ def train_dense(
     data : Path
         Folder of ``trainer ingest``.
     out_dir : Path
-        Receives dense_2021.pt, generator.pt, config.json, metrics.jsonl, losses.png, captures.png (the
-        first captures), samples_10min.png and samples.png.
+        Receives dense_2021.pt, generator.pt, what a Sitting writes, captures.png (the first captures),
+        samples_10min.png and samples.png.
     max_minutes : float
         Stops after this time in this sitting or ``config.steps`` steps in all.
     resume : bool
-        Continue a checkpoint of the same settings; a checkpoint of other settings is replaced.
+        Continue the checkpoint in ``out_dir``, if there is one.
     config : DenseConfig, optional
         Settings.
     device : str
@@ -219,78 +220,48 @@ def train_dense(
     ------
     CaptureError
         If the captures are missing.
+    BundleError
+        If the checkpoint is damaged or has other settings.
     SkyGenError
         If a loss or a weight is no number; the last good checkpoint stays.
     """
     config = config or DenseConfig()
     display, _ = training_panoramas(data, config.rows)
     trainer = DenseTrainer(config, torch.from_numpy(display * 2 - 1), device)
-    out_dir.mkdir(parents=True, exist_ok=True)
-    if resume and (out_dir / CHECKPOINT).is_file():
-        _load(trainer, out_dir / CHECKPOINT)
-    metrics = out_dir / "metrics.jsonl"
-    _keep_rows(metrics, trainer.step)
-    with whole_file(out_dir / "config.json") as partial:
-        partial.write_text(json.dumps(asdict(config), indent=2), encoding="utf-8")
-    save_sheet(display[:SHEET_COUNT], out_dir / "captures.png")
-    began = saved = time.monotonic()
-    before = trainer.seconds
-    with metrics.open("a", encoding="utf-8") as log:
-        while trainer.step < config.steps and time.monotonic() - began < 60 * max_minutes:
+    saved = read_checkpoint(out_dir / CHECKPOINT, asdict(config), _HABITS) if resume else None
+    if saved is not None:
+        trainer.load(saved)
+    sitting = Sitting(
+        out_dir,
+        "dense",
+        config,
+        step=trainer.step,
+        steps=config.steps,
+        max_minutes=max_minutes,
+        seconds=trainer.seconds,
+        log_every=config.log_every,
+        save_minutes=config.save_minutes,
+    )
+    with sitting:
+        save_sheet(display[:SHEET_COUNT], out_dir / "captures.png")
+        while sitting.goes_on(trainer.step):
             figures = trainer.advance()
-            if not all(math.isfinite(value) for value in figures.values()):
-                raise _diverged(trainer.step, str(figures), out_dir)
-            last, trainer.seconds = trainer.seconds, before + time.monotonic() - began
-            if trainer.step % config.log_every == 0:
-                row = {"step": trainer.step, "seconds": round(trainer.seconds, 1), **figures}
-                log.write(json.dumps(row) + "\n")
-                log.flush()
-            if trainer.step % (20 * config.log_every) == 0:
-                left = max_minutes - (time.monotonic() - began) / 60
-                LOG.info("dense step %d, %.1f minutes left: %s", trainer.step, left, json.dumps(figures))
+            sitting.note(trainer.step, figures)
+            last, trainer.seconds = trainer.seconds, sitting.seconds
             if last <= 60 * config.first_sheet_minutes < trainer.seconds:
                 save_sheet(display_samples(trainer.generator, SHEET_COUNT, SHEET_SEED), out_dir / "samples_10min.png")
-            if time.monotonic() - saved >= 60 * config.save_minutes:
+            if sitting.is_time_to_save():
                 _save(trainer, out_dir)
-                saved = time.monotonic()
-    _save(trainer, out_dir)
-    save_sheet(display_samples(trainer.generator, SHEET_COUNT, SHEET_SEED), out_dir / "samples.png")
-    plot_losses(metrics, out_dir / "losses.png")
+        _save(trainer, out_dir)
+        save_sheet(display_samples(trainer.generator, SHEET_COUNT, SHEET_SEED), out_dir / "samples.png")
     LOG.info("dense: %d steps in %.1f minutes", trainer.step, trainer.seconds / 60)
     return trainer
 
 
-def _load(trainer: DenseTrainer, path: Path) -> None:
-    """Continue a checkpoint if its settings are those of the trainer, but for how long it runs and what it writes."""
-    saved = torch.load(path, weights_only=True, map_location=trainer.device)
-    habits = dict.fromkeys(("steps", "log_every", "first_sheet_minutes", "save_minutes"))
-    if {**saved["config"], **habits} == {**asdict(trainer.config), **habits}:
-        trainer.load(saved)
-
-
-def _keep_rows(metrics: Path, step: int) -> None:
-    """Drop the lines of metrics.jsonl after a step: a killed run wrote them after its last checkpoint."""
-    lines = metrics.read_text(encoding="utf-8").splitlines() if metrics.is_file() and step else []
-    whole = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= step]
-    with whole_file(metrics) as partial:
-        partial.write_text("".join(f"{line}\n" for line in whole), encoding="utf-8")
-
-
 def _save(trainer: DenseTrainer, out_dir: Path) -> None:
-    """Write the checkpoint and, beside it, the generator alone; refuse weights that are no numbers."""
-    for network in (trainer.generator, trainer.discriminator):
-        if not all(math.isfinite(float(tensor.sum())) for tensor in network.state_dict().values()):
-            raise _diverged(trainer.step, "a weight that is no number", out_dir)
-    with whole_file(out_dir / CHECKPOINT) as partial:
-        torch.save(trainer.state(), partial)
+    """Write the checkpoint and, beside it, the generator alone."""
+    write_checkpoint(out_dir / CHECKPOINT, "dense", trainer.state())
     config = trainer.config
     shape = {"latent": config.latent, "widths": config.generator_widths, "rows": config.rows}
     with whole_file(out_dir / GENERATOR_FILE) as partial:
         torch.save({"step": trainer.step, **shape, "generator": trainer.generator.state_dict()}, partial)
-
-
-def _diverged(step: int, what: str, out_dir: Path) -> SkyGenError:
-    return SkyGenError(
-        f"Step {step} of the dense baseline gave {what}.",
-        f"The last good checkpoint, if one was written, is in {out_dir}; go on from it with a lower learning rate.",
-    )

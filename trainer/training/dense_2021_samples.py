@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pickle
 from pathlib import Path
 
@@ -104,23 +103,3 @@ def save_sheet(display: FloatArray, path: Path) -> None:
     ]
     with whole_file(path) as partial:
         Image.fromarray(np.concatenate(rows)).save(partial, format="PNG")
-
-
-def plot_losses(metrics: Path, path: Path) -> None:
-    """PNG of the losses in metrics.jsonl over steps."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    rows = [json.loads(line) for line in metrics.read_text(encoding="utf-8").splitlines()]
-    figure, axes = pyplot.subplots(figsize=(8, 4), layout="constrained")
-    for name in ("real", "fake", "generator"):
-        label = name if name == "generator" else f"discriminator, {name}"
-        axes.plot([row["step"] for row in rows], [row[name] for row in rows], label=label, linewidth=0.8)
-    axes.set(xlabel="step", ylabel="binary cross-entropy", yscale="log")
-    axes.set_ylim(bottom=1e-5)  # a sure discriminator's losses fall without bound
-    axes.legend()
-    with whole_file(path) as partial:
-        figure.savefig(partial, dpi=100, format="png")
-    pyplot.close(figure)

@@ -9,11 +9,8 @@ both sides stretches the few captures (Zhao et al. 2020, DiffAugment).
 
 from __future__ import annotations
 
-import json
+import copy
 import logging
-import math
-import os
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,21 +19,24 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from skygen_addon.core.request import CLOUD_TYPES
-from skygen_addon.core.signatures import CONDITION_CHANNELS, WINDOW_FACTOR
-
 from ..networks.field_critic import PatchCritic, critic_view
 from ..networks.field_generator import FieldGenerator
 from ..networks.field_octaves import crop
 from ..networks.procedural_field import FIELD_LATTICE
+from .checkpoint import read_checkpoint, write_checkpoint
+from .field_draws import SCALES, FieldDraw, draw_step
+from .field_losses import cover_loss, match_loss
 from .field_patches import PATCH, PatchBank, load_patches
 from .field_sheets import save_sheet
+from .ranks import ALONE, Ranks
+from .sitting import Sitting, drawn
 
 LOG = logging.getLogger(__name__)
 CHECKPOINT = "field.pt"
+_HABITS = ("steps", "sheet_every", "log_every")
+"""Settings that may differ when a run goes on: how long it is and what it writes."""
 WINDOW = 64
 """Texels of the windows on which the generator trains: 1.6, 6.4 and 25.6 km."""
-SCALES = ("near", "mid")
 
 
 @dataclass(frozen=True)
@@ -69,48 +69,8 @@ class FieldConfig:
     """Sites kept for evaluation; ``trainer train`` chooses others where the captures are other ones."""
     sheet_every: int = 100
     """Steps between sample sheets."""
-
-
-_TYPE_CHANCES = {"cumulus": 0.4, "stratocumulus": 0.25, "altocumulus": 0.2, "towering_cumulus": 0.15}
-
-
-def random_conditions(cover: Tensor, cells: int, generator: torch.Generator) -> Tensor:
-    """Condition maps (B, channels, cells, cells) of asked covers (B,) with random types and grain."""
-    count = len(cover)
-    chances = torch.tensor([_TYPE_CHANCES.get(name, 0.0) for name in CLOUD_TYPES])
-    first = torch.multinomial(chances, count, replacement=True, generator=generator)
-    second = torch.multinomial(chances, count, replacement=True, generator=generator)
-    share = torch.rand(count, 1, generator=generator).square()
-    eye = torch.eye(len(CLOUD_TYPES))
-    types = eye[first] * (1 - share) + eye[second] * share
-    grain = (0.35 * torch.randn(count, 1, generator=generator)).clamp(-1, 1)
-    values = torch.cat([cover[:, None], types, grain, torch.zeros(count, 2)], 1)
-    assert values.shape[1] == len(CONDITION_CHANNELS)
-    return values[:, :, None, None].expand(-1, -1, cells, cells).contiguous()
-
-
-def random_noise(generator_net: FieldGenerator, count: int, generator: torch.Generator) -> tuple[Tensor, ...]:
-    """Noise of every lattice for ``count`` windows."""
-    return tuple(
-        torch.randn(count, n.channels, n.size, n.size, generator=generator) for n in generator_net.lattice.noise
-    )
-
-
-def turned(depth: Tensor, valid: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Captured depth and mask, each sample turned and mirrored at random.
-
-    Only captures are turned. Were fakes turned too, nothing would keep the generator from drawing
-    the streets of one capture in one direction everywhere.
-    """
-    turns = torch.randint(0, 8, (len(depth),), generator=generator).tolist()
-    pairs = torch.cat([depth, valid], 1)
-    out = [torch.rot90(p if t < 4 else p.flip(-1), t % 4, (-2, -1)) for p, t in zip(pairs, turns, strict=True)]
-    return torch.stack(out)[:, :1], torch.stack(out)[:, 1:]
-
-
-def gained(depth: Tensor, generator: torch.Generator) -> Tensor:
-    """Depth with a random gain per sample: captures tell it only roughly."""
-    return depth * torch.exp(0.25 * torch.randn(len(depth), 1, 1, 1, generator=generator))
+    log_every: int = 10
+    """Steps between lines of metrics.jsonl."""
 
 
 class FieldTrainer:
@@ -119,18 +79,34 @@ class FieldTrainer:
     Parameters
     ----------
     config : FieldConfig
-        Settings.
     banks : dict of PatchBank
         Real patches of "near" and "mid".
+    device : str
+        Where the networks live: "cpu", "cuda" or "mps".
+    ranks : Ranks
+        The processes that share every batch.
+    low_precision : bool, optional
+        Whether convolutions reckon in bfloat16: by default on CUDA.
     """
 
-    def __init__(self, config: FieldConfig, banks: dict[str, PatchBank]) -> None:
+    def __init__(
+        self,
+        config: FieldConfig,
+        banks: dict[str, PatchBank],
+        device: str = "cpu",
+        ranks: Ranks = ALONE,
+        low_precision: bool | None = None,
+    ) -> None:
+        ranks.check_batch(config.batch)
         torch.manual_seed(config.seed)
-        self.config, self.banks = config, banks
-        self.generator = FieldGenerator(WINDOW)
-        self.average = FieldGenerator(WINDOW)
+        self.config, self.banks, self.device, self.ranks = config, banks, device, ranks
+        kind = torch.device(device).type
+        self.low_precision = kind == "cuda" if low_precision is None else low_precision
+        self.generator = FieldGenerator(WINDOW).to(device)
+        self.generator.autocast = torch.bfloat16 if self.low_precision else None
+        self.average = FieldGenerator(WINDOW).to(device)
         self.average.load_state_dict(self.generator.state_dict())
-        self.critics = nn.ModuleDict({"near": PatchCritic(depth=4), "mid": PatchCritic(depth=3)})
+        self.critics = nn.ModuleDict({"near": PatchCritic(depth=4), "mid": PatchCritic(depth=3)}).to(device)
         self.optimisers = {
             "generator": torch.optim.Adam(self.generator.parameters(), config.generator_rate, betas=(0.0, 0.99)),
             "critics": torch.optim.Adam(self.critics.parameters(), config.critic_rate, betas=(0.0, 0.99)),
@@ -157,41 +133,33 @@ class FieldTrainer:
             optimiser.load_state_dict(state["optimisers"][name])
         self.step = int(state["step"])
 
-    def _real(self, generator: torch.Generator) -> tuple[dict[str, tuple[Tensor, Tensor]], Tensor]:
-        """Real depth and mask of each scale, turned at random, and the cover of the near patches."""
-        near = self.banks["near"]
-        index = near.draw(self.config.batch, generator)
-        cover = near.cover[index]
-        mid = self.banks["mid"].draw_near(cover, generator)
-        chosen = {"near": (near, index), "mid": (self.banks["mid"], mid)}
-        return {k: turned(b.depth[i], b.valid[i], generator) for k, (b, i) in chosen.items()}, cover
+    def verdict(self, scale: str, view: Tensor) -> Tensor:
+        """A critic's numbers (B,) for views."""
+        with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self.low_precision):
+            told: Tensor = self.critics[scale](view)
+        return told.float()
 
-    def _views(
-        self, depths: dict[str, Tensor], masks: dict[str, Tensor], generator: torch.Generator
-    ) -> dict[str, Tensor]:
-        return {k: critic_view(gained(depths[k], generator), masks[k]) for k in SCALES}
-
-    def _fake(self, cover: Tensor, generator: torch.Generator) -> tuple[dict[str, Tensor], list[Tensor], list[Tensor]]:
+    def _fake(self, draw: FieldDraw) -> tuple[dict[str, Tensor], list[Tensor], list[Tensor]]:
         """Generated depths by scale, the procedural ones, and the corrections."""
-        asked = (cover + 0.05 * torch.randn(len(cover), generator=generator)).clamp(0.04, 0.96)
-        condition = random_conditions(asked, self.generator.lattice.condition_size, generator)
-        noise = random_noise(self.generator, len(cover), generator)
-        depths, maps, corrections = self.generator.columns_and_corrections(noise, condition)
-        inner = PATCH["mid"]
-        row, column = (int(torch.randint(0, WINDOW - inner + 1, (1,), generator=generator)) for _ in range(2))
-        mid = depths[1][..., row : row + inner, column : column + inner]
+        depths, maps, corrections = self.generator.columns_and_corrections(draw.noise, draw.condition)
+        row, column = draw.place
+        mid = depths[1][..., row : row + PATCH["mid"], column : column + PATCH["mid"]]
         plain = [crop(m.depth, WINDOW) for m in maps]
         return {"near": depths[0], "mid": mid, "mid_whole": depths[1]}, plain, corrections
 
     def advance(self) -> dict[str, float]:
         """One step of critics and generator; returns its losses."""
         config = self.config
-        random = torch.Generator().manual_seed(config.seed * 1_000_003 + self.step)
-        real, cover = self._real(random)
-        masks = {k: real[k][1] for k in SCALES}
-        real_views = self._views({k: real[k][0] for k in SCALES}, masks, random)
-        fake, plain, corrections = self._fake(cover, random)
-        fake_views = self._views(fake, masks, random)
+        draw = draw_step(self.banks, self.generator, config.batch, config.seed, self.step)
+        draw = draw.each(lambda values: self.ranks.share(values).to(self.device))
+        fake, plain, corrections = self._fake(draw)
+        real_views, fake_views = {}, {}
+        for k in SCALES:
+            (depth, valid), (real_gain, fake_gain) = draw.real[k], draw.gains[k]
+            real_views[k], fake_views[k] = (
+                critic_view(depth * real_gain, valid),
+                critic_view(fake[k] * fake_gain, valid),
+            )
         figures = self._critic_step(real_views, {k: v.detach() for k, v in fake_views.items()})
         figures |= self._generator_step(real_views, fake_views, fake, plain, corrections)
         with torch.no_grad():
@@ -199,15 +167,14 @@ class FieldTrainer:
             for kept, new in zip(self.average.parameters(), self.generator.parameters(), strict=True):
                 kept.lerp_(new, 1 - decay)
         self.step += 1
-        return figures
+        return self.ranks.mean_figures(figures)
 
     def _critic_step(self, real: dict[str, Tensor], fake: dict[str, Tensor]) -> dict[str, float]:
         penalise = self.step % self.config.penalty_every == 0
-        total, figures = torch.zeros(()), {}
+        total, figures = torch.zeros((), device=self.device), {}
         for k in SCALES:
-            critic: nn.Module = self.critics[k]
             views = torch.cat([real[k], fake[k]]).requires_grad_(penalise)
-            verdict = critic(views)
+            verdict = self.verdict(k, views)
             on_real, on_fake = verdict.chunk(2)
             loss = functional.softplus(on_fake - on_real).mean()
             figures[f"critic_{k}"], figures[f"gap_{k}"] = loss.item(), (on_real - on_fake).mean().item()
@@ -218,7 +185,8 @@ class FieldTrainer:
                 loss = loss + 0.5 * self.config.penalty * self.config.penalty_every * penalty
             total = total + loss
         self.optimisers["critics"].zero_grad()
-        total.backward()
+        total.backward()  # type: ignore[no-untyped-call]
+        self.ranks.average_gradients(self.critics.parameters())
         self.optimisers["critics"].step()
         return figures
 
@@ -230,49 +198,36 @@ class FieldTrainer:
         plain: list[Tensor],
         corrections: list[Tensor],
     ) -> dict[str, float]:
-        figures = {}
-        total = torch.zeros(())
+        figures, total = {}, torch.zeros((), device=self.device)
         for k in SCALES:
-            critic: nn.Module = self.critics[k]
-            critic.requires_grad_(False)
-            loss = functional.softplus(critic(real[k]) - critic(views[k])).mean()
+            critic = self.critics[k].requires_grad_(False)
+            loss = functional.softplus(self.verdict(k, real[k]) - self.verdict(k, views[k])).mean()
             critic.requires_grad_(True)
             figures[f"generator_{k}"] = loss.item()
             total = total + loss
-        cover = cover_loss(fake["near"], plain[0]) + cover_loss(fake["mid_whole"], plain[1])
-        match = match_loss(fake["near"], fake["mid_whole"]) + match_loss(fake["mid_whole"], plain[2])
-        restraint = sum(c.square().mean() for c in corrections)
+        ranks = self.ranks
+        cover = cover_loss(fake["near"], plain[0], ranks) + cover_loss(fake["mid_whole"], plain[1], ranks)
+        match = match_loss(fake["near"], fake["mid_whole"], ranks) + match_loss(fake["mid_whole"], plain[2], ranks)
+        restraint = torch.stack([c.square().mean() for c in corrections]).sum()
         figures |= {"cover": cover.item(), "match": match.item(), "restraint": restraint.item()}
         config = self.config
         total = total + config.cover_weight * cover + config.match_weight * match + config.restraint_weight * restraint
         self.optimisers["generator"].zero_grad()
-        total.backward()
+        total.backward()  # type: ignore[no-untyped-call]
+        ranks.average_gradients(self.generator.parameters())
         nn.utils.clip_grad_norm_(self.generator.parameters(), 5.0)
         self.optimisers["generator"].step()
         return figures
 
 
-def soft_cover(depth: Tensor) -> Tensor:
-    """Differentiable stand-in of "depth above 0.3": half there."""
-    square = depth.square()
-    return square / (square + 0.09)
-
-
-def cover_loss(depth: Tensor, plain: Tensor) -> Tensor:
-    """Squared difference of cover to the procedural field's, in squares of 8 texels and over the batch."""
-    difference = functional.avg_pool2d(soft_cover(depth), 8) - functional.avg_pool2d(soft_cover(plain), 8)
-    return difference.square().mean() + 10 * difference.mean().square()
-
-
-def match_loss(fine: Tensor, wide: Tensor) -> Tensor:
-    """Squared difference of a level's area means to the wider level, both as opacities."""
-    mean = functional.avg_pool2d(fine, WINDOW_FACTOR)
-    opacity, expected = (1 - torch.exp(-0.2 * d) for d in (mean, crop(wide, mean.shape[-1])))
-    return (opacity - expected).square().mean() + 10 * (opacity - expected).mean().square()
-
-
 def train_field(
-    data: Path, out_dir: Path, max_minutes: float = 30.0, resume: bool = True, config: FieldConfig | None = None
+    data: Path,
+    out_dir: Path,
+    max_minutes: float = 30.0,
+    resume: bool = True,
+    config: FieldConfig | None = None,
+    device: str = "cpu",
+    ranks: Ranks = ALONE,
 ) -> FieldGenerator:
     """Train on captured cloud planes; continues the checkpoint in ``out_dir`` if asked.
 
@@ -281,13 +236,17 @@ def train_field(
     data : Path
         Folder of ``trainer ingest``.
     out_dir : Path
-        Receives field.pt, config.json, metrics.jsonl and sample sheets.
+        Receives field.pt, sample sheets and what a Sitting writes.
     max_minutes : float
         Stops after this time or ``config.steps`` steps.
     resume : bool
-        Continue a checkpoint of the same settings; a checkpoint of other settings is replaced.
+        Continue the checkpoint in ``out_dir``, if there is one.
     config : FieldConfig, optional
         Settings.
+    device : str
+        Where to train: "cpu", "cuda" or "mps".
+    ranks : Ranks
+        The processes that train together.
 
     Returns
     -------
@@ -298,42 +257,40 @@ def train_field(
     ------
     CaptureError
         If the captures are missing or show no broken cloud.
+    BundleError
+        If the checkpoint is damaged or has other settings.
+    RequestError
+        If the processes cannot share a batch equally.
+    SkyGenError
+        If a loss or a weight is no number; the last good checkpoint stays.
     """
     config = config or FieldConfig()
-    trainer = FieldTrainer(config, load_patches(data, config.held_out))
-    out_dir.mkdir(parents=True, exist_ok=True)
+    trainer = FieldTrainer(config, load_patches(data, config.held_out), device, ranks)
     checkpoint = out_dir / CHECKPOINT
-    if resume and checkpoint.is_file():
-        saved = torch.load(checkpoint, weights_only=True)
-        if {**saved["config"], "steps": 0} == {**asdict(config), "steps": 0}:
-            trainer.load(saved)
-    (out_dir / "config.json").write_text(json.dumps(asdict(config), indent=2), encoding="utf-8")
-    began = last_saved = time.monotonic()
-    with (out_dir / "metrics.jsonl").open("a" if trainer.step else "w", encoding="utf-8") as log:
-        while trainer.step < config.steps and time.monotonic() - began < 60 * max_minutes:
+    saved = read_checkpoint(checkpoint, asdict(config), _HABITS) if resume else None
+    if saved is not None:
+        trainer.load(saved)
+    sitting = Sitting(
+        out_dir, "field", config, step=trainer.step, steps=config.steps, max_minutes=max_minutes, ranks=ranks,
+        log_every=config.log_every,
+    )  # fmt: skip
+    with sitting:
+        while sitting.goes_on(trainer.step):
             figures = trainer.advance()
-            if not all(math.isfinite(v) for v in figures.values()):
-                raise FloatingPointError(f"step {trainer.step}: {figures}")
-            if trainer.step % 10 == 0:
-                log.write(
-                    json.dumps({"step": trainer.step, "seconds": round(time.monotonic() - began, 1), **figures}) + "\n"
-                )
-                log.flush()
-            if trainer.step % config.sheet_every == 0:
-                save_sheet(trainer.average, trainer.banks, out_dir / f"sheet_{trainer.step:05d}.png")
-            if time.monotonic() - last_saved > 120:
-                _save(trainer, checkpoint)
-                last_saved = time.monotonic()
-    _save(trainer, checkpoint)
-    save_sheet(trainer.average, trainer.banks, out_dir / "sheet.png")
+            sitting.note(trainer.step, figures)
+            if ranks.is_first and trainer.step % config.sheet_every == 0:
+                _sheet(trainer, out_dir / f"sheet_{trainer.step:05d}.png")
+            if sitting.is_time_to_save():
+                write_checkpoint(checkpoint, "field", trainer.state())
+        if ranks.is_first:
+            write_checkpoint(checkpoint, "field", trainer.state())
+            _sheet(trainer, out_dir / "sheet.png")
     LOG.info("field: %d steps", trainer.step)
-    return trainer.average.eval()
+    return trainer.average.cpu().eval()
 
 
-def _save(trainer: FieldTrainer, path: Path) -> None:
-    temporary = path.with_suffix(".tmp")
-    torch.save(trainer.state(), temporary)
-    os.replace(temporary, path)
+def _sheet(trainer: FieldTrainer, path: Path) -> None:
+    drawn(path.name, lambda: save_sheet(copy.deepcopy(trainer.average).cpu(), trainer.banks, path))
 
 
 def load_field(out_dir: Path, window: int = FIELD_LATTICE.window) -> FieldGenerator:

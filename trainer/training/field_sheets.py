@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
 from skygen_addon.core.request import CLOUD_TYPES
 from skygen_addon.core.signatures import CONDITION_CHANNELS
+from skygen_addon.core.whole_file import whole_file
 
 from ..networks.field_critic import DEPTH_CEILING
 from ..networks.field_generator import FieldGenerator
@@ -40,12 +40,16 @@ def _grey(depth: Tensor) -> NDArray[np.uint8]:
 
 
 def _row(tiles: list[NDArray[np.uint8]], size: int = 128) -> NDArray[np.uint8]:
+    from PIL import Image  # training itself does without
+
     shown = [np.asarray(Image.fromarray(t).resize((size, size), Image.Resampling.NEAREST)) for t in tiles]
     return np.concatenate([np.pad(t, 2, constant_values=90) for t in shown], axis=1)
 
 
 def save_sheet(field: FieldGenerator, banks: dict[str, PatchBank], path: Path) -> None:
     """Write a PNG: rows of near patches, then of mid patches: captured, procedural, learned, per cover."""
+    from PIL import Image
+
     noise, condition = fixed_samples(field)
     with torch.no_grad():
         learned, _ = field.columns(noise, condition)
@@ -59,6 +63,5 @@ def save_sheet(field: FieldGenerator, banks: dict[str, PatchBank], path: Path) -
             rows.append(_row([_grey(bank.depth[i, 0] * bank.valid[i, 0]) for i in index.tolist()]))
             for depths in (plain, learned):
                 rows.append(_row([_grey(depths[level][j * columns + i, 0]) for i in range(columns)]))
-    temporary = path.with_suffix(".tmp")
-    Image.fromarray(np.concatenate(rows, axis=0)).save(temporary, format="PNG")
-    temporary.replace(path)
+    with whole_file(path) as partial:
+        Image.fromarray(np.concatenate(rows, axis=0)).save(partial, format="PNG")

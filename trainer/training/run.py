@@ -10,16 +10,20 @@ import torch
 
 from skygen_addon.core.errors import CaptureError, RequestError
 
-from ..recipes import RECIPES, recipe
+from ..recipes import RECIPES, Recipe, recipe
 from .dense_2021 import train_dense
 from .field import FieldConfig, train_field
 from .field_figures import measure_field
 from .field_patches import has_planes, held_out_sites
+from .ranks import Ranks, joined_ranks
 from .record import record_stage, source_state
-from .shade import train_shade
+from .shade import ShadeConfig, train_shade
 from .weather import train_weather
 
 STAGES = ("weather", "shade", "field", "dense")
+SHARED = ("shade", "field")
+"""Stages whose batches the processes of torchrun share; the first one trains the others alone."""
+DEVICES = ("cpu", "cuda", "mps")
 _SOURCES = {
     "weather": "Put days into CAPTURES/timelapse/DAY and run 'python -m trainer ingest CAPTURES --out {data}'.",
     "shade": "Run 'python -m trainer simulate --out {data}'.",
@@ -38,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoints in the run directory")
     parser.add_argument("--only", choices=STAGES, action="append", help="train only this stage; may be repeated")
     parser.add_argument("--threads", type=int, default=1, help="processor threads of one stage")
+    parser.add_argument("--device", choices=DEVICES, default="cpu", help="where field, shade and dense train")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -71,29 +76,52 @@ def run(arguments: argparse.Namespace) -> int:
                 f"{missing} is missing, which {stage} learns from.",
                 f"{_SOURCES[stage].format(data=data)}{f' Or leave it out: {others}.' if others else ''}",
             )
+    device = _device(arguments.device)
     torch.set_num_threads(arguments.threads)
     out: Path = arguments.out or Path("runs") / chosen.name
-    out.mkdir(parents=True, exist_ok=True)
     whole = sum(share[stage] for stage in stages)
-    for stage in stages:
-        start, source = time.monotonic(), source_state()
-        budget = minutes * share[stage] / whole
-        print(f"{stage}: up to {budget:.1f} minutes", flush=True)
-        if stage == "weather":
-            train_weather(needed[stage], out / stage, budget)
-        elif stage == "shade":
-            train_shade(needed[stage], out / stage, budget, resume=arguments.resume)
-        elif stage == "dense":
-            train_dense(data, out / stage, budget, resume=arguments.resume)
-        else:
-            config = FieldConfig(held_out=held_out_sites(needed[stage], FieldConfig().held_out))
-            field = train_field(needed[stage], out / stage, budget, resume=arguments.resume, config=config)
-            figures = out / stage / "metrics.json"
-            measure_field(field, needed[stage], config.held_out, figures, chosen.cover_windows)
-        spent = (time.monotonic() - start) / 60
-        record_stage(out, chosen, stage, spent, arguments.resume, data, source)
-        print(f"{stage}: done in {spent:.1f} minutes", flush=True)
-    print(
-        f"Run directory: {out}." + ("" if "dense" in stages else f" Next: python -m trainer export {out} --data {data}")
-    )
+    with joined_ranks() as ranks:
+        for stage in stages:
+            budget = minutes * share[stage] / whole
+            if ranks.is_first:
+                out.mkdir(parents=True, exist_ok=True)
+                print(f"{stage}: up to {budget:.1f} minutes", flush=True)
+            if ranks.is_first or stage in SHARED:
+                start, source = time.monotonic(), source_state()
+                _train(stage, chosen, needed[stage], out, budget, arguments.resume, device, ranks)
+                spent = (time.monotonic() - start) / 60
+            if ranks.is_first:
+                record_stage(out, chosen, stage, spent, arguments.resume, data, source)
+                print(f"{stage}: done in {spent:.1f} minutes", flush=True)
+            ranks.wait()
+        if ranks.is_first:
+            more = "" if "dense" in stages else f" Next: python -m trainer export {out} --data {data}"
+            print(f"Run directory: {out}.{more}")
     return 0
+
+
+def _device(name: str) -> str:
+    """The device, if torch can use it."""
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not there[name]:
+        others = ", ".join(device for device in DEVICES if there[device])
+        raise RequestError(f"torch finds no {name} on this machine.", f"Choose --device out of: {others}.")
+    return name
+
+
+def _train(
+    stage: str, chosen: Recipe, source: Path, out: Path, minutes: float, resume: bool, device: str, ranks: Ranks
+) -> None:
+    """Train one stage, and measure what came out."""
+    if stage == "weather":
+        train_weather(source, out / stage, minutes, resume=resume)
+    elif stage == "shade":
+        shade = ShadeConfig(steps=chosen.shade_steps)
+        train_shade(source, out / stage, minutes, resume, shade, device, ranks)
+    elif stage == "dense":
+        train_dense(source.parent, out / stage, minutes, resume=resume, device=device)
+    else:
+        config = FieldConfig(held_out=held_out_sites(source, FieldConfig().held_out))
+        field = train_field(source, out / stage, minutes, resume, config, device, ranks)
+        if ranks.is_first:
+            measure_field(field, source, config.held_out, out / stage / "metrics.json", chosen.cover_windows)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
-import time
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,24 +18,24 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from skygen_addon.core.errors import BundleError, CaptureError
+from skygen_addon.core.errors import BundleError
 from skygen_addon.core.signatures import SHADE, SHADE_CHANNELS
 from skygen_addon.core.whole_file import whole_file
-from trainer.networks.onnx_export import export_graph
 from trainer.networks.shade import Shade
-from trainer.simulate.simulated_sky import load_sky
 
-from .shade_figures import draw_sheet, measure_shade, plot_losses
+from .checkpoint import read_checkpoint, write_checkpoint
+from .ranks import ALONE, Ranks
+from .shade_data import ShadeData, deviance, load_shade_data, turned
+from .shade_figures import draw_sheet, measure_shade
+from .sitting import Sitting, drawn
 
 LOG = logging.getLogger(__name__)
 
 SHADE_DISC = 256
 """Width D of the disc on which the shading network runs."""
 CHECKPOINT = "shade.pt"
-HELD_OUT_OF_20 = 3
-"""Skies of every twenty that are held out."""
-_DIM = 0.02
-"""Part of a sky's mean cloud radiance that is added to both sides of the ratio, against empty cells."""
+JUDGED_EVERY = 25
+"""Steps between looks at the held-out skies."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,10 @@ class ShadeConfig:
     """Channels of the network at its finest scale."""
     batch: int = 8
     """Skies per step."""
+    steps: int = 4000
+    """Optimiser steps."""
     learning_rate: float = 3e-3
-    """Of AdamW at the start; falls to a twentieth over the minutes given."""
+    """Of AdamW at the start; falls to a twentieth over the steps."""
     weight_decay: float = 1e-3
     """Of AdamW."""
     averaging: float = 0.99
@@ -58,64 +60,86 @@ class ShadeConfig:
     """Of weights and batches."""
 
 
-@dataclass(frozen=True)
-class ShadeData:
-    """Simulated skies as training tensors, s skies of n cells."""
+class ShadeTrainer:
+    """State of one run: network, optimiser, running mean, the best mean so far and the step count.
 
-    pooled: Tensor
-    """(s, 10, n, n) input of ``Shade.cells``."""
-    formula: Tensor
-    """(s, 3, n, n) cloud radiance by the formula."""
-    reference: Tensor
-    """(s, 3, n, n) cloud radiance by the path tracer."""
-    opacity: Tensor
-    """(s, 1, n, n) weight."""
-    states: list[dict[str, Any]]
-    """Request and grain of each sky."""
-
-    def part(self, index: list[int]) -> ShadeData:
-        """Some of the skies."""
-        i = torch.tensor(index, dtype=torch.long)
-        states = [self.states[k] for k in index]
-        return ShadeData(self.pooled[i], self.formula[i], self.reference[i], self.opacity[i], states)
-
-
-def load_shade_data(data_dir: Path) -> tuple[ShadeData, list[int], list[int]]:
-    """All skies of a folder written by ``simulate``, and which are for training and which held out.
-
-    Raises
-    ------
-    CaptureError
-        If there are fewer than eight skies, or none to hold out.
+    Parameters
+    ----------
+    config : ShadeConfig
+        Settings.
+    training, held_out : ShadeData
+        Skies to learn from, and skies that tell which weights are best.
+    device : str
+        Where the network lives.
+    ranks : Ranks
+        The processes that share every batch.
     """
-    files = sorted(data_dir.glob("sky_*.npz"))
-    numbers = [int(file.stem.split("_")[1]) for file in files]
-    held_out = [k for k, number in enumerate(numbers) if (7 * number) % 20 < HELD_OUT_OF_20]
-    training = [k for k in range(len(files)) if k not in set(held_out)]
-    if len(training) < 8 or not held_out:
-        raise CaptureError(
-            f"{data_dir} holds {len(files)} simulated skies, too few to train on.",
-            "Run `python -m trainer simulate --frames 150 --out DATA` first.",
+
+    def __init__(
+        self, config: ShadeConfig, training: ShadeData, held_out: ShadeData, device: str = "cpu", ranks: Ranks = ALONE
+    ) -> None:
+        ranks.check_batch(config.batch)
+        self.config, self.ranks = config, ranks
+        self._training, self._held_out = training.on(device), held_out.on(device)
+        torch.manual_seed(config.seed)
+        self.network = Shade(config.width).to(device)
+        self._optimiser = torch.optim.AdamW(
+            self.network.parameters(), config.learning_rate, weight_decay=config.weight_decay
         )
-    network = Shade()
-    skies = [load_sky(file) for file in files]
-    with torch.no_grad():
-        pooled = torch.cat([network.pooled(torch.from_numpy(s.features.astype(np.float32))[None]) for s in skies])
-    formula, reference = (torch.stack([s.cloud_light(name) for s in skies]) for name in ("formula", "reference"))
-    opacity = torch.stack([torch.from_numpy(s.opacity)[None] for s in skies])
-    return ShadeData(pooled, formula, reference, opacity, [s.state for s in skies]), training, held_out
+        self._average = {name: value.clone() for name, value in self.network.state_dict().items()}
+        self.best, self.best_deviance, self.step = dict(self._average), math.inf, 0
 
+    def state(self) -> dict[str, Any]:
+        """Everything a resumed run needs."""
+        return {
+            "config": asdict(self.config), "network": self.network.state_dict(),
+            "optimiser": self._optimiser.state_dict(), "average": self._average, "best": self.best,
+            "best_deviance": self.best_deviance, "step": self.step,
+        }  # fmt: skip
 
-def deviance(data: ShadeData, log_correction: Tensor) -> Tensor:
-    """Mean gamma deviance of skies, weighted by opacity; 0 where the radiances agree."""
-    mean = (data.reference * data.opacity).mean((1, 2, 3), keepdim=True)
-    floor = _DIM * mean / data.opacity.mean((1, 2, 3), keepdim=True).clamp(min=1e-3) + 1e-9
-    ratio = (data.reference + floor * data.opacity) / (data.formula + floor * data.opacity).clamp(min=1e-12)
-    ratio = torch.where(data.opacity > 0.01, ratio.clamp(1e-4, 1e4), torch.ones_like(ratio))
-    x = ratio * torch.exp(-log_correction)
-    weight = data.opacity * (data.opacity > 0.01)
-    loss = ((x - torch.log(x) - 1) * weight).sum((1, 2, 3)) / (3 * weight.sum((1, 2, 3))).clamp(min=1.0)
-    return loss.mean()
+    def load(self, state: dict[str, Any]) -> None:
+        """Continue from :meth:`state`."""
+        self.network.load_state_dict(state["network"])
+        self._optimiser.load_state_dict(state["optimiser"])
+        for name, value in self._average.items():
+            value.copy_(state["average"][name])
+        self.best = {name: value.to(self._average[name].device) for name, value in state["best"].items()}
+        self.best_deviance, self.step = float(state["best_deviance"]), int(state["step"])
+
+    def advance(self) -> dict[str, float]:
+        """One step; returns its deviance, and now and then that on held-out skies."""
+        config, skies = self.config, len(self._training.states)
+        share = self.step / config.steps
+        for group in self._optimiser.param_groups:
+            group["lr"] = config.learning_rate * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * min(share, 1.0))))
+        random = torch.Generator().manual_seed(config.seed * 1_000_003 + self.step)
+        chosen = self.ranks.share(torch.randint(skies, (config.batch,), generator=random)).tolist()
+        batch = turned(self._training.part(chosen), int(torch.randint(8, (1,), generator=random)))
+        correction = self.network.cells(batch.pooled)
+        fit = deviance(batch, correction)
+        rough = correction.diff(dim=-1).square().mean() + correction.diff(dim=-2).square().mean()
+        self._optimiser.zero_grad()
+        (fit + config.smoothness * rough).backward()  # type: ignore[no-untyped-call]
+        self.ranks.average_gradients(self.network.parameters())
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self._optimiser.step()
+        self.step += 1
+        decay = min(config.averaging, self.step / (self.step + 10))
+        for name, value in self.network.state_dict().items():
+            self._average[name].mul_(decay).add_(value, alpha=1 - decay)
+        figures = self.ranks.mean_figures({"training": float(fit.detach())})
+        if self.step % JUDGED_EVERY == 0 or self.step == config.steps:
+            figures["held_out"] = self.judge()
+        return figures
+
+    def judge(self) -> float:
+        """Deviance of the running mean on held-out skies; the mean is kept if none was better."""
+        network = _network(self.config, self._average).to(self._held_out.pooled.device)
+        with torch.no_grad():
+            told = float(deviance(self._held_out, network.cells(self._held_out.pooled)))
+        if told < self.best_deviance:
+            self.best, self.best_deviance = {name: value.clone() for name, value in self._average.items()}, told
+        return told
 
 
 def train_shade(
@@ -124,6 +148,8 @@ def train_shade(
     max_minutes: float,
     resume: bool = False,
     config: ShadeConfig | None = None,
+    device: str = "cpu",
+    ranks: Ranks = ALONE,
 ) -> dict[str, Any]:
     """Fit the correction to the skies in ``data_dir``.
 
@@ -132,13 +158,17 @@ def train_shade(
     data_dir : Path
         Folder with ``sky_*.npz``.
     out_dir : Path
-        Receives shade.pt, config.json, metrics.jsonl, metrics.json, loss.png and sheet.png.
+        Receives shade.pt, metrics.json, sheet.png and what a Sitting writes.
     max_minutes : float
-        Length of the run; the learning rate falls over it.
+        Stops after this time or ``config.steps`` steps.
     resume : bool
-        Start from the checkpoint in ``out_dir``.
+        Continue the checkpoint in ``out_dir``, if there is one.
     config : ShadeConfig, optional
         Settings.
+    device : str
+        Where to train: "cpu", "cuda" or "mps".
+    ranks : Ranks
+        The processes that train together.
 
     Returns
     -------
@@ -150,116 +180,56 @@ def train_shade(
     CaptureError
         If there are too few skies.
     BundleError
-        If ``resume`` finds no checkpoint of these settings.
+        If the checkpoint is damaged or has other settings.
+    RequestError
+        If the processes cannot share a batch equally.
+    SkyGenError
+        If a loss or a weight is no number; the last good checkpoint stays.
     """
     config = config or ShadeConfig()
     data, training, held_out = load_shade_data(data_dir)
-    train_data, test_data = data.part(training), data.part(held_out)
-    torch.manual_seed(config.seed)
-    network = Shade(config.width)
-    optimiser = torch.optim.AdamW(network.parameters(), config.learning_rate, weight_decay=config.weight_decay)
-    average = {name: value.clone() for name, value in network.state_dict().items()}
-    best, best_deviance, step = average, float("inf"), 0
-    out_dir.mkdir(parents=True, exist_ok=True)
-    if resume:
-        saved = _load(out_dir / CHECKPOINT)
-        if saved["config"] != asdict(config):
-            raise BundleError(f"{out_dir} was trained with other settings.", "Choose another folder or do not resume.")
-        network.load_state_dict(saved["network"])
-        optimiser.load_state_dict(saved["optimiser"])
-        average, best, step = saved["average"], saved["best"], int(saved["step"])
-        best_deviance = _held_out_deviance(config, best, test_data)
-    (out_dir / "config.json").write_text(json.dumps(asdict(config), indent=2), encoding="utf-8")
-    LOG.info("shade: %d skies to train on, %d held out", len(training), len(held_out))
-
-    generator = torch.Generator().manual_seed(config.seed + step)
-    begin = time.monotonic()
-    share = 0.0
-    first = step
-    with (out_dir / "metrics.jsonl").open("a" if resume else "w", encoding="utf-8") as log:
-        while share < 1:
-            for group in optimiser.param_groups:
-                group["lr"] = config.learning_rate * (0.05 + 0.95 * 0.5 * (1 + float(np.cos(np.pi * share))))
-            chosen = torch.randint(len(training), (config.batch,), generator=generator).tolist()
-            batch = _turned(train_data.part(chosen), int(torch.randint(8, (1,), generator=generator)))
-            correction = network.cells(batch.pooled)
-            fit = deviance(batch, correction)
-            rough = correction.diff(dim=-1).square().mean() + correction.diff(dim=-2).square().mean()
-            loss = fit + config.smoothness * rough
-            optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-            optimiser.step()
-            step += 1
-            decay = min(config.averaging, step / (step + 10))
-            for name, value in network.state_dict().items():
-                average[name].mul_(decay).add_(value, alpha=1 - decay)
-            share = (time.monotonic() - begin) / (60 * max_minutes)
-            if step % 25 == 0 or share >= 1:
-                held = _held_out_deviance(config, average, test_data)
-                if held < best_deviance:
-                    best, best_deviance = {name: value.clone() for name, value in average.items()}, held
-                record = {"step": step, "training": float(fit.detach()), "held_out": held}
-                log.write(json.dumps(record) + "\n")
-                log.flush()
-                if step % 100 == 0:
-                    left = (1 - share) * max_minutes
-                    LOG.info("shade %s, %.1f min left", record, left)
-    _save(out_dir, config, network, optimiser, average, best, step)
-    figures = measure_shade(_network(config, best), test_data)
-    figures |= {"skies": len(training), "held_out_skies": len(held_out), "steps": step, "steps_this_run": step - first}
-    figures["deviance_formula"] = float(deviance(test_data, torch.zeros(())))
-    figures["deviance_corrected"] = best_deviance
-    with whole_file(out_dir / "metrics.json") as temporary:
-        temporary.write_text(json.dumps(figures, indent=2), encoding="utf-8")
-    plot_losses(out_dir / "metrics.jsonl", figures["deviance_formula"], out_dir / "loss.png")
-    draw_sheet(_network(config, best), test_data, out_dir / "sheet.png")
-    return figures
-
-
-def _turned(data: ShadeData, which: int) -> ShadeData:
-    """The skies turned by quarter turns or mirrored; nothing on the disc knows north."""
-
-    def turn(maps: Tensor) -> Tensor:
-        maps = torch.rot90(maps, which % 4, (2, 3))
-        return torch.flip(maps, (3,)) if which >= 4 else maps
-
-    return ShadeData(turn(data.pooled), turn(data.formula), turn(data.reference), turn(data.opacity), data.states)
+    test_data = data.part(held_out)
+    trainer = ShadeTrainer(config, data.part(training), test_data, device, ranks)
+    checkpoint = out_dir / CHECKPOINT
+    saved = read_checkpoint(checkpoint, asdict(config), ()) if resume else None
+    if saved is not None:
+        trainer.load(saved)
+    if ranks.is_first:
+        LOG.info("shade: %d skies to train on, %d held out", len(training), len(held_out))
+    first = trainer.step
+    sitting = Sitting(
+        out_dir, "shade", config, step=first, steps=config.steps, max_minutes=max_minutes, ranks=ranks,
+        log_every=JUDGED_EVERY,
+    )  # fmt: skip
+    with sitting:
+        while sitting.goes_on(trainer.step):
+            figures = trainer.advance()
+            sitting.note(trainer.step, figures)
+            if sitting.is_time_to_save():
+                write_checkpoint(checkpoint, "shade", trainer.state())
+        if math.isinf(trainer.best_deviance):
+            trainer.judge()
+        if ranks.is_first:
+            write_checkpoint(checkpoint, "shade", trainer.state())
+    if trainer.step < config.steps and ranks.is_first:
+        LOG.info("shade: %d of %d steps; --resume goes on.", trainer.step, config.steps)
+    best = _network(config, {name: value.cpu() for name, value in trainer.best.items()})
+    figures = measure_shade(best, test_data)
+    counts = {"skies": len(training), "held_out_skies": len(held_out), "steps": trainer.step}
+    told: dict[str, Any] = {**figures, **counts, "steps_this_run": trainer.step - first}
+    told["deviance_formula"] = float(deviance(test_data, torch.zeros(())))
+    told["deviance_corrected"] = trainer.best_deviance
+    if ranks.is_first:
+        with whole_file(out_dir / "metrics.json") as temporary:
+            temporary.write_text(json.dumps(told, indent=2), encoding="utf-8")
+        drawn("sheet.png", lambda: draw_sheet(best, test_data, out_dir / "sheet.png"))
+    return told
 
 
 def _network(config: ShadeConfig, weights: dict[str, Tensor]) -> Shade:
     network = Shade(config.width)
     network.load_state_dict(weights)
     return network.eval()
-
-
-def _held_out_deviance(config: ShadeConfig, weights: dict[str, Tensor], data: ShadeData) -> float:
-    with torch.no_grad():
-        return float(deviance(data, _network(config, weights).cells(data.pooled)))
-
-
-def _save(
-    out_dir: Path,
-    config: ShadeConfig,
-    network: Shade,
-    optimiser: torch.optim.Optimizer,
-    average: dict[str, Tensor],
-    best: dict[str, Tensor],
-    step: int,
-) -> None:
-    state = {
-        "config": asdict(config), "network": network.state_dict(), "optimiser": optimiser.state_dict(),
-        "average": average, "best": best, "step": step,
-    }  # fmt: skip
-    with whole_file(out_dir / CHECKPOINT) as temporary:
-        torch.save(state, temporary)
-
-
-def _load(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise BundleError(f"{path} does not exist.", "Train the shading network first.")
-    state: dict[str, Any] = torch.load(path, weights_only=True)
-    return state
 
 
 def load_shade(run_dir: Path) -> Shade:
@@ -270,7 +240,10 @@ def load_shade(run_dir: Path) -> Shade:
     BundleError
         If the run has no checkpoint.
     """
-    saved = _load(run_dir / CHECKPOINT)
+    path = run_dir / CHECKPOINT
+    if not path.is_file():
+        raise BundleError(f"{path} does not exist.", "Train the shading network first.")
+    saved = torch.load(path, weights_only=True, map_location="cpu")
     return _network(ShadeConfig(**saved["config"]), saved["best"])
 
 
@@ -283,6 +256,8 @@ def export_shade(network: Shade, path: Path) -> None:
         If the exported graph does not give what the network gives.
     """
     import onnxruntime
+
+    from trainer.networks.onnx_export import export_graph
 
     example = torch.randn(1, len(SHADE_CHANNELS), SHADE_DISC, SHADE_DISC, generator=torch.Generator().manual_seed(0))
     export_graph(network.eval(), SHADE, (example,), path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
 from skygen_addon.core.signatures import SHADE_CHANNELS
@@ -26,7 +24,7 @@ from trainer.simulate.cloud_light_error import (
 )
 
 if TYPE_CHECKING:
-    from .shade import ShadeData
+    from .shade_data import ShadeData
 
 SUN_BINS_DEG = (-2.0, 5.0, 15.0, 30.0, 90.0)
 DEPTH_BINS = (0.0, 3.0, 10.0, 30.0, 1e6)
@@ -85,24 +83,10 @@ def _bias_by_depth(data: ShadeData, have: Tensor, want: Tensor) -> dict[str, flo
     }
 
 
-def plot_losses(metrics: Path, formula_deviance: float, path: Path) -> None:
-    """Training and held-out deviance over steps, with the bare formula's as a line."""
-    from matplotlib.figure import Figure
-
-    records = [json.loads(line) for line in metrics.read_text(encoding="utf-8").splitlines()]
-    figure = Figure(figsize=(6, 4), layout="constrained")
-    axes = figure.subplots()
-    for name in ("training", "held_out"):
-        axes.plot([r["step"] for r in records], [r[name] for r in records], label=name)
-    axes.axhline(formula_deviance, color="grey", linestyle="--", label="formula, held out")
-    axes.set(xlabel="step", ylabel="gamma deviance", yscale="log")
-    axes.legend()
-    with whole_file(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=100)
-
-
 def draw_sheet(network: Shade, data: ShadeData, path: Path, skies: int = 8, scale: int = 3) -> None:
     """Tone-mapped cloud light of some skies: formula, corrected, reference, and the correction (grey is none)."""
+    from PIL import Image  # training itself does without
+
     rows = []
     with torch.no_grad():
         correction = network.cells(data.pooled)

@@ -9,9 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,8 +20,11 @@ from torch import Tensor
 from skygen_addon.core.bundle import WeatherScale
 from skygen_addon.core.errors import BundleError
 from skygen_addon.core.signatures import WEATHER
+from skygen_addon.core.whole_file import whole_file
 
 from ..networks.weather import WeatherStep, free_run
+from .checkpoint import read_checkpoint, write_checkpoint
+from .sitting import Sitting, drawn
 from .weather_figures import measure_weather, plot_weather
 from .weather_series import STEP_S, WeatherSeries, autocovariance, cross_covariance, load_series
 
@@ -62,20 +62,22 @@ class WeatherConfig:
 
 
 def train_weather(
-    data_path: Path, out_dir: Path, minutes: float = 5.0, config: WeatherConfig | None = None
+    data_path: Path, out_dir: Path, minutes: float = 5.0, config: WeatherConfig | None = None, resume: bool = True
 ) -> dict[str, Any]:
-    """Train on ``timelapse.npz``; continues a checkpoint of the same settings in ``out_dir``.
+    """Train on ``timelapse.npz``.
 
     Parameters
     ----------
     data_path : Path
         Table written by :func:`trainer.captures.days.timelapse.write_table`.
     out_dir : Path
-        Receives weather.pt, config.json, metrics.jsonl, metrics.json and two plots.
+        Receives weather.pt, metrics.json, two plots and what a Sitting writes.
     minutes : float
         Stops early (with what it has) after this time.
     config : WeatherConfig, optional
         Settings.
+    resume : bool
+        Continue the checkpoint in ``out_dir``, if there is one.
 
     Returns
     -------
@@ -86,6 +88,10 @@ def train_weather(
     ------
     CaptureError
         If the table is missing or has too little weather.
+    BundleError
+        If the checkpoint is damaged or has other settings.
+    SkyGenError
+        If a loss or a weight is no number; the last good checkpoint stays.
     """
     config = config or WeatherConfig()
     series = load_series(data_path)
@@ -94,25 +100,27 @@ def train_weather(
     optimiser = torch.optim.Adam(network.parameters(), config.learning_rate)
     fall = lambda s: 0.55 + 0.45 * float(np.cos(np.pi * s / config.steps))  # noqa: E731
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, fall)
-    out_dir.mkdir(parents=True, exist_ok=True)
-    first = 0
-    if (out_dir / CHECKPOINT).is_file():
-        saved = torch.load(out_dir / CHECKPOINT, weights_only=True)
-        if saved["config"] == asdict(config):
-            network.load_state_dict(saved["network"])
-            optimiser.load_state_dict(saved["optimiser"])
-            schedule.load_state_dict(saved["schedule"])
-            first = int(saved["step"])
-    (out_dir / "config.json").write_text(json.dumps(asdict(config), indent=2), encoding="utf-8")
+    step, checkpoint = 0, out_dir / CHECKPOINT
+    saved = read_checkpoint(checkpoint, asdict(config), ()) if resume else None
+    if saved is not None:
+        network.load_state_dict(saved["network"])
+        optimiser.load_state_dict(saved["optimiser"])
+        schedule.load_state_dict(saved["schedule"])
+        step = int(saved["step"])
+
+    def save() -> None:
+        state = {
+            "network": network.state_dict(), "optimiser": optimiser.state_dict(), "schedule": schedule.state_dict(),
+            "step": step, "config": asdict(config), "deviation": list(series.deviation),
+        }  # fmt: skip
+        write_checkpoint(checkpoint, "weather", state)
 
     states, known = _padded(series, config.window)
     measured = [series.states[i] for i in series.training], [series.known[i] for i in series.training]
     wanted = torch.tensor(autocovariance(*measured, LAGS), dtype=torch.float32)
     wanted_cross = torch.tensor(cross_covariance(*measured), dtype=torch.float32)
-    began = time.monotonic()
-    step = first
-    with (out_dir / "metrics.jsonl").open("a" if first else "w", encoding="utf-8") as log:
-        for step in range(first, config.steps):
+    with Sitting(out_dir, "weather", config, step=step, steps=config.steps, max_minutes=minutes) as sitting:
+        while sitting.goes_on(step):
             generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
             losses = _losses(network, config, states, known, wanted, wanted_cross, generator)
             total = losses["likelihood"] + config.moment_weight * losses["moments"]
@@ -122,31 +130,19 @@ def train_weather(
             torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimiser.step()
             schedule.step()
-            if step % 10 == 0:
-                log.write(json.dumps({"step": step, **{k: float(v.detach()) for k, v in losses.items()}}) + "\n")
-            if step % 100 == 0:
-                LOG.info("weather step %d: %s", step, {k: round(float(v.detach()), 4) for k, v in losses.items()})
-            if time.monotonic() - began > minutes * 60:
-                break
-    done = min(step + 1, config.steps)
-    _write(out_dir / CHECKPOINT, lambda path: torch.save(
-        {
-            "network": network.state_dict(), "optimiser": optimiser.state_dict(), "schedule": schedule.state_dict(),
-            "step": done, "config": asdict(config), "deviation": list(series.deviation),
-        },
-        path,
-    ))  # fmt: skip
+            step += 1
+            sitting.note(step, {name: float(value.detach()) for name, value in losses.items()})
+            if sitting.is_time_to_save():
+                save()
+        save()
+    if step < config.steps:
+        LOG.info("weather: %d of %d steps; --resume goes on.", step, config.steps)
     figures = measure_weather(network, series, config.warmup_steps)
-    figures["steps"] = done
-    _write(out_dir / "metrics.json", lambda path: path.write_text(json.dumps(figures, indent=2), encoding="utf-8"))
-    plot_weather(network, series, config.warmup_steps, out_dir)
+    figures["steps"] = step
+    with whole_file(out_dir / "metrics.json") as partial:
+        partial.write_text(json.dumps(figures, indent=2), encoding="utf-8")
+    drawn("the plot of the series", lambda: plot_weather(network, series, config.warmup_steps, out_dir))
     return figures
-
-
-def _write(path: Path, write: Callable[[Path], object]) -> None:
-    partial = path.with_suffix(".tmp")
-    write(partial)
-    os.replace(partial, path)
 
 
 def _padded(series: WeatherSeries, window: int) -> tuple[Tensor, Tensor]:
@@ -216,10 +212,11 @@ def export_weather(checkpoint: Path, path: Path) -> WeatherScale:
     generator = torch.Generator().manual_seed(1)
     example = tuple(torch.randn(1, size, generator=generator) for size in (4, network.hidden, network.hidden, 4))
     path.parent.mkdir(parents=True, exist_ok=True)
-    _write(path, lambda partial: torch.onnx.export(
-        network, example, str(partial), opset_version=20, dynamo=False,
-        input_names=[t.name for t in WEATHER.inputs], output_names=[t.name for t in WEATHER.outputs],
-    ))  # fmt: skip
+    with whole_file(path) as partial:
+        torch.onnx.export(
+            network, example, str(partial), opset_version=20, dynamo=False,
+            input_names=[t.name for t in WEATHER.inputs], output_names=[t.name for t in WEATHER.outputs],
+        )  # fmt: skip
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     found = session.run(None, {t.name: v.numpy() for t, v in zip(WEATHER.inputs, example, strict=True)})
     with torch.no_grad():
