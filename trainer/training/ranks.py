@@ -68,7 +68,7 @@ class Ranks:
         if not gradients:
             return
         flat = self.mean(torch.cat([gradient.flatten() for gradient in gradients]))
-        for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+        for gradient, part in zip(gradients, torch.split(flat, [g.numel() for g in gradients]), strict=True):
             gradient.copy_(part.view_as(gradient))
 
     def mean_figures(self, figures: dict[str, float]) -> dict[str, float]:
