@@ -58,6 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             loaded.add_arguments(command_parser)
             command_parser.set_defaults(run=getattr(loaded, function))
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.getLogger("matplotlib").setLevel(logging.WARNING)  # it tells of its font cache
     speaker = f"trainer {words[0]}" if words[:1] and words[0] in COMMANDS else "trainer"
     try:
         arguments = parser.parse_args(words)

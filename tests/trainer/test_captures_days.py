@@ -278,6 +278,19 @@ def test_nothing_is_measured_twice(archive, monkeypatch):
     assert all(np.array_equal(before[k], v, equal_nan=v.dtype.kind == "f") for k, v in table_of(data).items())
 
 
+def test_the_table_stays_while_a_day_is_closed(archive, tmp_path):
+    """Days that cannot be read now are still in it; with none left to read it is not taken away either."""
+    root, data, _ = archive
+    shutil.copytree(data, tmp_path / "data")
+    before = (tmp_path / "data" / "timelapse.npz").read_bytes()
+    days = [day for day in find_days(root, ()) if day.name != "clear"]
+    for those in (days, []):
+        ingest_days(root, tmp_path / "data", those, {}, LATITUDE, keep_table=True)
+        assert (tmp_path / "data" / "timelapse.npz").read_bytes() == before
+    ingest_days(root, tmp_path / "data", [], {}, LATITUDE)
+    assert not (tmp_path / "data" / "timelapse.npz").exists()
+
+
 def test_a_frame_more_is_one_frame_read(archive, tmp_path, monkeypatch):
     root, _, _ = archive
     day = tmp_path / "day"

@@ -13,14 +13,17 @@ import OpenEXR
 import pytest
 from PIL import Image
 
+from skygen_addon.core.errors import CaptureError
 from skygen_addon.core.geometry import direction_from_angles, panorama_directions, panorama_pixel
 from skygen_addon.core.measuring.calibration import model_radiance
 from skygen_addon.core.measuring.panorama import Panorama
 from skygen_addon.core.measuring.verdict import REASONS, SkyEvidence, judge
 from trainer.__main__ import COMMANDS, main
 from trainer.captures import items, measure_capture
-from trainer.captures.ingest import add_unseen
+from trainer.captures.ingest import unseen_lines
 from trainer.captures.known_files import KnownFiles
+from trainer.captures.overrides import read_overrides
+from trainer.captures.settle import known_captures
 from trainer.captures.split import split_of
 
 SUN = direction_from_angles(np.deg2rad(120.0), np.deg2rad(40.0))
@@ -282,9 +285,34 @@ def test_a_wish_on_any_exposure_counts_for_the_bracket(folder: Path, tmp_path: P
 def test_captures_in_a_folder_that_closed_are_not_forgotten(folder: Path, tmp_path: Path) -> None:
     data = tmp_path / "data"
     shutil.copytree(folder / "data", data)
-    captures, frames = add_unseen(Path("in"), data, [Path("in/stack"), Path("in/walls")], [], [])
+    lines = unseen_lines(Path("in"), data, [Path("in/stack"), Path("in/walls")])
+    captures = known_captures(data, lines, closed=True)
     assert [c.file for c in captures] == ["stack/hill_-4ev.png"] and len(captures[0].further) == 4
-    assert len(frames) == 24
+    assert sum("timelapse" in line["flags"] for line in lines.values()) == 24
+    assert unseen_lines(Path("in"), data, []) == {}
+
+
+def test_a_closed_capture_of_an_earlier_version_is_unreadable_until_it_opens(folder: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(folder / "data", data)
+    lines = unseen_lines(Path("in"), data, [Path("in/stack")])
+    for item in (data / "items").iterdir():
+        item.unlink()
+    with pytest.raises(CaptureError, match="ingest again"):
+        known_captures(data, lines)
+    (capture,) = known_captures(data, lines, closed=True)
+    assert capture.found["reason"] == "unreadable" and "folder is closed" in capture.found["state"]["message"]
+
+
+def test_data_of_another_folder_are_not_replaced(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(folder / "data", data)
+    before = (data / "manifest.jsonl").read_bytes()
+    assert main(["ingest", str(folder / "in" / "stack"), "--out", str(data)]) == 2
+    assert "holds the training data of" in capsys.readouterr().err
+    assert (data / "manifest.jsonl").read_bytes() == before
 
 
 def test_a_file_that_grows_while_it_is_read_is_read_again_next_time(
@@ -330,6 +358,14 @@ def test_a_verdict_follows_a_file_that_was_moved(folder: Path, tmp_path: Path) -
     assert main(["ingest", str(root / "in"), "--out", str(data)]) == 2  # the link to nowhere
     moved = manifest(data)["elsewhere/field.exr"]
     assert (moved["reason"], "override" in moved["flags"]) == ("graded", True)
+    assert main(["curate", str(data), "--keep", "elsewhere/field.exr"]) == 0  # the newest verdict counts
+    assert manifest(data)["elsewhere/field.exr"]["verdict"] == "keep"
+    assert list(read_overrides(data)) == ["elsewhere/field.exr"]
+    (root / "in" / "elsewhere" / "field.exr").rename(root / "in" / "hay.exr")
+    assert main(["ingest", str(root / "in"), "--out", str(data)]) == 2
+    assert "override" in manifest(data)["hay.exr"]["flags"]
+    assert main(["curate", str(data), "--undo", "hay.exr"]) == 0
+    assert read_overrides(data) == {} and "override" not in manifest(data)["hay.exr"]["flags"]
 
 
 @pytest.mark.parametrize(
@@ -338,6 +374,7 @@ def test_a_verdict_follows_a_file_that_was_moved(folder: Path, tmp_path: Path) -
         (["--keep", "empty.hdr"], "cannot be kept"),
         (["--reject", "walls/frame_003.png=night"], "a frame of a day"),
         (["--keep", "grey.exr", "--reject", "grey.exr=night"], "kept and rejected"),
+        (["--undo", "grey.exr"], "no verdict by hand"),
     ],
 )
 def test_a_wish_without_effect_is_refused(

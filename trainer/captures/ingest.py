@@ -20,6 +20,7 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from skygen_addon.core.errors import CaptureError, SkyGenError
+from skygen_addon.core.whole_file import whole_file
 from trainer.captures.days.ingest_days import ingest_days
 from trainer.captures.discover import CaptureFolder, find_captures
 from trainer.captures.items import is_sky, read_item, sweep_abandoned
@@ -35,6 +36,9 @@ from trainer.captures.shards import assemble
 from trainer.side_by_side import MOST_WORKERS, ProcessLost, call_side_by_side, check_workers
 
 logger = logging.getLogger(__name__)
+
+OWNER = "captures_folder.txt"
+"""Note in the data folder of the folder of captures that was ingested into it."""
 
 SAVE_EVERY_S = 60.0
 """Seconds between two savings of which files are known."""
@@ -81,6 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
         (data / "items").mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SkyGenError(f"{data} cannot be written ({error.strerror}).", "Choose another --out.") from None
+    check_owner(data, folder)
     sweep_abandoned(data)
     overrides, origins = read_overrides(data), read_origins(folder)
     begin = time.monotonic()
@@ -92,10 +97,12 @@ def run(arguments: argparse.Namespace) -> int:
     if lost and len(lost) == len(measured):
         raise SkyGenError("No process survived its capture.", "Free memory, or give fewer --workers, and ingest again.")
     captures = [_as_capture(folder, f, m, origins) for f, m in zip(there.captures, measured, strict=True)]
-    days = ingest_days(folder, data, there.days, origins, arguments.latitude, workers)
-    captures, frames = add_unseen(folder, data, there.closed, captures, days)
+    unseen = unseen_lines(folder, data, there.closed)
+    frames = [entry for entry in unseen.values() if "timelapse" in entry["flags"]]
+    days = ingest_days(folder, data, there.days, origins, arguments.latitude, workers, keep_table=bool(frames))
+    captures += known_captures(data, unseen, closed=True)
     before = read_manifest(data)
-    entries = settle(data, captures, overrides, frames)
+    entries = settle(data, captures, overrides, days + frames)
     gone = len(before.keys() - entries.keys())
     if gone:
         logger.warning("%d files of the last run are not in this folder any more", gone)
@@ -158,10 +165,10 @@ def measure_all(
                     known.save()
                     saved = time.monotonic()
                 left = (time.monotonic() - begin) / count * (len(jobs) - count)
-                logger.info(
-                    "%d/%d %s: %s (%.0f s left)",
-                    *(count, len(jobs), files[0].relative_to(folder), outcome.found["reason"] or "keep", left),
-                )
+                word = outcome.found["reason"] or "keep"
+                if jobs[number].keep and "cover" in outcome.found["state"]:
+                    word = f"keep by hand, else {word}" if word != "keep" else word
+                logger.info("%d/%d %s: %s (%.0f s left)", count, len(jobs), files[0].relative_to(folder), word, left)
                 bar.update()
     finally:
         known.save()
@@ -198,16 +205,29 @@ def _log_reasons(what: str, entries: Iterable[dict[str, Any]]) -> None:
     logger.info("%s: %s", what, ", ".join(f"{n} {reason}" for reason, n in reasons.most_common()) or "none")
 
 
-def add_unseen(
-    folder: Path, data: Path, closed: Sequence[Path], captures: list[Capture], days: list[dict[str, Any]]
-) -> tuple[list[Capture], list[dict[str, Any]]]:
-    """Captures and lines of frames, with those that an earlier run knew in folders that cannot be listed now."""
-    places = [place.relative_to(folder).as_posix() + "/" for place in closed]
-    if not places:
-        return captures, days
-    unseen = {f: e for f, e in read_manifest(data).items() if any(f.startswith(place) for place in places)}
-    frames = [entry for entry in unseen.values() if "timelapse" in entry["flags"]]
-    return captures + known_captures(data, unseen), days + frames
+def unseen_lines(folder: Path, data: Path, closed: Sequence[Path]) -> dict[str, dict[str, Any]]:
+    """Lines of an earlier manifest on files in folders that cannot be listed now."""
+    places = tuple(place.relative_to(folder).as_posix() + "/" for place in closed)
+    return {file: entry for file, entry in read_manifest(data).items() if places and file.startswith(places)}
+
+
+def check_owner(data: Path, folder: Path) -> None:
+    """Note whose data this is.
+
+    Raises
+    ------
+    CaptureError
+        If another folder, which is still there, was ingested into it, and most of what it knows is not in this one.
+    """
+    note, ours = data / OWNER, folder.resolve()
+    theirs = Path(note.read_text(encoding="utf-8", errors="surrogateescape")) if note.is_file() else ours
+    known = read_manifest(data) if theirs != ours and theirs.is_dir() else {}
+    if sum((folder / file).exists() for file in known) < len(known) / 2:
+        raise CaptureError(
+            f"{data} holds the training data of {theirs}.", f"Choose another --out, or delete {note} if you mean it."
+        )
+    with whole_file(note) as temporary:
+        temporary.write_bytes(os.fsencode(ours))
 
 
 def _memory_words() -> str:

@@ -63,7 +63,8 @@ def record_wishes(
     Raises
     ------
     CaptureError
-        A wish names no file of the manifest or no reason, or has no effect; nothing is changed then.
+        A wish names no file of the manifest or no reason, or has no effect, or there is no verdict to undo; nothing
+        is changed then.
     """
     if not (keep or reject or undo):
         return
@@ -80,25 +81,37 @@ def record_wishes(
     unknown = sorted((wishes.keys() - entries.keys()) | (forgotten - entries.keys() - overrides.keys()))
     if unknown:
         raise CaptureError(f"{unknown[0]} is not in the manifest.", "Name files as manifest.jsonl does.")
+    for file in forgotten:
+        named = [f for f in (file, *_former_names(overrides, entries, file)) if overrides.pop(f, None) is not None]
+        if not named:
+            raise CaptureError(f"{file} has no verdict by hand.", "See overrides.json for those that have one.")
     for file, verdict in wishes.items():
         entry = entries[file]
         if not is_sky(entry) and "merged_into" not in entry["state"]:
             raise CaptureError(f"{file} is a frame of a day, which has no verdict of its own.", "Move it away.")
         if verdict["verdict"] == "keep" and "message" in entry["state"]:
             raise CaptureError(f"{file} cannot be kept: {entry['state']['message']}", "Replace the file.")
+        for former in _former_names(overrides, entries, file):
+            del overrides[former]
         overrides[file] = {**verdict, "sha256": entry["sha256"]}
-    for file in forgotten:
-        overrides.pop(file, None)
     write_text(data / "overrides.json", json.dumps(overrides, indent=1, sort_keys=True))
 
 
+def _former_names(overrides: Overrides, entries: Mapping[str, dict[str, Any]], file: str) -> list[str]:
+    """Names that are gone under which a file of the same content has a verdict."""
+    sha256 = entries[file]["sha256"] if file in entries else ""
+    return [f for f, wish in overrides.items() if f not in entries and sha256 and wish.get("sha256") == sha256]
+
+
 def follow_moved(overrides: Overrides, entries: Mapping[str, dict[str, Any]]) -> Overrides:
-    """Verdicts by file as files are named now: those on files that are gone go to the one of the same content."""
+    """Verdicts by file as files are named now: those on files that are gone go to the one of the same content.
+
+    A verdict on the file itself counts before one that followed it.
+    """
     by_content = {entry["sha256"]: file for file, entry in entries.items() if entry["sha256"]}
-    return {
-        file if file in entries else by_content.get(wish.get("sha256", ""), file): wish
-        for file, wish in overrides.items()
-    }
+    moved = {f: by_content.get(wish.get("sha256", ""), f) for f, wish in overrides.items() if f not in entries}
+    followed = {moved[file]: overrides[file] for file in moved}
+    return {**followed, **{file: wish for file, wish in overrides.items() if file in entries}}
 
 
 def _plain(file: str) -> str:

@@ -114,13 +114,21 @@ def settle_again(data: Path) -> Entries:
     return settle(data, known_captures(data, before), read_overrides(data), days)
 
 
-def known_captures(data: Path, before: Entries) -> list[Capture]:
+def known_captures(data: Path, before: Entries, *, closed: bool = False) -> list[Capture]:
     """Captures of an earlier manifest with what was found on them.
+
+    Parameters
+    ----------
+    data : Path
+    before : dict
+        Lines of the manifest by file.
+    closed : bool
+        Whether the captures cannot be read now: those whose findings are gone are unreadable until they can.
 
     Raises
     ------
     CaptureError
-        What was measured of one is gone.
+        What was measured of one that is not closed is gone.
     """
     further: dict[str, list[tuple[str, str]]] = {}
     for file, entry in before.items():
@@ -133,6 +141,9 @@ def known_captures(data: Path, before: Entries) -> list[Capture]:
         origin = Origin(entry["state"].get("stated_site", entry["site"]), entry["licence"], entry["source"])
         found = read_item(data, item_key(entry)) if entry["sha256"] else None
         if found is None:
+            if closed:
+                words = "its folder is closed, and what was measured of it is gone or of another version."
+                entry = {**entry, "state": {**entry["state"], "message": f"{Path(file).name}: {words}"}}
             if "message" not in entry["state"]:
                 raise CaptureError(
                     f"What was measured of {file} is gone, or another version measured it.", "Run trainer ingest again."

@@ -94,17 +94,19 @@ def fit_centre(
     centre : ndarray, shape (3,)
         First guess: unit vector of the brightest region's middle.
     radius_rad : float
-        Radius of that region; flanks are read to twice that and eight degrees beyond.
+        Radius of that region; flanks are read to twice that and eight degrees beyond, at most to 20 degrees.
     seen : ndarray, shape (R, W), bool, optional
         What the capture covers.
 
     Returns
     -------
     ndarray, shape (3,)
-        Unit vector. ``centre`` itself where the flanks tell nothing.
+        Unit vector. ``centre`` itself where the flanks tell nothing, or lead out of the region's surroundings.
     """
     with_colour = bool(centre[2] > np.sin(_COLOUR_ELEVATION_RAD))
     glow = Glow(gather_flanks(radiance, centre, radius_rad, seen), with_colour)
+    if not glow.flanks.clipped.size:
+        return centre
     stride = max(np.deg2rad(0.5), 0.25 * radius_rad)
     starts = [(centre, _NEAR), (centre, _AFAR)]
     if radius_rad > _WIDE_PIXELS * glow.flanks.pixel_rad:

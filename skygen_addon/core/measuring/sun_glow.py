@@ -81,6 +81,7 @@ class Cloud:
     """Cholesky factor (C, C) of their covariance, lower."""
 
     def whiten(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Values (C, ...) of cells with the covariance taken out: independent, of unit variance."""
         return np.asarray(np.linalg.solve(self.factor, values))
 
 
@@ -147,6 +148,8 @@ def _expect_cloud(
 
 @dataclass(frozen=True)
 class Fit:
+    """The best profile about a centre, and what would improve the centre."""
+
     pull: NDArray[np.float64]
     """Gradient (2,) of the log probability by the centre's place, right and up, per rad."""
     information: NDArray[np.float64]
@@ -189,22 +192,28 @@ class Glow:
             self.signals.append(Signal(flanks.log_ratio, flanks.coloured, _COLOUR_LOGS, _COLOUR_SLOPE))
 
     def cells(self, signal: Signal, around: NDArray[np.float64], clear: NDArray[np.bool_]) -> Cells | None:
-        """Cells of one signal around a place; None where they are too few to tell anything."""
+        """Cells of one signal around a unit vector (3,), of clear pixels (P,); None where they are too few to tell."""
         cells = average_cells(self.flanks, signal.values, around, clear & signal.use)
         return cells if len(cells.clipped) >= _MIN_CELLS else None
 
     def profile(self, cells: Cells, at: NDArray[np.float64]) -> Profile:
+        """Radial profile about a unit vector (3,), over cells."""
         return Profile(np.hypot(*tangent_position(cells.direction, at)), self._edges)
 
     def cloud(self, signal: Signal, cells: Cells, at: NDArray[np.float64], blur: float, cloud_log: float) -> Cloud:
+        """Cloud of a standard deviation ``cloud_log`` before cells about a unit vector (3,), with a factor on the blur."""
         slope = self.profile(cells, at).rough_slope(cells.value)
         return _expect_cloud(cells, at, slope, blur * _BLUR * self.flanks.pixel_rad, cloud_log, signal)
 
     def fit(self, cells: Cells, at: NDArray[np.float64], cloud: Cloud) -> Fit:
+        """The best profile of cells about a unit vector (3,) before the cloud that is expected."""
         return _fit_profile(cells, at, self.profile(cells, at), cloud)
 
     def improbability(self, at: NDArray[np.float64], around: NDArray[np.float64], clear: NDArray[np.bool_]) -> float:
-        """Of a centre, beside others with the same cells; each signal's cloud is as strong as makes it likeliest."""
+        """Minus the log probability, up to a constant, of a centre ``at`` (3,) with the cells ``around`` (3,).
+
+        Each signal's cloud is as strong as makes it likeliest.
+        """
         total = 0.0
         for signal in self.signals:
             cells = self.cells(signal, around, clear)
@@ -219,7 +228,8 @@ class Glow:
     def search(self, around: NDArray[np.float64], radius_rad: float, clear: NDArray[np.bool_]) -> NDArray[np.float64]:
         """The likeliest (3,) of a lattice of places in the bright region of a middle and a radius.
 
-        All are judged on the same squares, and each with cloud of the strength that is likeliest, by formula.
+        All are judged on the same squares, and each with deviations of the scale that is likeliest, by formula: the
+        whole covariance is scaled for it, cloud and pixels alike, which is near enough to choose a start.
         """
         made = [
             (signal, even_cells(self.flanks, signal.values, around, clear & signal.use, radius_rad))

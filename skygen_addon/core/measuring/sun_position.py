@@ -137,7 +137,7 @@ def find_sun(radiance: NDArray[np.float32], covered: NDArray[np.bool_] | None = 
     Parameters
     ----------
     radiance : ndarray, shape (H, W, 3), float32
-        Linear panorama, any scale.
+        Linear panorama, finite, in any scale whose brightest pixels are above 1e-9.
     covered : ndarray, shape (H, W), bool, optional
         What the capture saw; the rest tells nothing.
 

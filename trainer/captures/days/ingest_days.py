@@ -52,6 +52,8 @@ def ingest_days(
     origins: Mapping[str, Origin],
     latitude_deg: float = 37.43,
     workers: int = 1,
+    *,
+    keep_table: bool = False,
 ) -> list[dict[str, Any]]:
     """Measure days into ``data``/timelapse.npz, draw them (timelapse.png) and say what each frame is.
 
@@ -73,6 +75,8 @@ def ingest_days(
         its sign must be right.
     workers : int
         Processes.
+    keep_table : bool
+        Leave table and plots as they are: days that they show cannot be read now.
 
     Returns
     -------
@@ -84,17 +88,20 @@ def ingest_days(
     OutputError
         If ``data`` cannot be written.
     """
+    if keep_table and (data / TABLE).is_file():
+        logger.warning("days in closed folders: %s and its plots stay as they were", TABLE)
     if not days:
-        _forget(data)
+        if not keep_table:
+            _forget(data)
         return []
     measured = measure_archive(folder, days, data / KEPT, latitude_deg, workers)
     for day in measured:
         if day.refused is not None:
             logger.warning("%s: not measured: %s", day.folder, day.refused.message)
     usable = [day for day in measured if day.refused is None]
-    if usable:
+    if usable and not (keep_table and (data / TABLE).is_file()):
         _write(usable, data)
-    else:
+    elif not keep_table:
         _forget(data)
     return [line for day in measured for line in _lines(folder, day, origins)]
 

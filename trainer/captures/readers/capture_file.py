@@ -156,7 +156,11 @@ def _find_horizon(name: str, radiance: NDArray[np.float32]) -> Circle | None:
     """Circle of a fisheye still (H, W, 3), None where there is none; refuses the two of a camera with two lenses."""
     height, width = radiance.shape[:2]
     with np.errstate(invalid="ignore", over="ignore"):
-        luminance = np.nan_to_num(radiance @ REC709_LUMINANCE, copy=False, posinf=3e38, neginf=0.0)
+        luminance = radiance @ REC709_LUMINANCE
+    if np.isfinite(luminance).mean() < 0.5:
+        return None  # refused for that where it is mended
+    top = np.max(luminance, where=np.isfinite(luminance), initial=0.0)
+    luminance = np.nan_to_num(luminance, copy=False, posinf=top, neginf=0.0)
     two = width == 2 * height and shows_two_circles(luminance)
     circle = None if two else find_circle(luminance)
     if two or (circle is None and width == 2 * height and leaves_frame_dark(luminance)):
