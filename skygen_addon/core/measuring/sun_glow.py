@@ -48,8 +48,11 @@ _HORIZON_SLOPE = 6.0
 _HORIZON_RAD = np.deg2rad(8.0)
 """Elevation over which that falls to a third."""
 
-_HORIZON_BEND = 15.0
-"""The same of that brightening's change with height, per square radian."""
+_EXTINCTION_LOG = 1.0
+"""Standard deviation of what the air takes from log radiance at the horizon."""
+
+_EXTINCTION_RAD = np.deg2rad(3.0)
+"""Elevation over which that falls to a third."""
 
 _COLOUR_SLOPE = 1.0
 """Standard deviation of the sky's reddening downward, in ln(B / R) per radian, beside the horizon's share of
@@ -140,9 +143,10 @@ def _expect_cloud(
     height = np.where(clipped, 0.0, y)
     low = float(np.exp(-np.arcsin(np.clip(centre[2], -1, 1)) / _HORIZON_RAD))
     downward = (signal.slope + _HORIZON_SLOPE * low) * height
-    bent = _HORIZON_BEND * low * height**2
+    elevation = np.arcsin(np.clip(cells.direction[:, 2], 0, 1))
+    dimmed = np.where(clipped, 0.0, _EXTINCTION_LOG * np.exp(-elevation / _EXTINCTION_RAD))
     own = _PIXEL_LOG**2 + (blur_rad * slope) ** 2
-    covariance = cloud_log**2 * shared + np.outer(downward, downward) + np.outer(bent, bent) + np.diag(own)
+    covariance = cloud_log**2 * shared + np.outer(downward, downward) + np.outer(dimmed, dimmed) + np.diag(own)
     return Cloud(np.linalg.cholesky(covariance))
 
 
@@ -201,7 +205,7 @@ class Glow:
         return Profile(np.hypot(*tangent_position(cells.direction, at)), self._edges)
 
     def cloud(self, signal: Signal, cells: Cells, at: NDArray[np.float64], blur: float, cloud_log: float) -> Cloud:
-        """Cloud of a standard deviation ``cloud_log`` before cells about a unit vector (3,), with a factor on the blur."""
+        """Cloud of a standard deviation ``cloud_log`` before cells about a unit vector (3,), with a factor on blur."""
         slope = self.profile(cells, at).rough_slope(cells.value)
         return _expect_cloud(cells, at, slope, blur * _BLUR * self.flanks.pixel_rad, cloud_log, signal)
 
