@@ -14,6 +14,7 @@ from .panels import sections
 from .presets import preset_gallery, preset_thumbnails
 from .settings import properties
 from .sun import sun_sync
+from .world import missing_clocks
 
 
 def register() -> None:
@@ -24,6 +25,7 @@ def register() -> None:
     live_handlers.register()  # a bake that a live picture covers is back before the render's check
     operators.register()
     sections.register()
+    missing_clocks.register()
     sun_sync.register()  # its lamps are right before the render's check
     render_check.register()
     COMMAND_REGISTRATION.add()
@@ -34,6 +36,7 @@ def unregister() -> None:
     COMMAND_REGISTRATION.remove()
     render_check.unregister()
     sun_sync.unregister()
+    missing_clocks.unregister()
     sections.unregister()
     operators.unregister()
     live_handlers.unregister()

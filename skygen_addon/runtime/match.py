@@ -1,7 +1,7 @@
 """A sky like the one in a panorama: its controls are measured, tried and corrected, and what still differs is told.
 
-panorama -> sun, clouds, haze -> first controls -> [render -> white balance -> measure alike -> correct]
-    -> exposure -> MatchedSky
+panorama -> sun, clouds, haze -> first controls -> seed
+    -> [render -> white balance -> measure alike -> correct] -> exposure -> MatchedSky
 
 Asked cover and shown cover differ, and no two cloud fields show alike, so the engine's own sky is rendered and
 measured through the same mask and with the same sun as the panorama, a bounded number of times. Exposure comes
@@ -13,32 +13,36 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..core.controls import SkyControls
-from ..core.geometry import FloatArray, disc_directions
+from ..core.geometry import FloatArray
 from ..core.measuring.calibration import calibrate
 from ..core.measuring.cloud_look import CloudLook, cloud_look
 from ..core.measuring.cloud_opacity import CloudEstimate, estimate_clouds
-from ..core.measuring.measure import ANALYSIS_DISC, Measurement, judge_panorama
+from ..core.measuring.measure import ANALYSIS_DISC, judge_panorama
 from ..core.measuring.panorama import Panorama
 from ..core.measuring.sampling import sample_disc, shrink_panorama
 from ..core.request import SkyRequest
 from ..core.timeline import requests_for_frames
 from .match_balance import balanced, is_same_balance, sky_balance
 from .match_refusal import check_clouds, check_sky
+from .match_seed import MOST_SEEDS, Glimpse, glimpses, sun_astray, varies
 from .match_sun import SunPlace, place_sun
 from .match_type import closer, first_layers, is_alike, kind_of, thinner_or_thicker, unlikeness
-from .match_view import Light, View, ground_albedo, sun_is_clipped, sunlight_of
-from .sun_record import SunlitFrame, SunlitRenderer
+from .match_view import Found, Light, View, ground_albedo, is_behind_clouds, sun_is_clipped, sunlight_of
+from .sun_record import DraftRenderer, SunlitFrame, SunlitRenderer
 
 MATCH_WIDTH = 512
 """Width in pixels at which panorama and tries are compared."""
 
 MOST_TRIES = 5
-"""Skies that are rendered at most."""
+"""Skies that are rendered at most, beside drafts."""
+
+MOST_STEPS = 1 + MOST_SEEDS + MOST_TRIES
+"""Steps of a match at most: the panorama is measured, seeds are glimpsed, skies are tried."""
 
 HAZE_RANGE = (0.3, 8.0)
 """Haze that is set: beyond it the model and captures no longer agree."""
@@ -49,8 +53,10 @@ HAZE_UNTOLD, HAZE_OVERCAST = 1.2, 2.5
 EXPOSURE_RANGE_EV = 20.0
 """Farthest exposure that a request takes, up or down."""
 
-SUN_FREEDOM_EV = 1.2
-"""Stops by which the sun's part of the light may differ before another sky is tried."""
+
+@runtime_checkable
+class MatchRenderer(SunlitRenderer, DraftRenderer, Protocol):
+    """Draws what a match tries and glimpses: :class:`.frame.FrameRenderer`."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +110,7 @@ class MatchedSky:
 
 def match(
     panorama: Panorama,
-    renderer: SunlitRenderer,
+    renderer: MatchRenderer,
     *,
     anyway: bool = False,
     on_step: Callable[[int, str], None] | None = None,
@@ -115,12 +121,12 @@ def match(
     ----------
     panorama : Panorama
         Linear radiance in any scale, as `panoramas.panorama_file.read_panorama` gives it.
-    renderer : SunlitRenderer
-        Draws the tries: :class:`.frame.FrameRenderer`.
+    renderer : MatchRenderer
+        Draws the tries.
     anyway : bool
         Match a sky that is mostly hidden, by what is seen of it.
     on_step : callable, optional
-        Called with how many of `MOST_TRIES` + 1 steps are done and what comes next.
+        Called with how many of `MOST_STEPS` steps are done and what comes next.
 
     Raises
     ------
@@ -152,11 +158,23 @@ def match(
     )
     light = view.light(disc)
     sunlight = measured.sun.energy_ratio * light.sky if measured.sun is not None else 0.0
-    found = _Found(measured, view, wanted, kind, haze_told, light, small, sunlight, sun_is_clipped(measured, clouds))
+    found = Found(
+        measured=measured,
+        view=view,
+        wanted=wanted,
+        kind=kind,
+        haze_told=haze_told,
+        light=light,
+        small=small,
+        sunlight=sunlight,
+        sun_clipped=sun_is_clipped(measured, clouds),
+        behind_clouds=is_behind_clouds(measured, view.sun),
+    )
+    first, waiting = controls, _glimpsed(controls, found, renderer, tell)
+    seed = waiting.pop(0).seed if waiting else 0
     tries: list[_Try] = []
-    seed = 0
     for number in range(MOST_TRIES):
-        tell(number + 1, f"Trying a sky, number {number + 1} of at most {MOST_TRIES}")
+        tell(1 + MOST_SEEDS + number, f"Trying a sky, number {number + 1} of at most {MOST_TRIES}")
         plain = renderer.render_frame(_request(controls, seed))
         tried = sample_disc(plain.radiance, ANALYSIS_DISC)
         both = clouds, view.clouds(tried)
@@ -164,7 +182,7 @@ def match(
         frame = balanced(plain, *balance)
         tried = sample_disc(frame.radiance, ANALYSIS_DISC)
         shown, shown_light = cloud_look(tried, view.sky, both[1]), view.light(tried)
-        astray = _sun_astray(found, frame, shown_light)
+        astray = sun_astray(found, frame, shown_light)
         ground = ground_albedo(controls.ground_albedo, small, frame.radiance, light.sky / max(shown_light.sky, 1e-12))
         score = unlikeness(wanted, shown) + astray + _ground_astray(controls.ground_albedo, ground)
         shining = replace(controls, white_balance_k=balance[0], white_balance_tint=balance[1])
@@ -173,10 +191,26 @@ def match(
         changed = _next(controls, found, tries[-1], astray)
         if changed is None and settled and _is_settled(controls.ground_albedo, ground):
             break
+        if astray > 0.0 and waiting:  # clouds that were corrected have come before the sun, or left it
+            other = waiting.pop(0)
+            seed, changed = other.seed, closer(first, kind, wanted, other.shown)
         controls = replace(changed or controls, ground_albedo=ground)
-        seed += int(astray > 0.0)
-    varied = kind not in ("clear", "stratus")  # of the others each try is nearer than the one before
-    return _finished(min(tries, key=lambda made: made.unlikeness) if varied else tries[-1], found)
+    # Where skies do not vary each try is nearer than the one before.
+    return _finished(min(tries, key=lambda made: made.unlikeness) if varies(kind) else tries[-1], found)
+
+
+def _glimpsed(
+    controls: SkyControls, found: Found, renderer: DraftRenderer, tell: Callable[[int, str], None]
+) -> list[Glimpse]:
+    """The sky to set out from, then others whose sun is right; none where skies of one kind do not differ."""
+    if not varies(found.kind):
+        return []
+
+    def looking(done: int) -> None:
+        tell(1 + done, f"Looking for a sky with such a sun, number {done + 1} of at most {MOST_SEEDS}")
+
+    best, *others = glimpses(lambda seed: _request(controls, seed), found, renderer, looking)
+    return [best, *(other for other in others if other.astray == 0.0)]
 
 
 @dataclass(frozen=True)
@@ -191,22 +225,7 @@ class _Try:
     light: Light
 
 
-@dataclass(frozen=True)
-class _Found:
-    """What is known of the panorama."""
-
-    measured: Measurement
-    view: View
-    wanted: CloudLook
-    kind: str
-    haze_told: bool
-    light: Light
-    small: FloatArray
-    sunlight: float
-    sun_clipped: bool
-
-
-def _next(controls: SkyControls, found: _Found, tried: _Try, astray: float) -> SkyControls | None:
+def _next(controls: SkyControls, found: Found, tried: _Try, astray: float) -> SkyControls | None:
     """Controls to try after a try; None where it cannot be bettered, but perhaps by another ground."""
     if found.kind == "clear":
         return None
@@ -228,7 +247,7 @@ def _ground_astray(before: tuple[float, ...], after: tuple[float, ...]) -> float
     return min(0.1 * sum(off) / len(off), 0.3)
 
 
-def _finished(tried: _Try, found: _Found) -> MatchedSky:
+def _finished(tried: _Try, found: Found) -> MatchedSky:
     """Exposure, and what is left."""
     shown, shown_light = tried.shown, tried.light
     exposure = math.log2(max(found.light.sky, 1e-12) / max(shown_light.sky, 1e-12))
@@ -272,21 +291,3 @@ def _haze(disc: FloatArray, view: View, clouds: CloudEstimate, kind: str) -> tup
         if found is not None:
             return round(min(max(found, HAZE_RANGE[0]), HAZE_RANGE[1]), 2), True
     return (HAZE_OVERCAST if kind == "stratus" else HAZE_UNTOLD), False
-
-
-def _sun_astray(found: _Found, frame: SunlitFrame, shown: Light) -> float:
-    """0 where a try's sun is as free or hidden as the panorama's, else how far from it, up to 1."""
-    place, sun, through = found.view.sun, found.measured.sun, frame.sun.transmittance
-    if found.kind in ("clear", "stratus") or place.elevation_rad < 0:
-        return 0.0
-    if sun is None:  # hidden by clouds, if it is the sky that is seen there
-        return through if through > 0.1 and _at(found.view.sky, place) else 0.0
-    if found.sun_clipped:
-        return 1.0 - through if through < 0.6 else 0.0
-    ratio = sunlight_of(frame) / max(shown.sky, 1e-12) / max(sun.energy_ratio, 1e-12)
-    return min(0.15 * max(abs(math.log2(max(ratio, 1e-6))) - SUN_FREEDOM_EV, 0.0), 1.0)
-
-
-def _at(values: NDArray[np.bool_], place: SunPlace) -> bool:
-    cosine = disc_directions(values.shape[0]) @ place.direction.astype(np.float32)
-    return bool(values.flat[int(cosine.argmax())])

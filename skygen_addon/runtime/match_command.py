@@ -10,12 +10,11 @@ from ..core.errors import CaptureError, OutputError, RequestError
 from ..core.measuring.panorama import Panorama
 from ..core.presets import write_preset
 from .bake import check_folder, prepare_folder
-from .match import MOST_TRIES, MatchedSky, match
+from .match import MOST_STEPS, MatchedSky, MatchRenderer, match
 from .match_messages import PANORAMA_PICTURE, SKY_PICTURE, MatchFound, MatchStep, found_line, step_line
 from .match_report import both_pictures, difference_lines, found_lines, match_preset, side_by_side
 from .panoramas.panorama_file import holds_hdr, read_panorama
 from .preview import write_png
-from .sun_record import SunlitRenderer
 
 READ_WIDTH = 2048
 """Wider panoramas are averaged while they are read: nothing that is measured is finer."""
@@ -43,13 +42,13 @@ def run_match(arguments: argparse.Namespace, load: Callable[[], object]) -> None
     text = arguments.progress == "text"
 
     def tell(done: int, doing: str) -> None:
-        print(f"{doing} ..." if text else step_line(MatchStep(done, MOST_TRIES + 1, doing)), flush=True)
+        print(f"{doing} ..." if text else step_line(MatchStep(done, MOST_STEPS, doing)), flush=True)
 
     tell(0, f"Reading {arguments.file.name}")
     panorama = read_sky(arguments.file)
     renderer = load()
-    if not isinstance(renderer, SunlitRenderer):
-        raise TypeError(f"{type(renderer).__name__} does not tell the sun's light.")
+    if not isinstance(renderer, MatchRenderer):
+        raise TypeError(f"{type(renderer).__name__} does not draw frames and drafts that tell the sun's light.")
     sky = match(panorama, renderer, anyway=arguments.anyway, on_step=tell)
     _write(sky, arguments)
     if text:

@@ -47,6 +47,8 @@ class ClearRenderer:
         sunlight = light(request.sun_azimuth_rad, request.sun_elevation_rad, strength, 1.0, float(radiance.max()))
         return type("Frame", (), {"radiance": radiance.astype(np.float32), "sun": sunlight})()
 
+    render_draft = render_frame
+
 
 if __name__ == "__main__":
     sys.exit(part("runtime.commands").main(sys.argv[2:], lambda folder, threads: ClearRenderer()))

@@ -191,7 +191,7 @@ def test_states_name_what_is_wrong(ready: Any, models: Path, tmp_path: Path) -> 
     bpy.ops.skygen.add_sky()
     assert words().startswith("Not baked: in this window each render waits")
     ready.skygen_live.enabled = False
-    assert words().startswith("Preview of one frame")
+    assert words().startswith("Not baked: every frame renders this one preview")
     ready.skygen_live.enabled = True
     bake()
     assert words() == "Baked: frames 10-11"

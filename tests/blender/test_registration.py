@@ -39,6 +39,7 @@ def test_enabling_three_times_leaves_nothing_behind(package: ModuleType, capfd: 
         f"{MODULE}.blender.bake.render_check",
         f"{MODULE}.blender.live.live_handlers",
         *[f"{MODULE}.blender.sun.sun_sync"] * 3,
+        *[f"{MODULE}.blender.world.missing_clocks"] * 4,
     ]
     assert {"SkyGenSettings", "SKYGEN_OT_bake_sequence", "SKYGEN_PT_world_main"} <= present
     for _ in range(3):

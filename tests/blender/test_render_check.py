@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import bpy
@@ -91,13 +92,43 @@ def test_a_preview_without_a_window_is_told_to_stand_still(world: Any, renderer:
     scene = bpy.context.scene
     scene.frame_set(3)
     bpy.ops.skygen.add_sky()
-    assert str(words()).startswith("Nothing is baked: all frames render one preview of the sky. Press Bake")
+    assert words() == (
+        "The sky is not baked: all 250 frames render one preview, 512 pixels wide, and clouds stand still. "
+        "First run: blender -b FILE.blend --command skygen bake, or press Bake in the SkyGen panel."
+    )
     world.skygen.sun.shown_frame = 3  # the double does not tell of its sun, and so not of its frame
-    assert "which is that of frame 3. Press Bake" in str(words())
+    assert "render one preview of frame 3, 512" in str(words())
     scene.frame_start = scene.frame_end = 3
     assert words() is None
     bpy.context.scene.world = None
     assert words() is None
+
+
+def test_the_remedy_without_a_window_is_a_command_for_this_file(world: Any, renderer: Any, tmp_path: Path) -> None:
+    bpy.ops.skygen.add_sky()
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "my shot.blend"))
+    assert 'First run: blender -b "my shot.blend" --command skygen bake,' in str(words())
+
+
+def test_a_still_preview_is_told_of_in_a_window_too_unless_the_live_preview_follows(
+    world: Any, renderer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bpy.ops.skygen.add_sky()
+    module = importlib.import_module(f"{MODULE}.blender.bake.render_check")
+    monkeypatch.setattr(module, "bpy", SimpleNamespace(app=SimpleNamespace(background=False), data=bpy.data))
+    world.skygen_live.enabled = True
+    assert words() is None
+    world.skygen_live.enabled = False
+    assert "all 250 frames render one preview" in str(words())
+
+
+def test_the_remedy_for_a_linked_world_lies_in_its_file(sky: Any, tmp_path: Path) -> None:
+    bpy.data.libraries.write(str(tmp_path / "library.blend"), {sky}, fake_user=True)
+    with bpy.data.libraries.load(str(tmp_path / "library.blend"), link=True) as (_, wanted):
+        wanted.worlds = ["Artist"]
+    bpy.context.scene.world = wanted.worlds[0]
+    bpy.context.scene.frame_end = 20
+    assert str(words()).endswith("where it stands still. Bake in the world's own file.")
 
 
 def test_a_failing_check_does_not_stop_the_render(

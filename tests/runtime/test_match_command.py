@@ -41,6 +41,8 @@ class ClearRenderer:
         sun = SunLight(request.sun_azimuth_rad, request.sun_elevation_rad, (2.0, 2.0, 2.0), 1.0, 1.0)
         return SimpleNamespace(radiance=self.render(request), sun=sun)
 
+    render_draft = render_frame
+
 
 def run(*arguments: str | Path) -> int:
     return main(["match", *map(str, arguments)], lambda folder, threads: ClearRenderer())

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+from pathlib import PurePath
 from typing import Any
 
 import bpy
 from bpy.app.handlers import persistent
 
+from ..live.live_properties import live_settings
 from ..settings.properties import sky_settings
 from ..sun.sun_check import lamp_fault
 from ..world.sequence_clock import animation_frame
 from ..world.world_nodes import ROLE, environment_node
+from ..world.world_owner import is_own
 from .sequence import folder_of_sequence, frames_in_words, missing_frames
 
 _LOG = logging.getLogger(__name__)
@@ -27,14 +30,15 @@ def _skies_in_words(scene: bpy.types.Scene) -> str | None:
     """How many of the scene's frames lack a sky of their own, and the remedy; None if none does.
 
     A frame whose file is missing renders in pure magenta; one outside of the baked range shows the
-    nearest baked sky. Without a window a preview stays as it is; in one it follows the render.
+    nearest baked sky. A preview stays as it is, but in a window a live one follows the render.
     """
     world = scene.world
     node = environment_node(world) if world is not None else None
     if world is None or node is None or node.image is None:
         return None
     if node.image.source != "SEQUENCE":
-        return _preview_in_words(scene, world, node.image) if bpy.app.background else None
+        follows = not bpy.app.background and is_own(world) and live_settings(world).enabled
+        return None if follows else _preview_in_words(scene, world, node.image)
     settings, cyclic = sky_settings(world), node.image_user.use_cyclic
     first, last = int(settings.baked_start), int(settings.baked_end)
     if last < first:
@@ -54,6 +58,8 @@ def _skies_in_words(scene: bpy.types.Scene) -> str | None:
     if not parts:
         return None
     remedy = "Set Start and End in the SkyGen panel and press Bake." if still else "Press Bake in the SkyGen panel."
+    if not is_own(world):
+        remedy = "Bake in the world's own file."
     return f"Of the scene's {len(frames)} frames there are {', and '.join(parts)}. {remedy}"
 
 
@@ -63,11 +69,20 @@ def _preview_in_words(scene: bpy.types.Scene, world: bpy.types.World, image: bpy
     frames = {animation_frame(scene, frame) for frame in _frames(scene)}
     if ROLE not in image.keys() or frames == {shown}:
         return None
-    of_frame = f", which is that of frame {shown}" if shown >= 0 else ""
+    of_frame = f" of frame {shown}" if shown >= 0 else ""
     return (
-        f"Nothing is baked: all frames render one preview of the sky{of_frame}. "
-        "Press Bake in the SkyGen panel, or run --command skygen bake."
+        f"The sky is not baked: all {len(frames)} frames render one preview{of_frame}, {int(image.size[0])} pixels "
+        f"wide, and clouds stand still. {_how_to_bake(world)}"
     )
+
+
+def _how_to_bake(world: bpy.types.World) -> str:
+    """The remedy where nothing is baked, with the command for a machine without a window."""
+    if not is_own(world):
+        return "Bake in the world's own file."
+    name = PurePath(bpy.data.filepath).name or "FILE.blend"
+    file = f'"{name}"' if " " in name else name
+    return f"First run: blender -b {file} --command skygen bake, or press Bake in the SkyGen panel."
 
 
 def _frames(scene: bpy.types.Scene) -> list[int]:

@@ -127,10 +127,11 @@ def _unbaked_in_words(world: bpy.types.World) -> str:
     live = live_settings(world)
     if live.enabled and is_own(world):
         return (
-            f"Not baked: in this window each render waits for its frame's preview, {live.width} wide. "
-            "Bake for full resolution, render farms and speed"
+            f"Not baked: in this window each render waits for its frame's preview, {live.width} wide; without a "
+            "window (blender -b, farms) all frames render one. Bake for those, full resolution and speed"
         )
-    return "Preview of one frame, which every frame renders; bake to animate it"
+    where = "" if is_own(world) else " in the world's own file"
+    return f"Not baked: every frame renders this one preview, and clouds stand still. Bake{where} to animate it"
 
 
 def sky_states(context: bpy.types.Context, world: bpy.types.World) -> list[SkyState]:

@@ -12,7 +12,7 @@ from ..live.live_preview import ask
 from ..presets.preset_choice import use_preset
 from ..settings.choices import DEFAULT_PRESET, preset_items
 from ..settings.properties import is_untouched, reset, sky_settings
-from .outcome import FINISHED, active_world, cancelled_by, poll_editable_world
+from .outcome import FINISHED, active_world, cancelled_by, poll_editable_scene, poll_editable_world
 
 
 class SKYGEN_OT_add_sky(bpy.types.Operator):
@@ -32,7 +32,7 @@ class SKYGEN_OT_add_sky(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         if context.scene is not None and context.scene.world is None:
-            return True
+            return poll_editable_scene(cls, context)
         return poll_editable_world(cls, context)
 
     def execute(self, context: bpy.types.Context) -> set[Any]:

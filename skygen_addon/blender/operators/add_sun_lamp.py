@@ -10,7 +10,7 @@ from ..settings.properties import sky_settings
 from ..sun.sun_lamp import lamp_in_scene
 from ..sun.sun_sync import add_lamp
 from ..world.world_owner import is_own
-from .outcome import FINISHED, active_world, poll_editable_world
+from .outcome import FINISHED, active_world, poll_editable_scene, poll_editable_world
 
 
 def _has_linked_lamp(world: bpy.types.World) -> bool:
@@ -28,6 +28,8 @@ class SKYGEN_OT_add_sun_lamp(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         scene = context.scene
+        if not poll_editable_scene(cls, context):
+            return False
         if scene is None or scene.world is None or not _has_linked_lamp(scene.world):
             if not poll_editable_world(cls, context):
                 return False

@@ -8,7 +8,7 @@ import bpy
 
 from ..sun.sun_owner import make_lamp_own
 from ..world.world_owner import is_own, make_own
-from .outcome import FINISHED, active_world
+from .outcome import FINISHED, active_world, poll_editable_scene
 
 
 class SKYGEN_OT_make_local(bpy.types.Operator):
@@ -21,12 +21,11 @@ class SKYGEN_OT_make_local(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only for a world of another file in a scene of this one."""
+        if not poll_editable_scene(cls, context):
+            return False
         scene = context.scene
         if scene is None or scene.world is None or is_own(scene.world):
             cls.poll_message_set("The scene's world belongs to this file")
-            return False
-        if scene.library is not None:
-            cls.poll_message_set("The scene is linked from another file, too: edit its sky in that file")
             return False
         return True
 

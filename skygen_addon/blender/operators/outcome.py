@@ -8,6 +8,7 @@ import bpy
 
 from ...core.errors import SkyGenError
 from ..world.world_nodes import environment_node
+from ..world.world_owner import linked_scene_in_words
 
 FINISHED: set[Any] = {"FINISHED"}
 CANCELLED: set[Any] = {"CANCELLED"}
@@ -33,8 +34,19 @@ def world_of_session(session_uid: int) -> bpy.types.World | None:
     return next((world for world in bpy.data.worlds if world.session_uid == session_uid), None)
 
 
+def poll_editable_scene(cls: type[bpy.types.Operator], context: bpy.types.Context) -> bool:
+    """Whether there is a scene that belongs to this file; says why not."""
+    scene = context.scene
+    foreign = linked_scene_in_words(scene) if scene is not None else "There is no scene"
+    if foreign is not None:
+        cls.poll_message_set(foreign)
+    return foreign is None
+
+
 def poll_editable_world(cls: type[bpy.types.Operator], context: bpy.types.Context) -> bool:
-    """Whether the scene has a world that belongs to this file; says why not."""
+    """Whether scene and world belong to this file; says why not."""
+    if not poll_editable_scene(cls, context):
+        return False
     world = context.scene.world if context.scene is not None else None
     if world is None:
         cls.poll_message_set("The scene has no world: use Add Sky")

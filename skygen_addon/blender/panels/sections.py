@@ -9,7 +9,7 @@ import bpy
 from ..settings.layer_properties import SkyGenLayer
 from ..settings.properties import SkyGenSettings, sky_settings
 from ..world.world_nodes import environment_node
-from ..world.world_owner import owner_in_words
+from ..world.world_owner import linked_scene_in_words, owner_in_words
 from .panel_bake import BakePanel
 from .panel_base import ChildPanel, SkyPanel, draw_lines, panel_class, world_of
 from .panel_first_sky import draw_first_steps, wants_hint
@@ -23,7 +23,10 @@ from .panel_world import WorldPanel
 def _draw_main(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     world = world_of(context)
     owner = owner_in_words(world) if world is not None else None
-    if owner is not None:
+    foreign_scene = linked_scene_in_words(context.scene) if context.scene is not None else None
+    if foreign_scene is not None:
+        draw_lines(layout, context, [(foreign_scene, "LINKED")])
+    elif owner is not None:
         draw_lines(layout, context, [(owner, "LINKED")])
         layout.operator("skygen.make_local", icon="UNLINKED")
     elif world is None or environment_node(world) is None:

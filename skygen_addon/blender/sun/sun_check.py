@@ -30,6 +30,8 @@ def lamp_fault(world: bpy.types.World, scene: bpy.types.Scene, *, detailed: bool
     if not uses_lamp(world):
         return None
     lamp = lamp_in_scene(world, scene)
+    if lamp is None and scene.library is not None:
+        return "The sky's sun lamp is not in this scene, which is linked. Add it in the scene's own file."
     if lamp is None:
         return "The sky's sun lamp is not in this scene. Press Add Sun Lamp in the SkyGen panel."
     return _fault_of_lamp(lamp, world) or _fault_of_keys(lamp, world, detailed)

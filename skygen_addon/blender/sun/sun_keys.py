@@ -21,6 +21,7 @@ from ...runtime.sun_record import SunLight, read_sunlight
 from ..bake.sequence import frame_name, frame_request
 from ..settings.world_animation import curve_collections
 from ..world.world_nodes import ROLE
+from ..world.world_owner import own_action
 from .sun_lamp import LAMP_ROLE, Light, colour_of, is_sun, rotation_of, strength_of, sun_light
 
 KEYS = "skygen_keys"
@@ -151,6 +152,7 @@ def unkey_lamp(lamp: bpy.types.Object) -> None:
         data = owner.animation_data
         if data is None or data.action is None:
             continue
+        own_action(data)  # Blender's own Make Local leaves a linked one, which other users still play
         left = 0
         for curves in curve_collections(data):
             for curve in list(curves):

@@ -59,10 +59,15 @@ def lamp_in_scene(world: bpy.types.World, scene: bpy.types.Scene) -> bpy.types.O
     lamp = cast(Any, world).skygen.sun.lamp
     if lamp is None or scene.world != world or not is_sun(lamp) or is_anothers(lamp, world):
         return None
-    return lamp if lies_in(lamp, scene) else _override_in(lamp, scene)
+    return lamp if lies_in(lamp, scene) else override_in(lamp, scene)
 
 
-def _override_in(lamp: bpy.types.Object, scene: bpy.types.Scene) -> bpy.types.Object | None:
+def holds(scene: bpy.types.Scene, lamp: bpy.types.Object) -> bool:
+    """Whether a lamp lies in a scene, itself or by its library override."""
+    return lies_in(lamp, scene) or override_in(lamp, scene) is not None
+
+
+def override_in(lamp: bpy.types.Object, scene: bpy.types.Scene) -> bpy.types.Object | None:
     """The library override of a linked lamp that lies in a scene in its place; it has the same keyframes."""
     if lamp.library is None:
         return None

@@ -29,12 +29,12 @@ from .sun_check import uses_lamp
 from .sun_keys import Rows, has_keys_of_its_own, is_keyed, key_lamp, light_of, rows_identity, sun_rows, unkey_lamp
 from .sun_lamp import (
     Light,
+    holds,
     is_anothers,
     is_sun,
     is_writable,
     lamp_in_scene,
     lamp_of,
-    lies_in,
     new_lamp,
     scenes_of,
     shine,
@@ -199,7 +199,7 @@ def _make_up_for_a_missing_lamp(world: bpy.types.World) -> bool:
     lamp = sun.lamp
     if not scenes or not uses_lamp(world):
         return False
-    if lamp is not None and not is_anothers(lamp, world) and any(lies_in(lamp, scene) for scene in bpy.data.scenes):
+    if lamp is not None and not is_anothers(lamp, world) and any(holds(scene, lamp) for scene in bpy.data.scenes):
         return False
     sun.lamp = new_lamp(scenes[0])
     return True

@@ -14,6 +14,8 @@ from typing import Any, cast
 import bpy
 import numpy as np
 
+from ..settings.world_animation import curve_collections
+
 EARLIEST_FRAME = -1048574
 """Blender's lowest frame: counted from there, a sequence of one file shows that file at every frame."""
 _SHUTTER = (
@@ -47,6 +49,11 @@ def drive_sequence(
     user = node.image_user
     user.use_cyclic = cyclic
     user.frame_start, user.frame_duration = EARLIEST_FRAME, 1  # counts 1 at every frame; the driver adds the rest
+    set_clock(tree, node, _expression(first, count, cyclic))
+
+
+def set_clock(tree: bpy.types.NodeTree, node: bpy.types.Node, expression: str) -> None:
+    """Let a driver name the file that a node shows, by the expression of another one or of :func:`drive_sequence`."""
     free_sequence(tree, node)
     driver = cast(Any, tree.driver_add(_path(node))).driver
     for name, path in _SHUTTER:
@@ -54,7 +61,27 @@ def drive_sequence(
         variable.name, variable.type = name, "CONTEXT_PROP"
         variable.targets[0].context_property = "ACTIVE_SCENE"
         variable.targets[0].data_path = path
-    driver.expression = _expression(first, count, cyclic)
+    driver.expression = expression
+
+
+def clock_expression(tree: bpy.types.NodeTree, node: bpy.types.Node) -> str | None:
+    """Expression of the driver that names a node's file; None without one."""
+    curves = tree.animation_data.drivers if tree.animation_data is not None else ()
+    path = _path(node)
+    return next((str(c.driver.expression) for c in curves if c.data_path == path and c.driver is not None), None)
+
+
+def is_moved(tree: bpy.types.NodeTree, node: bpy.types.Node) -> bool:
+    """Whether a driver or keyframes name a node's file."""
+    data = tree.animation_data
+    curves = (curve for curves in curve_collections(data) for curve in curves) if data is not None else ()
+    return clock_expression(tree, node) is not None or any(curve.data_path == _path(node) for curve in curves)
+
+
+def is_copy_of_clocked(tree: bpy.types.NodeTree, node: bpy.types.Node) -> bool:
+    """Whether a node that shows a sequence is set as one with a clock is, but has none: its driver was not copied."""
+    user = cast(Any, node).image_user
+    return user.frame_start == EARLIEST_FRAME and user.frame_duration == 1 and not is_moved(tree, node)
 
 
 def free_sequence(tree: bpy.types.NodeTree, node: bpy.types.Node) -> None:

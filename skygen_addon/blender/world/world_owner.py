@@ -28,12 +28,29 @@ def is_own(world: bpy.types.World) -> bool:
     return world.library is None and world.override_library is None
 
 
+def linked_scene_in_words(scene: bpy.types.Scene) -> str | None:
+    """What keeps a scene of another file from getting a sky or a lamp here, and the remedy; None for one of this file.
+
+    Blender drops a world that is given to a linked scene without a word, and refuses objects in its collection. Scenes
+    cannot be overridden.
+    """
+    if scene.library is None:
+        return None
+    return (
+        f"This scene is linked from {_file_name(scene.library)}. To change its sky, open that file, or first make the "
+        "scene local in the Outliner (right-click it, ID Data, Make Local)"
+    )
+
+
+def _file_name(library: bpy.types.Library | None) -> str:
+    return PurePath(bpy.path.abspath(library.filepath)).name if library is not None else "another file"
+
+
 def owner_in_words(world: bpy.types.World) -> str | None:
     """What the panel says of a world of another file; None where it is this file's own."""
     if is_own(world):
         return None
-    library = library_of(world)
-    name = PurePath(bpy.path.abspath(library.filepath)).name if library is not None else "another file"
+    name = _file_name(library_of(world))
     kind = "linked from" if world.library is not None else "a library override of"
     return f"This world is {kind} {name} and renders as it is there. To change its sky here, make it local"
 
@@ -51,15 +68,15 @@ def make_own(world: bpy.types.World) -> bpy.types.World:
                 scene.world = own
     elif world.override_library is not None:
         own = world.make_local(clear_liboverride=True)
-    _own_action(own.animation_data)
-    _own_action(own.node_tree.animation_data if own.node_tree is not None else None)
+    own_action(own.animation_data)
+    own_action(own.node_tree.animation_data if own.node_tree is not None else None)
     node = environment_node(own)
     if node is not None and node.image is not None and node.image.library is not None:
         node.image = node.image.copy()  # Blender makes its path relative to this file
     return own
 
 
-def _own_action(data: bpy.types.AnimData | None) -> None:
+def own_action(data: bpy.types.AnimData | None) -> None:
     """Give a data-block an action of its own, so that its keyframes can be edited."""
     action = data.action if data is not None else None
     if data is None or action is None or action.library is None:
