@@ -104,7 +104,7 @@ def disc_position(direction: NDArray[np.floating]) -> NDArray[np.float64]:
     return position
 
 
-def shell_distance_km(cos_zenith: NDArray[np.floating], height_km: float) -> NDArray[np.float64]:
+def shell_distance_km(cos_zenith: NDArray[np.floating], height_km: float | NDArray[np.floating]) -> NDArray[np.float64]:
     """Distance from a camera on the ground to a spherical shell above it, without cancellation.
 
     ``t = (2 R h + h^2) / (R c + sqrt((R c)^2 + 2 R h + h^2))``, c the cosine of the zenith angle.

@@ -22,6 +22,7 @@ from ..core.errors import RequestError
 from ..core.request import SkyRequest
 from ..core.timeline import requests_for_frames
 from .bake import Renderer
+from .bench_playing import CARRIED_WIDTH, PlayingRate
 from .exr import write_exr
 from .sun_record import DraftRenderer
 
@@ -152,6 +153,7 @@ def report(
     devices: Sequence[str],
     difference_to_cpu: float,
     drafts: DraftTimes | None = None,
+    playing: PlayingRate | None = None,
 ) -> dict[str, Any]:
     """Plain dictionary for JSON: environment, rows, the device among those here, how far its frames are from the CPU's.
 
@@ -171,10 +173,13 @@ def report(
         "load_s": load_s,
         "rows": [asdict(row) for row in rows],
         "drafts": None if drafts is None else {"width": DRAFT_WIDTH, **asdict(drafts)},
+        "playing": None if playing is None else {"width": CARRIED_WIDTH, **asdict(playing)},
     }
 
 
-def table(rows: Sequence[BenchRow], load_s: float, drafts: DraftTimes | None = None) -> str:
+def table(
+    rows: Sequence[BenchRow], load_s: float, drafts: DraftTimes | None = None, playing: PlayingRate | None = None
+) -> str:
     """The same as text."""
     lines = [f"graphs loaded in {load_s:.2f} s", " width   first s   frame s   write s   Mpx/s   peak MiB"]
     for row in rows:
@@ -187,5 +192,11 @@ def table(rows: Sequence[BenchRow], load_s: float, drafts: DraftTimes | None = N
         lines.append(
             f"live preview, {DRAFT_WIDTH} wide: next frame {drafts.next_frame_s:.2f} s, "
             f"another sun {drafts.sun_s:.2f} s, other clouds {drafts.clouds_s:.2f} s"
+        )
+    if playing is not None:
+        lines.append(
+            f"while a film plays, {CARRIED_WIDTH} wide: {playing.pictures_per_s:.1f} pictures a second "
+            f"({100 * playing.carried_share:.0f} % carried from others), {playing.late_s:.2f} s late, "
+            f"longest wait {playing.longest_gap_s:.2f} s"
         )
     return "\n".join(lines)

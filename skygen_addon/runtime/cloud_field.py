@@ -148,7 +148,7 @@ class CloudField:
         loop_angle_rad : float
             0 to pi / 2; above 0 the layer's loop state is blended in.
         slot : int
-            Volumes of one slot replace one another; those of others stay kept beside them.
+            Volumes of one slot replace one another; those of others stay kept beside them, and serve for it too.
 
         Raises
         ------
@@ -156,10 +156,15 @@ class CloudField:
             If the loop displacement is not a whole number of lattice steps away.
         """
         shape = replace(layer, density=1.0, base_km=1.0, thickness_km=1.0)  # they do not change it either
-        return self._volumes.setdefault((layer_index, slot), Kept()).get(
-            (shape, seed, grain, shells, loop_angle_rad),
-            lambda: self._made(shape, seed, layer_index, grain, shells, loop_angle_rad),
-        )
+        key = (shape, seed, grain, shells, loop_angle_rad)
+
+        def found() -> CloudVolume:
+            slots = list(self._volumes.items())  # another thread may add one meanwhile
+            kept = (volumes.peek(key) for (index, _), volumes in slots if index == layer_index)
+            volume = next((volume for volume in kept if volume is not None), None)
+            return volume or self._made(shape, seed, layer_index, grain, shells, loop_angle_rad)
+
+        return self._volumes.setdefault((layer_index, slot), Kept()).get(key, found)
 
     def _made(
         self, layer: LayerRequest, seed: int, layer_index: int, grain: float, shells: int, loop_angle_rad: float

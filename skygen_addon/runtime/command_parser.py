@@ -51,7 +51,9 @@ def command_parser() -> argparse.ArgumentParser:
     bench = commands.add_parser("bench", help="measure speed and memory", allow_abbrev=False)
     bench.add_argument("--preset", default=DEFAULT_PRESET, metavar="NAME", help=f"sky (default {DEFAULT_PRESET})")
     bench.add_argument("--widths", default=DEFAULT_WIDTHS, help=f"comma-separated (default {DEFAULT_WIDTHS})")
-    bench.add_argument("--drafts", action="store_true", help="also time the live preview's coarse pictures")
+    bench.add_argument(
+        "--drafts", action="store_true", help="also time the live preview's coarse pictures and play a film to it"
+    )
     bench.add_argument("--repeat", type=int, default=3, help="frames timed per width after the first (default 3)")
     bench.add_argument("--out", type=_out, metavar="FILE", help="write the JSON here instead of printing it")
 

@@ -27,6 +27,7 @@ from ..core.presets import load_preset, preset_names
 from ..core.whole_file import output_error, whole_file
 from .bake import LoadRenderer, bake, check_folder, load_renderer, prepare_folder
 from .bench import difference, measure, measure_drafts, parse_widths, report, table
+from .bench_playing import measure_playing, serve_command
 from .command_parser import DEFAULT_FRAMES, command_parser
 from .devices import CPU, available_devices, check_device, loading_on
 from .exr import write_exr
@@ -212,8 +213,9 @@ def _bench(arguments: argparse.Namespace, load: LoadRenderer) -> None:
     apart = 0.0 if arguments.device == CPU else difference(renderer, load(folder, threads), controls, min(widths))
     devices: dict[str, Any] = {"device": arguments.device, "devices": available_devices(), "difference_to_cpu": apart}
     drafts = measure_drafts(renderer, controls) if arguments.drafts else None
-    text = json.dumps(report(renderer, rows, load_s, **devices, drafts=drafts), indent=2)
-    print(table(rows, load_s, drafts))
+    playing = measure_playing(serve_command(folder, threads, arguments.device), controls) if drafts else None
+    text = json.dumps(report(renderer, rows, load_s, **devices, drafts=drafts, playing=playing), indent=2)
+    print(table(rows, load_s, drafts, playing))
     if arguments.out is None:
         print(text)
         return

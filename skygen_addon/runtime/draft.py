@@ -7,19 +7,22 @@ It is a function of its request like any frame.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..core.request import LayerRequest
+from ..core.request import LayerRequest, SkyRequest
 from .layers import LayerLight, detail_offset_km
 
 DRAFT_SHARE = 2
-"""A draft sees this share of the windows' sides, and is shaded on this share of the disc's."""
+"""A draft sees this share of the windows' sides."""
 EVOLUTION_STEP = 0.02
 """Raster of the evolution: a fiftieth of what replaces a cloud."""
 WIND_TEXELS = 16
 """Raster of the wind in texels of the finest window; half of it is how far clouds are carried at most."""
+Moment = Callable[[int, LayerRequest, LayerRequest], LayerRequest]
+"""Chooses a moment for a layer (0 low, 1 high) by what it is asked to be and by :func:`moment_nearby` to it."""
 _LIMIT = 1e9
 """Of displacements and evolution in a request."""
 
@@ -56,6 +59,29 @@ def moment_nearby(layer: LayerRequest, texel_km: float, *, in_loop: bool) -> Lay
         ),
         loop_evolution_phase=_rounded(layer.loop_evolution_phase, EVOLUTION_STEP),
     )
+
+
+def nearest(index: int, layer: LayerRequest, nearby: LayerRequest) -> LayerRequest:
+    """The moment that a draft takes by itself."""
+    return nearby
+
+
+@dataclass(frozen=True)
+class Draft:
+    """How a draft is drawn."""
+
+    moment: Moment = nearest
+    """Chooses what moment its clouds are made for."""
+    grain: Callable[[float], float] = float
+    """Chooses the grain that they are made with by the one that the weather asks for."""
+    disc_share: int = 2
+    """It is shaded on this share of the disc's side."""
+
+    def moments(self, request: SkyRequest, texel_km: float) -> tuple[LayerRequest, LayerRequest]:
+        """The layers for which clouds are made; ``texel_km`` is the finest at texture scale 1."""
+        looped = request.loop_angle_rad > 0
+        low, high = (moment_nearby(layer, texel_km, in_loop=looped) for layer in (request.low, request.high))
+        return self.moment(0, request.low, low), self.moment(1, request.high, high)
 
 
 def carried(light: LayerLight, made_for: LayerRequest, layer: LayerRequest) -> LayerLight:

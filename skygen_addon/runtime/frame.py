@@ -22,7 +22,7 @@ from ..core.geometry import (
     disc_directions,
     panorama_directions,
 )
-from ..core.request import NEUTRAL_WHITE_K, WIDTH_RANGE, SkyRequest
+from ..core.request import NEUTRAL_WHITE_K, WIDTH_RANGE, LayerRequest, SkyRequest
 from ..core.shade_features import shade_features
 from ..core.signatures import COMPOSE, DOME, SHADE, SHELL_COUNTS, SUNLIGHT, field_signature
 from ..core.sun import sun_disc
@@ -30,11 +30,12 @@ from ..core.sunlight_passes import sunlight_graph
 from ..core.weather import apply_weather, weather_state
 from ..core.white_balance import output_gains
 from .cloud_field import CloudField
-from .draft import DRAFT_SHARE, carried, moment_nearby
+from .draft import DRAFT_SHARE, Draft, carried
 from .graphs import GRAPH_FOLDER, Graph
 from .kept import Kept
 from .layers import MOST_SUBSTEPS, LayerLight, layer_dome, layer_light, substeps_at
-from .scene import Scene, unlit_scene
+from .scene import Scene, sun_disc_directions, unlit_scene
+from .still import LayerPictures
 from .sun_record import SkyFrame, SunLight
 from .tiles import TILE_PIXELS, RowTile, row_tiles
 from .weather_graph import WeatherGraph
@@ -111,14 +112,20 @@ class FrameRenderer:
         What frames share is kept: another width, exposure or white balance, or the disc switched, costs no more
         than the panorama, and another sun no new clouds.
         """
-        return self._render_frame(request, draft=False)
+        return self.render_still(request)
 
     def render_draft(self, request: SkyRequest) -> SkyFrame:
         """A quick look, see :mod:`.draft`: clouds sharp only close to the camera, their light shaded more coarsely."""
-        return self._render_frame(request, draft=True)
+        return self.render_still(request, draft=Draft())
 
-    def _render_frame(self, request: SkyRequest, *, draft: bool) -> SkyFrame:
+    def render_still(
+        self, request: SkyRequest, pictures: LayerPictures | None = None, *, draft: Draft | None = None
+    ) -> SkyFrame:
+        """A frame, or a draft drawn in some way; its layers are put into ``pictures`` too."""
         request, grain = self.weather(request)
+        made = (request.low, request.high)
+        if draft is not None:
+            made, grain = draft.moments(request, self.bundle.lattice.texel_km), draft.grain(grain)
         same = replace(
             request,
             width=WIDTH_RANGE[0],
@@ -127,12 +134,15 @@ class FrameRenderer:
             white_balance_k=NEUTRAL_WHITE_K,
             white_balance_tint=0.0,
         )
-        scene = self._scenes.get((same, grain, draft), lambda: self._scene(request, grain, draft))
+        share = 0 if draft is None else draft.disc_share
+        scene = self._scenes.get((same, grain, share, made), lambda: self._scene(request, made, grain, share))
+        if pictures is not None:
+            pictures.scene, pictures.made = scene, (*made, grain)
         gains = output_gains(request.exposure_ev, request.white_balance_k, request.white_balance_tint)
         scene = replace(scene, exposure=gains.astype(np.float32))
-        panorama = self._panorama(request.width, scene)
+        panorama = self._panorama(request.width, scene, pictures)
         sky_peak = float(panorama.max())
-        transmittance = self._sun_transmittance(request, scene)
+        transmittance = self.sun_transmittance(request, scene)
         irradiance = scene.sun_irradiance * (transmittance * gains).astype(np.float32)
         if request.sun_disc:
             patch = sun_disc(request.width, request.sun_azimuth_rad, request.sun_elevation_rad, irradiance)
@@ -142,12 +152,8 @@ class FrameRenderer:
         return SkyFrame(panorama, SunLight(*sun, sky_peak=sky_peak))
 
     def _layer(
-        self, request: SkyRequest, index: int, grain: float, sun_direction: FloatArray, draft: bool
+        self, request: SkyRequest, index: int, layer: LayerRequest, grain: float, sun_direction: FloatArray, draft: bool
     ) -> LayerLight | None:
-        asked = (request.low, request.high)[index]
-        layer, looped = asked, request.loop_angle_rad > 0
-        if draft:
-            layer = moment_nearby(asked, self.bundle.lattice.texel_km, in_loop=looped)
         light = self._layers.setdefault((index, draft), Kept()).get(
             (layer, request.seed, grain, request.loop_angle_rad, sun_direction.tobytes()),
             lambda: layer_light(
@@ -162,14 +168,15 @@ class FrameRenderer:
                 window_share=DRAFT_SHARE if draft else 1,
             ),
         )
-        return light if light is None or not draft else carried(light, layer, asked)
+        return light if light is None or not draft else carried(light, layer, (request.low, request.high)[index])
 
-    def _scene(self, request: SkyRequest, grain: float, draft: bool) -> Scene:
+    def _scene(self, request: SkyRequest, made: tuple[LayerRequest, LayerRequest], grain: float, share: int) -> Scene:
+        """Of clouds made for moments close by; ``share`` is that of a draft's disc, 0 of a frame that is none."""
         sky = clear_sky(request.sun_elevation_rad, Air(haze=request.haze, ground_albedo=request.ground_albedo))
         sun = direction_from_angles(request.sun_azimuth_rad, request.sun_elevation_rad).astype(np.float32)
-        low, high = (self._layer(request, index, grain, sun, draft) for index in (0, 1))
+        low, high = (self._layer(request, index, made[index], grain, sun, share > 0) for index in (0, 1))
         scene = unlit_scene(request, sky, sun, (low, high), self.bundle.disc_size)
-        return self._lit_scene(request, sky, scene, self.bundle.disc_size // (DRAFT_SHARE if draft else 1))
+        return self._lit_scene(request, sky, scene, self.bundle.disc_size // (share or 1))
 
     def _lit_scene(self, request: SkyRequest, sky: ClearSky, scene: Scene, size: int) -> Scene:
         """Run shading on a disc of ``size`` and settle the light that ground and clouds exchange."""
@@ -182,7 +189,7 @@ class FrameRenderer:
         clear_irradiance = direct + sky.sky_irradiance
         albedo = np.asarray(request.ground_albedo, dtype=np.float32)
         clear = np.zeros_like(low)
-        clear_disc = self._compose_tile(direction, clear, clear, scene)
+        clear_disc = self.compose_tile(direction, clear, clear, scene)
         if self._correction:
             features = shade_features(direction, low, high, scene.sun_direction, clear_disc @ REC709_LUMINANCE)
             spread = self.bundle.disc_size // size  # the network sees a disc of one size
@@ -197,7 +204,7 @@ class FrameRenderer:
             light[2] = light[5] = ground
             air_light, air_glow = air_below(irradiance, clear_irradiance, ground, scene.open_share)
             scene = replace(scene, light=light, ground_radiance=ground, air_light=air_light, air_glow=air_glow)
-            disc = self._compose_tile(direction, low, high, scene)
+            disc = self.compose_tile(direction, low, high, scene)
             irradiance = direct * scene.sun_share + (disc * weight[..., None]).sum((0, 1))
         return scene
 
@@ -235,7 +242,8 @@ class FrameRenderer:
         low, high = (a + (b - a) * share for a, b in zip(own, above, strict=True))
         return low, high
 
-    def _compose_tile(self, direction: FloatArray, low: FloatArray, high: FloatArray, scene: Scene) -> FloatArray:
+    def compose_tile(self, direction: FloatArray, low: FloatArray, high: FloatArray, scene: Scene) -> FloatArray:
+        """Radiance (h, w, 3) of directions (h, w, 3) from the dome graph's outputs (6, h, w) of both layers."""
         (radiance,) = self._compose(
             direction=direction,
             sky_view=scene.sky_view,
@@ -253,8 +261,8 @@ class FrameRenderer:
         )
         return radiance
 
-    def _panorama(self, width: int, scene: Scene) -> FloatArray:
-        """All rows, in tiles; each pixel is independent of the tiling."""
+    def _panorama(self, width: int, scene: Scene, pictures: LayerPictures | None = None) -> FloatArray:
+        """All rows, in tiles; each pixel is independent of the tiling. The layers are put into ``pictures``."""
         height = width // 2
         panorama = np.empty((height, width, 3), dtype=np.float32)
 
@@ -266,7 +274,9 @@ class FrameRenderer:
                     low = high = np.zeros((6, *direction.shape[:2]), dtype=np.float32)
                 else:
                     low, high = self._band_domes(direction, 2 * np.pi / width, tile, scene)
-                radiance = self._compose_tile(direction, low, high, scene)
+                if pictures is not None:
+                    pictures.put(tile, columns, low, high)
+                radiance = self.compose_tile(direction, low, high, scene)
                 samples = radiance.reshape(tile.stop - tile.start, tile.supersamples, -1, 3)
                 panorama[tile.start : tile.stop, columns] = samples.mean(1)
 
@@ -274,16 +284,9 @@ class FrameRenderer:
             list(pool.map(render, row_tiles(width)))
         return panorama
 
-    def _sun_transmittance(self, request: SkyRequest, scene: Scene) -> float:
-        """Fraction of the sun's light that the clouds let through, as a mean over its disc."""
+    def sun_transmittance(self, request: SkyRequest, scene: Scene) -> float:
+        """Fraction of the sun's light that a scene's clouds let through, as a mean over its disc."""
+        direction = sun_disc_directions(request.sun_azimuth_rad, request.sun_elevation_rad)
         radius = 0.5 * SUN_ANGULAR_DIAMETER_RAD
-        offsets = np.linspace(-0.8, 0.8, 5) * radius
-        azimuth, elevation = np.meshgrid(offsets, offsets)
-        direction = np.stack(
-            [
-                direction_from_angles(request.sun_azimuth_rad + a / max(np.cos(request.sun_elevation_rad), 0.01), e)
-                for a, e in zip(azimuth.ravel(), request.sun_elevation_rad + elevation.ravel(), strict=True)
-            ]
-        ).astype(np.float32)[None]
         low, high = self._domes(direction, radius, lambda _: MOST_SUBSTEPS, scene)
         return float(np.exp(-(low[0] + high[0])).mean())

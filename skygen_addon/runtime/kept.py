@@ -18,6 +18,11 @@ class Kept(Generic[Value]):
     def __init__(self) -> None:
         self._pair: tuple[Hashable, Value] | None = None
 
+    def peek(self, key: Hashable) -> Value | None:
+        """The value of ``key`` if it is the kept one."""
+        pair = self._pair
+        return pair[1] if pair is not None and pair[0] == key else None
+
     def get(self, key: Hashable, make: Callable[[], Value]) -> Value:
         """The value of ``key``: the kept one, or what ``make`` returns.
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core.air_below import opening
 from ..core.atmosphere import ClearSky
-from ..core.geometry import FloatArray
+from ..core.geometry import SUN_ANGULAR_DIAMETER_RAD, FloatArray, direction_from_angles
 from ..core.request import SkyRequest
 from .layers import LayerLight
 
@@ -76,3 +76,14 @@ def unlit_scene(
         exposure=np.ones(3, dtype=np.float32),
         sun_irradiance=sky.sun_irradiance,
     )
+
+
+def sun_disc_directions(azimuth_rad: float, elevation_rad: float) -> FloatArray:
+    """Unit vectors (1, 25, 3) spread over the sun's disc around its centre."""
+    offsets = np.linspace(-0.8, 0.8, 5) * (0.5 * SUN_ANGULAR_DIAMETER_RAD)
+    azimuth, elevation = np.meshgrid(offsets, offsets)
+    directions = [
+        direction_from_angles(azimuth_rad + a / max(np.cos(elevation_rad), 0.01), e)
+        for a, e in zip(azimuth.ravel(), elevation_rad + elevation.ravel(), strict=True)
+    ]
+    return np.stack(directions).astype(np.float32)[None]

@@ -2,7 +2,8 @@
 
 ``python -m skygen_addon serve --folder DIR`` reads requests from standard input and answers on standard output, see
 :mod:`.serve_protocol`. A request that has not begun when a newer one comes is dropped without a word, and so are the
-finer widths of one that has begun. The process ends with its input; a picture in the making is given up then.
+finer widths of one that has begun. Where the asker allows it, a picture of a sky that moves is carried from others by
+:mod:`.film`. The process ends with its input; a picture in the making is given up then.
 """
 
 from __future__ import annotations
@@ -13,11 +14,16 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..core.errors import OutputError, SkyGenError
+from ..core.request import SkyRequest
 from .bake import Renderer
+from .film import Film, StillRenderer
 from .serve_protocol import (
     Ask,
     AskError,
@@ -29,10 +35,12 @@ from .serve_protocol import (
     refusal_line,
     write_picture,
 )
-from .sun_record import DraftRenderer, SunlitRenderer
+from .sun_record import DraftRenderer, SunLight, SunlitFrame, SunlitRenderer
 
 _LOG = logging.getLogger(__name__)
 _READ_BYTES = 65536
+_LOOK_S = 0.03
+"""Time between two looks at what is newer while a picture that comes from another thread is waited for."""
 _POLITENESS = 5
 """Steps by which the process is less urgent than the interface that it serves, where the system has such steps. On
 Windows whoever starts it sets that."""
@@ -99,54 +107,92 @@ def serve(
     SkyGenError
         If the renderer cannot be loaded.
     """
-    newest = Newest()
+    newest, films = Newest(), list[Film]()
 
     def read() -> None:
         for line in lines:
             if line.strip():
+                _tell(films, line)
                 newest.put(line)
         newest.end()
         at_end()
 
     threading.Thread(target=read, name="SkyGen requests", daemon=True).start()
     renderer = load()
+    if isinstance(renderer, StillRenderer):
+        films.append(Film(renderer))
+    film = films[0] if films else None
     answer(ready_line())
     while (line := newest.take()) is not None:
         number = None
         try:
             ask = read_ask(line)
             number = ask.id
-            _serve_one(renderer, ask, folder, answer, newest.waits)
+            _serve_one(renderer, film, ask, folder, answer, newest.waits)
         except SkyGenError as error:
             answer(refusal_line(Refusal(error.number if isinstance(error, AskError) else number, error)))
         except Exception as error:  # a defect in one picture must not end the preview of all others
             _LOG.exception("A picture failed.")
             words = f"The picture could not be made ({type(error).__name__}: {error})."
             answer(refusal_line(Refusal(number, SkyGenError(words, "Change a setting to try again, and report it."))))
+    if film is not None:
+        film.close()
+
+
+def _tell(films: Sequence[Film], line: str) -> None:
+    """Tell films of a request that may be carried, whether it is answered or overtaken; others are refused later."""
+    with contextlib.suppress(AskError):
+        for film in films:
+            ask = read_ask(line)
+            if ask.carried:
+                film.note(ask.request)
 
 
 def _serve_one(
-    renderer: Renderer, ask: Ask, folder: Path, answer: Callable[[str], None], newer_waits: Callable[[], bool]
+    renderer: Renderer,
+    film: Film | None,
+    ask: Ask,
+    folder: Path,
+    answer: Callable[[str], None],
+    newer_waits: Callable[[], bool],
 ) -> None:
-    """Make the pictures of one request, coarse to fine, until something newer waits."""
-    for width in ask.widths:
-        if width != ask.widths[0] and newer_waits():
-            return
-        request = dataclasses.replace(ask.request, width=width)
-        started = time.perf_counter()
-        sun = None
-        if ask.draft and isinstance(renderer, DraftRenderer):
-            frame = renderer.render_draft(request)
-            radiance, sun = frame.radiance, frame.sun
-        elif isinstance(renderer, SunlitRenderer):
-            frame = renderer.render_frame(request)
-            radiance, sun = frame.radiance, frame.sun
-        else:
-            radiance = renderer.render(request)
+    """Make the pictures of one request, coarse to fine, or the carried one, until something newer waits."""
+
+    def send(radiance: NDArray[np.float32], sun: SunLight | None, started: float, *, carried: bool = False) -> None:
+        width = radiance.shape[1]
         seconds = round(time.perf_counter() - started, 4)
         file = f"{ask.id}_{width}.rgba"
         write_picture(folder / file, radiance)
-        answer(picture_line(Picture(ask.id, width, file, seconds, width == ask.widths[-1], sun)))
+        last = carried or width == ask.widths[-1]
+        answer(picture_line(Picture(ask.id, width, file, seconds, last, sun, carried)))
+
+    if ask.carried and film is not None:
+        request, started = dataclasses.replace(ask.request, width=ask.carried), time.perf_counter()
+        while (moved := film.carried(request)) is None and film.plays(request):
+            if newer_waits():
+                return
+            film.wait(_LOOK_S)
+        if moved is not None:
+            send(moved.radiance, moved.sun, started, carried=True)
+            return
+    for width in ask.widths:
+        if width != ask.widths[0] and newer_waits():
+            return
+        request, started = dataclasses.replace(ask.request, width=width), time.perf_counter()
+        frame = _frame(renderer, film, request, ask.draft)
+        if frame is None:
+            send(renderer.render(request), None, started)
+        else:
+            send(frame.radiance, frame.sun, started)
+
+
+def _frame(renderer: Renderer, film: Film | None, request: SkyRequest, draft: bool) -> SunlitFrame | None:
+    """A rendered frame or draft; None of a renderer that does not know its sun."""
+    if film is not None:
+        return film.draw(request, draft=draft)
+    if draft and isinstance(renderer, DraftRenderer):
+        return renderer.render_draft(request)
+    return renderer.render_frame(request) if isinstance(renderer, SunlitRenderer) else None
 
 
 def serve_standard_streams(load: Callable[[], Renderer], folder: Path) -> None:

@@ -1,12 +1,13 @@
 """What a serving process and the program that asks it say to each other, and the file that holds a picture.
 
-Requests are lines of JSON, ``{"id": 7, "widths": [256, 512], "draft": false, "request": {...}}``: a number of the
-asker's own, the widths wanted from coarse to fine, whether drafts do, and the request as a job records it.
-Answers are lines too:
+Requests are lines of JSON, ``{"id": 7, "widths": [256, 512], "draft": false, "carried": 0, "request": {...}}``: a
+number of the asker's own, the widths wanted from coarse to fine, whether drafts do, the width of a picture carried from
+other moments that does instead of all of them (0 for none), and the request as a job records it. Answers are lines too:
 
 - ``{"ready": true}`` when the renderer is loaded,
-- ``{"id": 7, "width": 256, "file": "7_256.rgba", "seconds": 0.1, "last": false, "sun": {...}}`` when a picture lies in
-  the folder; ``sun`` is what :class:`.sun_record.SunLight` holds, null where the renderer does not know it,
+- ``{"id": 7, "width": 256, "file": "7_256.rgba", "seconds": 0.1, "last": false, "sun": {...}, "carried": false}`` when
+  a picture lies in the folder; ``sun`` is what :class:`.sun_record.SunLight` holds, null where the renderer does not
+  know it, and ``carried`` tells a picture by :class:`.film.Film` from a rendered one,
 - ``{"id": 7, "error": "...", "remedy": "..."}`` when a request cannot be served; without ``id`` the process ends.
 """
 
@@ -43,6 +44,8 @@ class Ask:
     """Widths in pixels in the order in which they are made, coarse to fine."""
     draft: bool = False
     """Whether quick looks do, from a renderer that draws them."""
+    carried: int = 0
+    """Width of a picture carried from other moments, which does instead where it can be had; 0 if none does."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,8 @@ class Picture:
     """Whether no finer one follows."""
     sun: SunLight | None
     """What the sun gives; None where the renderer does not know it."""
+    carried: bool = False
+    """Whether its clouds were carried from other moments, so that it never stands for a rendered picture."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,9 @@ class Refusal:
     """What is wrong, and the remedy."""
 
 
+_ASK_KEYS = {field.name for field in dataclasses.fields(Ask)}
+
+
 class AskError(RequestError):
     """A request that makes no sense; ``number`` is its id, None where that cannot be read."""
 
@@ -88,8 +96,7 @@ class AskError(RequestError):
 
 def ask_line(ask: Ask) -> str:
     """A request as a serving process reads it."""
-    data = {"id": ask.id, "widths": ask.widths, "draft": ask.draft, "request": ask.request.to_dict()}
-    return json.dumps(data, allow_nan=False)
+    return json.dumps({**vars(ask), "request": ask.request.to_dict()}, allow_nan=False)
 
 
 def read_ask(line: str) -> Ask:
@@ -104,8 +111,8 @@ def read_ask(line: str) -> Ask:
         data = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise AskError(f"The request cannot be read: {error}.", _REMEDY) from error
-    if not isinstance(data, dict) or data.keys() != {"id", "widths", "draft", "request"}:
-        raise AskError("The request is not an object of id, widths, draft and request.", _REMEDY)
+    if not isinstance(data, dict) or data.keys() != _ASK_KEYS:
+        raise AskError("The request is not an object of id, widths, draft, carried and request.", _REMEDY)
     number, widths = data["id"], data["widths"]
     if type(number) is not int or not 0 <= number <= MAX_ID:
         raise AskError(f"The request's id is {reprlib.repr(number)}.", "Give a whole number from 0 to 2^53.")
@@ -114,13 +121,16 @@ def read_ask(line: str) -> Ask:
         raise AskError(f"The widths are {reprlib.repr(widths)}.", "Give one or more, in rising order.", number)
     if not isinstance(data["draft"], bool):
         raise AskError(f"draft is {reprlib.repr(data['draft'])}.", "Give true or false.", number)
+    carried = data["carried"]
+    if type(carried) is not int:
+        raise AskError(f"carried is {reprlib.repr(carried)}.", "Give a width, or 0.", number)
     try:
         request = request_from_dict(data["request"])
-        for width in widths:
+        for width in (*widths, carried or widths[0]):
             dataclasses.replace(request, width=width)  # refuses a width that no frame has
     except RequestError as error:
         raise AskError(error.message, error.remedy, number) from error
-    return Ask(number, request, tuple(widths), data["draft"])
+    return Ask(number, request, tuple(widths), data["draft"], carried)
 
 
 def ready_line() -> str:

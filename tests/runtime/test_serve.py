@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import queue
 import subprocess
@@ -18,25 +17,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from skygen_addon.core.errors import BundleError, OutputError
 from skygen_addon.core.request import SkyRequest
 from skygen_addon.runtime.frame import FrameRenderer
 from skygen_addon.runtime.serve import serve
 from skygen_addon.runtime.serve_protocol import (
     Ask,
-    AskError,
     Picture,
     Ready,
     Refusal,
     ask_line,
-    picture_line,
     read_answer,
-    read_ask,
     read_picture,
-    refusal_line,
-    write_picture,
 )
 from skygen_addon.runtime.sun_record import SunLight
+from tests.runtime.film_stub import StillsOfTime
 
 ROOT = Path(__file__).resolve().parents[2]
 SUN = SunLight(1.0, 0.5, (3.0, 2.0, 1.0), 0.25, 0.75)
@@ -170,7 +164,9 @@ def test_a_refused_request_and_a_defect_end_nothing(served: Served, gate: Gate) 
         (ask(4, 66), 4, "width is 66"),
         (ask(5, 128, 64), 5, "rising order"),
         (ask(5, 64).replace('"draft": false', '"draft": 1'), 5, "draft is 1"),
-        (json.dumps({"id": -1, "widths": [64], "draft": False, "request": SkyRequest().to_dict()}), None, "id is -1"),
+        (ask(5, 64).replace('"carried": 0', '"carried": true'), 5, "carried is True"),
+        (ask(5, 64).replace('"carried": 0', '"carried": 7'), 5, "width is 7"),
+        (ask(5, 64).replace('"id": 5', '"id": -1'), None, "id is -1"),
     ):
         served.input.put(line)
         refusal = served.next()
@@ -205,6 +201,40 @@ def test_drafts_are_drawn_only_where_they_are_asked_for(renderer: Any, tmp_path:
     loop.end()
 
 
+def test_pictures_are_carried_only_where_that_is_allowed_and_say_so(tmp_path: Path) -> None:
+    """The first of them is drawn, for there is nothing to carry; a frame is always drawn."""
+    stills = StillsOfTime()
+    loop = Served(lambda: stills, tmp_path)  # type: ignore[arg-type,return-value]
+    assert loop.next() == Ready()
+    said = []
+    for number, (draft, carried) in enumerate(((True, 128), (True, 128), (True, 0), (False, 0))):
+        loop.input.put(ask_line(Ask(number, SkyRequest(time_s=float(number)), (64,), draft, carried)))
+        said.append(loop.next())
+    assert [(one.width, one.carried, one.last) for one in said] == [
+        (64, False, True), (128, True, True), (64, False, True), (64, False, True)
+    ]  # fmt: skip
+    shown = [float(np.median(read_picture(tmp_path / one.file, one.width).reshape(-1, 4)[:, 0])) for one in said]
+    assert shown == [0.0, 0.0, 2.0, 3.0] and len(stills.drawn) == 3
+    loop.end()
+
+
+def test_what_fails_while_drawing_ahead_is_told_to_who_asks_next(tmp_path: Path) -> None:
+    loop = Served(StillsOfTime, tmp_path)  # type: ignore[arg-type]
+    assert loop.next() == Ready()
+    moved = [SkyRequest(seed=666, low=dataclasses.replace(SkyRequest().low, displacement_km=(e, 0.0))) for e in (0, 1)]
+    loop.input.put(ask_line(Ask(1, moved[0], (64,), True, 64)))
+    said = [loop.next()]
+    while not isinstance(said[-1], Refusal):
+        loop.input.put(ask_line(Ask(len(said) + 1, moved[len(said) % 2], (64,), True, 64)))
+        said.append(loop.next())
+        time.sleep(0.05)
+    assert said[-1].id == len(said) and "ZeroDivisionError: by chance" in said[-1].error.message
+    assert all(picture.carried for picture in said[1:-1])
+    loop.input.put(ask_line(Ask(99, moved[0], (64,), False)))
+    assert loop.next().id == 99
+    loop.end()
+
+
 def test_a_picture_that_cannot_be_written_is_told_and_the_next_one_comes(gate: Gate, tmp_path: Path) -> None:
     folder = tmp_path / "pictures"
     loop = Served(lambda: gate, folder)
@@ -217,36 +247,6 @@ def test_a_picture_that_cannot_be_written_is_told_and_the_next_one_comes(gate: G
     loop.input.put(ask(2, 64))
     assert loop.next().file == "2_64.rgba"
     loop.end()
-
-
-def test_lines_read_back_as_what_was_said() -> None:
-    request = SkyRequest(seed=5, time_s=1.5, width=512)
-    assert read_ask(ask_line(Ask(9, request, (256, 512)))) == Ask(9, request, (256, 512))
-    picture = Picture(9, 256, "9_256.rgba", 0.125, False, SUN)
-    assert read_answer(picture_line(picture)) == picture
-    assert read_answer(picture_line(dataclasses.replace(picture, sun=None))) == dataclasses.replace(picture, sun=None)
-    refusal = read_answer(refusal_line(Refusal(None, BundleError("No bundle.", "Reinstall."))))
-    assert isinstance(refusal, Refusal) and refusal.id is None and str(refusal.error) == "No bundle. Reinstall."
-    for chatter in ("", "a warning", "[]", "3", '{"id": 3}', '{"error": "x"}', "[" * 100000):
-        assert read_answer(chatter) is None
-    with pytest.raises(AskError, match="not an object of"):
-        read_ask("[1, 2]")
-
-
-def test_a_picture_file_of_another_size_is_refused(tmp_path: Path) -> None:
-    write_picture(tmp_path / "a", np.zeros((32, 64, 3), np.float32))
-    with pytest.raises(OutputError, match="not 128 pixels wide"):
-        read_picture(tmp_path / "a", 128)
-    with pytest.raises(OutputError, match="cannot be read"):
-        read_picture(tmp_path / "gone", 64)
-
-
-def test_the_first_picture_row_lies_at_the_bottom(tmp_path: Path) -> None:
-    radiance = np.arange(2 * 4 * 3, dtype=np.float32).reshape(2, 4, 3)  # row 0 is the zenith
-    write_picture(tmp_path / "a", radiance)
-    pixels = read_picture(tmp_path / "a", 4)
-    assert pixels[:4].tolist() == [12.0, 13.0, 14.0, 1.0]
-    assert pixels[-4:].tolist() == [9.0, 10.0, 11.0, 1.0]
 
 
 def process(folder: Path, *options: str) -> subprocess.Popen[str]:

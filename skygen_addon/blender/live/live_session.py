@@ -3,14 +3,13 @@
 :meth:`LivePreview.tick` is called by a timer, some times a second, and never waits. A look at the settings tells what
 a world is to show; if that is another sky than the one asked for last, a coarse picture is asked for at once, and the
 full one when nothing has changed for a moment. So it does not matter what has changed the sky: a slider, a keyframe,
-the frame, undo, or another file.
+the frame, undo, or another file. Instead of a coarse picture one may come whose clouds are carried from other moments.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from typing import Any, cast
 
 import bpy
 
@@ -18,17 +17,17 @@ from ...core.errors import SkyGenError
 from ...runtime.serve_protocol import Ask, Picture, Ready
 from ..world.sequence_clock import animation_frame
 from ..world.world_nodes import environment_node
+from . import live_views
 from .live_bake import bound_sequence, is_covered
 from .live_engine import LiveEngine
+from .live_pace import LivePace
 from .live_pictures import fill_image
 from .live_process import Arrived, Ended, LiveProcess
 from .live_properties import live_settings
-from .live_show import push_undo, show_picture
+from .live_show import is_rendering, push_undo, show_picture
 from .live_state import NOTHING, LiveState, bake_is_shown, failed, rendering, starting, up_to_date
 from .live_views import Asked, Shown, View, bake_of, digest, followed_scenes, look, may_show, world_of
 
-COARSE_WIDTH = 256
-"""Width of the pictures that come while settings or frame keep changing."""
 AT_ONCE_WIDTH = 1024
 """Widest picture that is shown in the tick in which it comes; wider ones are shown in the next, to keep ticks short."""
 IDLE_S = 0.35
@@ -55,6 +54,7 @@ class LivePreview:
         self._kept: set[int] = set()
         self._filled: dict[bool, int] = {}
         self._waiting: tuple[Picture, Asked, int] | None = None
+        self._pace = LivePace()
         self.trusting = True
         """Whether images show what their digests say."""
         self.work = threading.RLock()
@@ -135,8 +135,9 @@ class LivePreview:
             Whether the animation plays, so that full pictures would come too late.
         """
         now = time.monotonic() if now is None else now
-        if not _is_rendering() and self.work.acquire(blocking=False):
+        if not is_rendering() and self.work.acquire(blocking=False):
             try:
+                self._pace.note_tick(now)
                 self.take(now)
                 self._follow(now, playing)
                 if self.engine.process is not None and not self._asked and now - self._asked_at > RESTING_S:
@@ -204,8 +205,8 @@ class LivePreview:
             return
         self._show_waiting(now)
         kept = {*self._kept, *self._filled.values()}  # a viewport that is slow may not have seen the last one yet
-        image = fill_image(arrived.pixels, picture.width, digest(*asked.what), kept)
-        self._filled[picture.width == COARSE_WIDTH] = image.session_uid
+        image = fill_image(arrived.pixels, picture.width, "" if picture.carried else digest(*asked.what), kept)
+        self._filled[picture.width == live_views.COARSE_WIDTH] = image.session_uid
         self._waiting = (picture, asked, image.session_uid)
         if picture.width <= AT_ONCE_WIDTH:
             self._show_waiting(now)
@@ -228,7 +229,8 @@ class LivePreview:
             push_undo("Show Preview")  # not a part of the undo step of whoever asked, which was made before
         view.seconds = picture.seconds
         view.arrivals = [*view.arrivals[-11:], now]
-        view.shown, view.error = asked.what, None
+        self._pace.note_shown(now)
+        view.shown, view.error = (asked.what[0], live_views.CARRIED if picture.carried else asked.what[1]), None
         if picture.width == int(live_settings(world).width):
             self.engine.deaths = 0
 
@@ -263,9 +265,9 @@ class LivePreview:
             view.wished = None
             return
         coarse_is_there = view.shown is not None and view.shown[0] == wanted
-        if coarse_is_there and (playing or now - view.changed_at < IDLE_S):
+        if (playing or now - view.changed_at < IDLE_S) if coarse_is_there else self._pace.rests(now):
             return
-        what = (wanted, width if coarse_is_there else COARSE_WIDTH)
+        what = (wanted, width if coarse_is_there else live_views.COARSE_WIDTH)
         if view.asked == what or any(asked.world != world.session_uid for asked in self._asked.values()):
             return
         self.ask(scene, view, what, now, draft=not coarse_is_there)
@@ -281,7 +283,7 @@ class LivePreview:
             self.engine.failure = error
             return
         self._number += 1
-        process.ask(Ask(self._number, what[0], (what[1],), draft=draft))
+        process.ask(Ask(self._number, what[0], (what[1],), draft, live_views.CARRIED_WIDTH if draft else 0))
         self._asked[self._number] = Asked(world.session_uid, animation_frame(scene), what)
         view.asked, view.asked_at, self._asked_at = what, now, now
 
@@ -293,8 +295,3 @@ class LivePreview:
 
 PREVIEW = LivePreview()
 """Timers and handlers are functions that Blender calls: what they work for has to be kept somewhere."""
-
-
-def _is_rendering() -> bool:
-    running = cast(Any, bpy.app).is_job_running
-    return bool(running("RENDER") or running("OBJECT_BAKE"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any, cast
 
 import bpy
 
@@ -42,3 +43,9 @@ def push_undo(message: str) -> None:
         return
     with bpy.context.temp_override(window=next(iter(windows()), None)):
         bpy.ops.ed.undo_push(message=message)
+
+
+def is_rendering() -> bool:
+    """Whether Blender renders or bakes beside the interface."""
+    running = cast(Any, bpy.app).is_job_running
+    return bool(running("RENDER") or running("OBJECT_BAKE"))

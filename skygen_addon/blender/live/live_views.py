@@ -26,6 +26,12 @@ BUDGET_S = 0.02
 
 Shown = tuple[SkyRequest, int]
 """A request and a width: what a picture shows."""
+COARSE_WIDTH = 256
+"""Width of the pictures that come while settings or frame keep changing."""
+CARRIED_WIDTH = 512
+"""Width of pictures whose clouds are carried from other moments, which come instead where they can be had."""
+CARRIED = 0
+"""Instead of the width, where such a picture is shown: it never is the one that is wanted."""
 
 
 @dataclass

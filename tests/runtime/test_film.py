@@ -1,0 +1,193 @@
+"""Films: what they carry and what not, what they draw ahead, and what becomes of a still that nobody waits for."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from skygen_addon.core.request import LayerRequest, SkyRequest
+from skygen_addon.runtime.film import PLAYS_S, WIDEST_STILL, Film
+from skygen_addon.runtime.film_moments import EVOLUTION_TOLERANCE, WIND_TOLERANCE_KM, KeptMoments
+from skygen_addon.runtime.film_path import SEEN_DEG, apart, gone_on, is_steady, place, same_sky
+from skygen_addon.runtime.film_shares import FADE_S, KeptStill, shares_of
+from skygen_addon.runtime.still import LayerPictures, finished_still
+from tests.runtime.film_stub import StillsOfTime, scene_of
+
+Requests = Callable[..., list[SkyRequest]]
+LIMIT_KM = 1.5 / math.tan(math.radians(SEEN_DEG))
+
+
+def moment(way_km: float, **changes: float) -> SkyRequest:
+    """A sky whose clouds have gone a way, at as many sky seconds."""
+    low = LayerRequest(cover=0.4, base_km=1.5, displacement_km=(way_km, 0.0))
+    return SkyRequest(low=low, time_s=way_km, width=64, **changes)  # type: ignore[arg-type]
+
+
+def bright(frame: object) -> float:
+    """Of a stub's frame: the sky time of its stills."""
+    return float(np.median(frame.radiance))  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def stub() -> StillsOfTime:
+    return StillsOfTime()
+
+
+@pytest.fixture
+def film(stub: StillsOfTime) -> Iterator[Film]:
+    made = Film(stub)
+    yield made
+    made.close()
+
+
+def until(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < end, "it never came to hold"
+        time.sleep(0.005)
+
+
+def test_a_moment_is_carried_from_a_still_of_the_same_sky_that_is_near(film: Film, stub: StillsOfTime) -> None:
+    assert film.carried(moment(0.0)) is None
+    assert bright(film.draw(moment(3.0), draft=True)) == 3.0
+    assert bright(film.carried(moment(3.0 + 0.9 * LIMIT_KM))) == 3.0
+    assert film.carried(moment(3.0 + 1.1 * LIMIT_KM)) is None
+    assert film.carried(moment(3.0, haze=2.0)) is None and film.carried(moment(3.0, seed=4)) is None
+    wide = film.carried(replace(moment(3.0), width=128, exposure_ev=1.0))
+    assert wide is not None and wide.radiance.shape == (64, 128, 3) and bright(wide) == 6.0
+    assert [ahead for _, ahead in stub.drawn] == [False]  # nobody has said that the sky goes anywhere
+
+
+def test_between_two_stills_each_has_the_share_of_its_nearness(film: Film) -> None:
+    film.draw(moment(1.0), draft=True)
+    film.draw(moment(2.0), draft=True)
+    time.sleep(FADE_S)
+    for way_km in (1.0, 1.25, 1.5, 1.9, 2.0):
+        assert bright(film.carried(moment(way_km))) == pytest.approx(way_km, abs=2e-3)
+    assert bright(film.carried(moment(2.4))) == 2.0
+
+
+def test_a_new_still_fades_in() -> None:
+    def kept(way_km: float, at: float) -> KeptStill:
+        pictures = LayerPictures(64)
+        pictures.scene = scene_of(moment(way_km))
+        one = KeptStill(finished_still(moment(way_km), pictures))
+        one.at = at
+        return one
+
+    stills, here = [kept(1.0, 0.0), kept(1.6, 100.0)], place(moment(1.8))
+    for age, share in ((0.0, 0.0), (0.5 * FADE_S, 0.5), (FADE_S, 1.0)):
+        shares = {one.still.request.time_s: one.weight for one in shares_of(stills, here, 100.0 + age)}
+        assert shares.get(1.6, 0.0) == pytest.approx(share, abs=2e-3)
+        assert sum(shares.values()) == pytest.approx(1.0)
+
+
+def test_a_sky_that_plays_is_drawn_ahead(film: Film, stub: StillsOfTime) -> None:
+    film.draw(moment(0.0), draft=False)
+    for step in range(40):
+        film.note(moment(0.02 * step))
+        assert film.carried(moment(0.02 * step)) is not None
+        time.sleep(0.01)
+    ahead = [request for request, drawn_ahead in stub.drawn if drawn_ahead]
+    assert ahead and all(request.time_s > 0.1 for request in ahead)
+    assert ahead[0].low.displacement_km[0] == pytest.approx(ahead[0].time_s)  # on the path, not beside it
+    before = len(stub.drawn)
+    time.sleep(1.0)
+    film.note(moment(0.79))
+    time.sleep(0.2)
+    assert len(stub.drawn) <= before + 1  # it stands
+
+
+def test_a_sky_that_is_turned_by_hand_is_drawn_where_it_is(film: Film, stub: StillsOfTime) -> None:
+    film.draw(moment(0.0), draft=True)
+    for way_km in (0.3, 0.1, 0.6, 0.5):
+        film.note(moment(way_km))
+        time.sleep(0.02)
+    until(lambda: any(ahead for _, ahead in stub.drawn))
+    assert all(request.time_s in (0.3, 0.6, 0.5) for request, ahead in stub.drawn if ahead)
+    assert not film.plays(moment(0.5))
+
+
+def test_after_a_jump_whoever_asks_draws(film: Film, stub: StillsOfTime) -> None:
+    film.draw(moment(0.0), draft=True)
+    for request in (moment(40.0), moment(0.0, haze=2.0)):
+        film.note(request)
+        time.sleep(0.1)
+        assert film.carried(request) is None and not film.plays(request)
+    assert len(stub.drawn) == 1
+
+
+def test_a_still_is_given_up_for_what_is_asked_for(film: Film, stub: StillsOfTime) -> None:
+    film.draw(moment(0.0), draft=True)
+    stub.go_on.clear()
+    for step in range(6):
+        film.note(moment(0.2 * step))
+        time.sleep(0.02)
+    until(lambda: film.plays(moment(1.0)))
+    time.sleep(0.1)
+    assert bright(film.draw(moment(50.0), draft=False)) == 50.0
+    assert len(stub.given_up) == 1
+
+
+def test_a_sky_that_plays_too_fast_shows_each_still_once_as_it_is(film: Film, stub: StillsOfTime) -> None:
+    film.draw(moment(0.0), draft=True)
+    for step in range(6):
+        film.note(moment(40.0 * step))
+        time.sleep(0.01)
+    film.wait(5.0)
+    time.sleep(PLAYS_S + 0.3)  # it stands again
+    last = [request for request, ahead in stub.drawn if ahead][-1]
+    assert bright(film.carried(moment(-40.0))) == pytest.approx(last.time_s)
+    assert film.carried(moment(-40.0)) is None
+
+
+def test_what_fails_in_the_thread_is_told_once_and_ends_nothing(film: Film, stub: StillsOfTime) -> None:
+    film.draw(moment(0.0, seed=666), draft=True)
+    film.note(moment(0.5, seed=666))
+    until(lambda: film._failure is not None)
+    with pytest.raises(ZeroDivisionError):
+        film.carried(moment(0.5, seed=666))
+    assert film.carried(moment(0.5, seed=666)) is not None
+    film.draw(moment(0.0), draft=True)
+    film.note(moment(0.5))
+    until(lambda: any(ahead for _, ahead in stub.drawn))
+
+
+def test_a_frame_that_is_very_wide_is_drawn_and_not_kept(film: Film) -> None:
+    film.draw(replace(moment(0.0), width=2 * WIDEST_STILL), draft=False)
+    assert film.carried(moment(0.0)) is None
+
+
+@pytest.mark.parametrize(
+    ("preset", "loop_frames"), [("storm_front", None), ("fair_cumulus", 240), ("endless_day", None)]
+)
+def test_a_film_goes_on_as_its_frames_do(preset: str, loop_frames: int | None, preset_requests: Requests) -> None:
+    first, second, third, tenth = preset_requests(preset, [3, 4, 5, 10], 64, loop_frames=loop_frames)
+    assert same_sky(first, tenth) and is_steady([first, second, third])
+    assert apart(place(gone_on(first, second, 6.0)), place(tenth)) < 1e-6
+    assert gone_on(first, second, 6.0).time_s == pytest.approx(tenth.time_s)
+    assert not is_steady([first, third, second]) and not is_steady([first, second])
+    assert place(first).shape == place(tenth).shape == (11,)
+
+
+def test_clouds_are_made_ahead_and_last_while_the_sky_goes_there_and_beyond() -> None:
+    moments, wind_km, made = KeptMoments(), 0.3, list[LayerRequest]()
+    layers = [LayerRequest(cover=0.5, displacement_km=(wind_km * i, 0.0), evolution_phase=0.01 * i) for i in range(40)]
+    for layer in layers:
+        one = moments(0, layer, layer)
+        assert moments(1, LayerRequest(), LayerRequest()) == LayerRequest()
+        assert abs(one.displacement_km[0] - layer.displacement_km[0]) <= 1.01 * WIND_TOLERANCE_KM
+        assert abs(one.evolution_phase - layer.evolution_phase) <= EVOLUTION_TOLERANCE
+        assert moments.last_for((layer, LayerRequest()))
+        made += [] if made and made[-1] == one else [one]
+    assert len(made) <= 2 + len(layers) * wind_km / (1.4 * WIND_TOLERANCE_KM)
+    hazier = replace(layers[-1], density=1.05, cover=0.51)  # as weather changes it meanwhile
+    assert moments(0, hazier, hazier) == made[-1]
+    for other in (replace(layers[-1], density=2.0), replace(layers[-1], cover=0.6), replace(layers[-1], stretch=2.0)):
+        assert moments(0, other, other) not in made
+    assert [moments.grain(grain) for grain in (0.05, 0.3, 0.25)] == [0.0, 0.3, 0.3]
