@@ -19,7 +19,7 @@ from skygen_addon.core.errors import BundleError, OutputError
 from skygen_addon.core.signatures import ENGINE_SCHEMA
 
 from .bundle_folder import check_name, check_replaceable, replace_bundle
-from .model_card import card_with_base, kept_card, licence_words, model_card
+from .model_card import card_with_base, card_with_shading, kept_card, licence_words, model_card
 from .networks.field_export import export_field, learned_weights
 from .networks.procedural_field import FIELD_LATTICE, ProceduralField
 from .training.field import load_field
@@ -51,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="BUNDLE",
         help="take all but the field from this bundle; RUN is read for a learned one",
     )
+    parser.add_argument("--shading", action="store_true", help="with --base: take the shading from RUN, too")
 
 
 def _figures(run: Path, stages: Sequence[str]) -> dict[str, Any]:
@@ -170,25 +171,27 @@ def _staged(out: Path) -> Iterator[Path]:
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def write_with_base(base: Path, run: Path | None, out: Path, name: str, field: str) -> Bundle:
-    """Write a bundle that takes all but its field from another one.
+def write_with_base(base: Path, run: Path | None, out: Path, name: str, field: str, *, shading: bool = False) -> Bundle:
+    """Write a bundle that takes all but its field, and perhaps its shading, from another one.
 
     Parameters
     ----------
     base : Path
-        Bundle whose shading and weather are kept as they are; ``out`` may be the same folder.
+        Bundle of which the rest is kept as it is; ``out`` may be the same folder.
     run : Path or None
-        Run directory of the field; a procedural or kept field needs none.
+        Run directory of the field and the shading; a procedural or kept field needs none.
     out, name
         As in :func:`write_bundle`.
     field : str
         "learned", "procedural", or "kept": the base's learned weights, exported with today's procedural parts.
+    shading : bool
+        Whether the run's shading takes the place of the base's.
 
     Raises
     ------
     BundleError
         If the base is damaged or has other windows, holds no learned field that could be kept, or the run does not
-        say how its field was trained.
+        say how what is taken from it was trained.
     OutputError, RequestError
         As in :func:`write_bundle`.
     """
@@ -199,21 +202,27 @@ def write_with_base(base: Path, run: Path | None, out: Path, name: str, field: s
         raise BundleError(f"{base} has other windows than this engine's fields.", "Export a whole run instead.")
     figures = {stage: value for stage, value in old.figures.items() if stage != "field" or field == "kept"}
     record: dict[str, Any] = {}
-    if field == "learned":
+    stages = (("field",) if field == "learned" else ()) + (("shade",) if shading else ())
+    if stages:
         if run is None:
-            raise BundleError("A learned field comes from a run.", "Name the run directory, or --field procedural.")
-        record, figures = read_record(run, ("field",)), {**figures, **_figures(run, ("field",))}
+            raise BundleError("A learned field or shading comes from a run.", "Name the run directory.")
+        record, figures = read_record(run, stages), {**figures, **_figures(run, stages)}
     limits = (run / LIMITS_FILE).read_text(encoding="utf-8") if run and (run / LIMITS_FILE).is_file() else ""
     base_card = (base / CARD_FILE).read_text(encoding="utf-8")
     if field == "kept":
         card = kept_card(name, base_card)
     else:
         card = card_with_base(name, field, record, figures, base_card, limits)
+    if shading:
+        card = card_with_shading(card, record["stages"]["shade"], figures["shade"])
     described = json.loads((base / DESCRIPTION_FILE).read_text(encoding="utf-8"))
     described |= {"name": name, "lattice": dataclasses.asdict(FIELD_LATTICE), "figures": figures}
     with _staged(out) as staging:
-        for graph in ("shade.onnx", "weather.onnx"):
-            shutil.copyfile(base / graph, staging / graph)
+        shutil.copyfile(base / "weather.onnx", staging / "weather.onnx")
+        if run is not None and shading:
+            export_shade(load_shade(run / "shade"), staging / "shade.onnx")
+        else:
+            shutil.copyfile(base / "shade.onnx", staging / "shade.onnx")
         export_field(_field_module(field, run, base), staging / "field.onnx")
         write_description(staging, described)
         (staging / CARD_FILE).write_text(card, encoding="utf-8")
@@ -231,8 +240,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the bundle and say where it is."""
     out = BUNDLES_FOLDER / arguments.name if arguments.out is None else arguments.out
     if arguments.base is not None:
-        bundle = write_with_base(arguments.base, arguments.run_dir, out, arguments.name, arguments.field)
-    elif arguments.field == "kept":
+        taken = (arguments.run_dir, out, arguments.name, arguments.field)
+        bundle = write_with_base(arguments.base, *taken, shading=arguments.shading)
+    elif arguments.field == "kept" or arguments.shading:
         raise BundleError("A kept field is that of another bundle.", "Name the bundle with --base.")
     elif arguments.run_dir is None:
         raise BundleError(

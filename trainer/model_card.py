@@ -212,6 +212,32 @@ def card_with_base(
     return "\n".join(lines)
 
 
+def card_with_shading(card: str, how: dict[str, Any], figures: dict[str, Any]) -> str:
+    """A card with how another shading was trained, and its figures, in the place of those that it had.
+
+    Parameters
+    ----------
+    card : str
+        Markdown of a bundle with a learned shading.
+    how : dict
+        Its stage in run.json.
+    figures : dict
+        Its metrics.
+    """
+    kept: list[str] = []
+    inside = False
+    for line in card.split("\n"):
+        inside = inside and line.startswith("  ")
+        if line.startswith("- shade:"):
+            line = f"- shade: {how['minutes']:g} minutes on {how['hardware']}, {_source(how)}, after the rest"
+        if line == "- shade":
+            kept += _lines({"shade": figures})
+            inside = True
+        elif not inside:
+            kept.append(line)
+    return "\n".join(kept)
+
+
 def kept_card(name: str, base_card: str) -> str:
     """The base's card for a bundle that keeps its learned field but has newer procedural parts around it."""
     _, _, rest = base_card.strip().partition("\n")

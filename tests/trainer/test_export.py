@@ -318,6 +318,28 @@ def test_learned_weights_are_kept_in_newer_procedural_parts(tmp_path: Path, caps
     assert kept_card("other", card).count("exported anew") == 1  # said once, however often it is done
 
 
+def test_a_shading_that_was_trained_anew_takes_the_place_of_the_base_s(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Graph, figures and what the card says of it; field and weather stay."""
+    base, out = installed_bundle(), tmp_path / "mine"
+    taken: list[Path] = []
+    monkeypatch.setattr(export, "load_shade", taken.append)
+    monkeypatch.setattr(export, "export_shade", lambda _, path: shutil.copyfile(base / "shade.onnx", path))
+    words = ["export", str(run), "--base", str(base), "--field", "kept", "--shading", "--name", "mine"]
+    assert main([*words, "--out", str(out)]) == 0
+    assert taken == [run / "shade"]
+    figures, before = load_bundle(out).figures, load_bundle(base).figures
+    assert figures["shade"] == {"shade_error": 0.25}
+    assert {**figures, "shade": None} == {**before, "shade": None}
+    card, old = ((folder / "MODEL_CARD.md").read_text() for folder in (out, base))
+    (line,) = [line for line in card.splitlines() if line.startswith("- shade:")]
+    assert line.startswith("- shade: 2 minutes on ") and line.endswith(f"commit {COMMIT[:12]}, after the rest")
+    assert "  - shade_error: 0.25" in card and "log_rms_corrected" in old and "log_rms_corrected" not in card
+    assert "  - lag1_train:" in card and "- weather:" in card and "sliced_wasserstein" in card
+    assert main(["export", "--base", str(base), "--field", "kept", "--shading", "--out", str(tmp_path / "no")]) == 2
+
+
 def test_what_is_no_learned_field_cannot_be_kept(tmp_path: Path, capsys: Any) -> None:
     with pytest.raises(BundleError, match="does not hold the learned weight"):
         learned_weights(installed_bundle() / "shade.onnx")
