@@ -7,6 +7,7 @@ is turned by hand goes nowhere in particular: then the moment is drawn that was 
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import sys
@@ -20,7 +21,7 @@ from ..core.request import SkyRequest
 from .carried_frame import CarriedFrames, Composer, Share
 from .draft import Draft
 from .film_moments import KeptMoments
-from .film_path import apart, gone_on, is_steady, place, same_sky
+from .film_path import apart, composed_as, gone_on, is_steady, place, same_sky
 from .film_shares import KeptStill, shares_of
 from .still import GivenUp, LayerPictures, finished_still
 from .sun_record import SkyFrame
@@ -120,7 +121,7 @@ class Film:
     def carried(self, request: SkyRequest) -> SkyFrame | None:
         """The frame of a request by stills of moments close by; None where there are none.
 
-        A sky that plays faster than stills come shows each of them once, as it is.
+        A sky that plays faster than stills come shows each of them once, as it is. Where it has jumped, none is shown.
 
         Raises
         ------
@@ -134,9 +135,10 @@ class Film:
                 raise failure
             shares = shares_of(self._stills(request), here, time.monotonic())
             unseen, self._unseen = self._unseen, None
-        if not shares and unseen is not None and same_sky(unseen.still.request, request):
+            goes_on = self._pace() > 0
+        if not shares and unseen is not None and goes_on and same_sky(unseen.still.request, request):
             shares = [Share(unseen.still, 1.0)]
-            request = replace(unseen.still.request, width=request.width)
+            request = composed_as(unseen.still.request, request)
         return self._frames.frame(request, shares) if shares else None
 
     def plays(self, request: SkyRequest) -> bool:
@@ -188,7 +190,8 @@ class Film:
 
     def _work(self) -> None:
         if sys.platform == "linux":  # elsewhere the threads of a process are as urgent as one another
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), os.nice(0) + PATIENCE)
+            with contextlib.suppress(OSError):  # a sandbox may forbid it; then it is as urgent, too
+                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), os.nice(0) + PATIENCE)
         while True:
             try:
                 with self._changed:
@@ -219,9 +222,10 @@ class Film:
             self._width = max(fitting, default=STILL_WIDTHS[0])
 
     def _draw_ahead(self, moment: SkyRequest) -> None:
-        pictures, started = LayerPictures(moment.width, lambda: self._wanted > 0 or self._closed), time.monotonic()
+        pictures = LayerPictures(moment.width, lambda: self._wanted > 0 or self._closed)
         with self._drawing:
             pictures.check()
+            started = time.monotonic()
             there = self._moments.last_for((moment.low, moment.high))
             self._renderer.render_still(
                 moment, pictures, draft=Draft(self._moments, self._moments.grain, STILL_DISC_SHARE)

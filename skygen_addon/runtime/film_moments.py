@@ -78,7 +78,8 @@ class KeptMoments:
         if made is None or layer.cover <= 0:
             return made is not None
         rest = _coordinates(made) - _coordinates(layer)
-        comes = index in self._way and float(rest @ self._way[index]) > 0
+        way = self._way.get(index)  # whoever draws may replace it meanwhile
+        comes = way is not None and float(rest @ way) > 0
         return _size(rest) <= (LATE if comes else limit)
 
 

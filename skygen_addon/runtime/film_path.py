@@ -21,11 +21,27 @@ SEEN_DEG = 30.0
 EVOLUTION_LIMIT = 0.15
 """Of what replaces a cloud."""
 SUN_LIMIT_DEG = 3.0
+LIGHT_LIMIT = 1.5
+"""Ratio of daylight: a carried picture has that of its stills, and about sunset some degrees of sun are a tenfold."""
+DARK_DEG = -18.0
+"""Below it the sun changes nothing any more."""
 LOOP_LIMIT_RAD = 0.15
 UNSTEADY = 6.0
 """Ratio of two steps from which on a sky is turned by hand; frames that are left out make steps longer too."""
 WEATHER_LIMIT_S = 600.0
 """Sky time in which evolving weather changes clouds little."""
+
+
+def composed_as(moment: SkyRequest, request: SkyRequest) -> SkyRequest:
+    """A moment with all that composing decides, such as exposure and width, as another request has it."""
+    return replace(
+        moment,
+        exposure_ev=request.exposure_ev,
+        white_balance_k=request.white_balance_k,
+        white_balance_tint=request.white_balance_tint,
+        sun_disc=request.sun_disc,
+        width=request.width,
+    )
 
 
 def same_sky(one: SkyRequest, other: SkyRequest) -> bool:
@@ -62,7 +78,7 @@ def _still_layer(layer: LayerRequest) -> LayerRequest:
 
 
 def place(request: SkyRequest) -> NDArray[np.float64]:
-    """Where a moment lies on its film's path, shape (11,), in units of what may be bridged."""
+    """Where a moment lies on its film's path, shape (12,), in units of what may be bridged."""
     coordinates: list[float] = []
     for layer in (request.low, request.high):
         limit_km = layer.base_km / math.tan(math.radians(SEEN_DEG))
@@ -70,8 +86,14 @@ def place(request: SkyRequest) -> NDArray[np.float64]:
         there = (east / limit_km, north / limit_km, layer.evolution_phase / EVOLUTION_LIMIT)
         coordinates += there if layer.cover > 0 else (0.0, 0.0, 0.0)
     sun = direction_from_angles(request.sun_azimuth_rad, request.sun_elevation_rad) / math.radians(SUN_LIMIT_DEG)
+    light = math.log(_daylight(request.sun_elevation_rad)) / math.log(LIGHT_LIMIT)
     weather = request.time_s / WEATHER_LIMIT_S if request.weather_strength > 0 else 0.0
-    return np.array([*coordinates, *sun, request.loop_angle_rad / LOOP_LIMIT_RAD, weather])
+    return np.array([*coordinates, *sun, light, request.loop_angle_rad / LOOP_LIMIT_RAD, weather])
+
+
+def _daylight(sun_elevation_rad: float) -> float:
+    """About how bright a sky is: by day as the sun's elevation, in twilight by a factor of e for each degree."""
+    return math.log1p(math.exp(max(math.degrees(sun_elevation_rad), DARK_DEG)))
 
 
 def apart(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:

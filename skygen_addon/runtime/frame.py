@@ -40,6 +40,7 @@ from .sun_record import SkyFrame, SunLight
 from .tiles import TILE_PIXELS, RowTile, row_tiles
 from .weather_graph import WeatherGraph
 
+_Layers = tuple[LayerRequest, LayerRequest]
 FIELD_THREADS = 4
 """Threads inside the field graph, always: where one thread's share of a logarithm ends, its last bits change."""
 DISC_SUBSTEPS = 4
@@ -135,7 +136,8 @@ class FrameRenderer:
             white_balance_tint=0.0,
         )
         share = 0 if draft is None else draft.disc_share
-        scene = self._scenes.get((same, grain, share, made), lambda: self._scene(request, made, grain, share))
+        check = pictures.check if pictures is not None else lambda: None
+        scene = self._scenes.get((same, grain, share, made), lambda: self._scene(request, made, grain, share, check))
         if pictures is not None:
             pictures.scene, pictures.made = scene, (*made, grain)
         gains = output_gains(request.exposure_ev, request.white_balance_k, request.white_balance_tint)
@@ -170,11 +172,17 @@ class FrameRenderer:
         )
         return light if light is None or not draft else carried(light, layer, (request.low, request.high)[index])
 
-    def _scene(self, request: SkyRequest, made: tuple[LayerRequest, LayerRequest], grain: float, share: int) -> Scene:
-        """Of clouds made for moments close by; ``share`` is that of a draft's disc, 0 of a frame that is none."""
+    def _scene(self, request: SkyRequest, made: _Layers, grain: float, share: int, check: Callable[[], None]) -> Scene:
+        """Of clouds made for moments close by; ``share`` is that of a draft's disc, 0 of a frame that is none.
+
+        ``check`` may give up between the parts: a layer that is finished stays kept.
+        """
         sky = clear_sky(request.sun_elevation_rad, Air(haze=request.haze, ground_albedo=request.ground_albedo))
         sun = direction_from_angles(request.sun_azimuth_rad, request.sun_elevation_rad).astype(np.float32)
-        low, high = (self._layer(request, index, made[index], grain, sun, share > 0) for index in (0, 1))
+        low = self._layer(request, 0, made[0], grain, sun, share > 0)
+        check()
+        high = self._layer(request, 1, made[1], grain, sun, share > 0)
+        check()
         scene = unlit_scene(request, sky, sun, (low, high), self.bundle.disc_size)
         return self._lit_scene(request, sky, scene, self.bundle.disc_size // (share or 1))
 

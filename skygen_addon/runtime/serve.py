@@ -141,11 +141,15 @@ def serve(
 
 def _tell(films: Sequence[Film], line: str) -> None:
     """Tell films of a request that may be carried, whether it is answered or overtaken; others are refused later."""
-    with contextlib.suppress(AskError):
+    try:
         for film in films:
             ask = read_ask(line)
             if ask.carried:
                 film.note(ask.request)
+    except AskError:
+        pass  # whoever answers it refuses it
+    except Exception:  # the thread that reads must go on, or the process would not even end with its input
+        _LOG.exception("A request was not told to the film.")
 
 
 def _serve_one(

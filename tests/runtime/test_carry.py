@@ -17,7 +17,7 @@ from skygen_addon.runtime.carried_frame import CarriedFrames, Share
 from skygen_addon.runtime.carry import carried_values, dome_outputs
 from skygen_addon.runtime.draft import Draft
 from skygen_addon.runtime.frame import FrameRenderer
-from skygen_addon.runtime.still import CHANNELS, LayerPicture, LayerPictures, Still, finished_still, sky_rows
+from skygen_addon.runtime.still import CHANNELS, GivenUp, LayerPicture, LayerPictures, Still, finished_still, sky_rows
 
 Requests = Callable[..., list[SkyRequest]]
 HEIGHT_KM = 2.0
@@ -86,6 +86,23 @@ def test_clear_sky_and_sun_stand_still(sky_renderer: FrameRenderer, frames: Carr
     moved, truth = frames.frame(later, [Share(still, 1.0)]), sky_renderer.render_draft(later)
     np.testing.assert_allclose(moved.radiance, truth.radiance, rtol=2e-5, atol=1e-6)
     assert moved.sun.transmittance == 1.0 and moved.sun.azimuth_rad == later.sun_azimuth_rad
+
+
+def test_clouds_that_nobody_waits_for_are_given_up_between_the_layers(
+    sky_renderer: FrameRenderer, preset_requests: Requests
+) -> None:
+    """A sky of two layers takes seconds; whoever has changed a setting waits for one of them at most."""
+    request = preset_requests("fair_cumulus", [1], 64, high={"cover": 0.3})[0]
+    asked = list[int]()
+
+    def nobody_waits() -> bool:
+        asked.append(len(sky_renderer._layers))
+        return True
+
+    sky_renderer._layers.clear()
+    with pytest.raises(GivenUp):
+        sky_renderer.render_still(request, LayerPictures(64, nobody_waits), draft=Draft())
+    assert asked == [1]
 
 
 def spot(elevation_deg: float, azimuth_deg: float, width: int = 256) -> LayerPicture:

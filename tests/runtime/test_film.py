@@ -13,8 +13,10 @@ import pytest
 from skygen_addon.core.request import LayerRequest, SkyRequest
 from skygen_addon.runtime.film import PLAYS_S, WIDEST_STILL, Film
 from skygen_addon.runtime.film_moments import EVOLUTION_TOLERANCE, WIND_TOLERANCE_KM, KeptMoments
-from skygen_addon.runtime.film_path import SEEN_DEG, apart, gone_on, is_steady, place, same_sky
+from skygen_addon.runtime.film_path import SEEN_DEG, SUN_LIMIT_DEG, apart, gone_on, is_steady, place, same_sky
 from skygen_addon.runtime.film_shares import FADE_S, KeptStill, shares_of
+from skygen_addon.runtime.serve import _tell
+from skygen_addon.runtime.serve_protocol import Ask, ask_line
 from skygen_addon.runtime.still import LayerPictures, finished_still
 from tests.runtime.film_stub import StillsOfTime, scene_of
 
@@ -141,9 +143,39 @@ def test_a_sky_that_plays_too_fast_shows_each_still_once_as_it_is(film: Film, st
         time.sleep(0.01)
     film.wait(5.0)
     time.sleep(PLAYS_S + 0.3)  # it stands again
+    until(lambda: film._under_way is None)
     last = [request for request, ahead in stub.drawn if ahead][-1]
     assert bright(film.carried(moment(-40.0))) == pytest.approx(last.time_s)
     assert film.carried(moment(-40.0)) is None
+
+
+def test_a_still_that_is_shown_as_it_is_has_the_exposure_of_now_and_is_not_shown_after_a_jump(
+    film: Film, stub: StillsOfTime
+) -> None:
+    film.draw(moment(0.0), draft=True)
+    for jump in (False, True):
+        for step in range(6):
+            film.note(moment(40.0 * step))
+            time.sleep(0.01)
+        time.sleep(PLAYS_S + 0.3)  # it stands again
+        until(lambda: film._under_way is None)
+        shown = [request.time_s for request, ahead in stub.drawn if ahead][-1]
+        if jump:
+            film.note(moment(-4000.0))
+            assert film.carried(moment(-4000.0)) is None
+        else:
+            frame = film.carried(moment(-40.0, exposure_ev=1.0))  # the stub's ground has it, its sky has none
+            assert frame is not None and frame.radiance[-1] == pytest.approx(2 * shown)
+
+
+def test_the_lower_the_sun_the_less_far_is_its_light_carried(film: Film) -> None:
+    """Two degrees are a third more light at eight, and a sevenfold in twilight."""
+    for elevation_deg, carried in ((40.0, True), (10.0, True), (2.0, False), (-4.0, False)):
+        film.draw(moment(0.0, sun_elevation_rad=math.radians(elevation_deg)), draft=True)
+        later = moment(0.0, sun_elevation_rad=math.radians(elevation_deg - 2.0))
+        assert (film.carried(later) is not None) == carried
+    night = [place(moment(0.0, sun_elevation_rad=math.radians(elevation))) for elevation in (-40.0, -41.0)]
+    assert apart(*night) == pytest.approx(1 / SUN_LIMIT_DEG, rel=1e-3)
 
 
 def test_what_fails_in_the_thread_is_told_once_and_ends_nothing(film: Film, stub: StillsOfTime) -> None:
@@ -156,6 +188,21 @@ def test_what_fails_in_the_thread_is_told_once_and_ends_nothing(film: Film, stub
     film.draw(moment(0.0), draft=True)
     film.note(moment(0.5))
     until(lambda: any(ahead for _, ahead in stub.drawn))
+
+
+def test_a_defect_while_a_film_is_told_of_a_request_does_not_end_the_reading_thread(
+    film: Film, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody would read any more, and the process would outlive its input."""
+    told = list[SkyRequest]()
+
+    def note(request: SkyRequest) -> None:
+        told.append(request)
+        raise ZeroDivisionError("by chance")
+
+    monkeypatch.setattr(film, "note", note)
+    _tell([film], ask_line(Ask(1, moment(0.0), (64,), True, 64)))
+    assert told == [moment(0.0)]
 
 
 def test_a_frame_that_is_very_wide_is_drawn_and_not_kept(film: Film) -> None:
@@ -172,7 +219,7 @@ def test_a_film_goes_on_as_its_frames_do(preset: str, loop_frames: int | None, p
     assert apart(place(gone_on(first, second, 6.0)), place(tenth)) < 1e-6
     assert gone_on(first, second, 6.0).time_s == pytest.approx(tenth.time_s)
     assert not is_steady([first, third, second]) and not is_steady([first, second])
-    assert place(first).shape == place(tenth).shape == (11,)
+    assert place(first).shape == place(tenth).shape == (12,)
 
 
 def test_clouds_are_made_ahead_and_last_while_the_sky_goes_there_and_beyond() -> None:
