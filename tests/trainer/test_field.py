@@ -22,7 +22,7 @@ from trainer.networks.field_export import example_inputs, export_field
 from trainer.networks.field_generator import FieldGenerator
 from trainer.networks.field_octaves import Billow, Resample
 from trainer.networks.procedural_field import FIELD_LATTICE, ProceduralField, field_lattice
-from trainer.networks.vertical_profile import VerticalProfile
+from trainer.networks.vertical_profile import PROFILES, RELIEF_SLOPE, VerticalProfile
 from trainer.training.field import FieldConfig, load_field, train_field
 from trainer.training.field_patches import held_out_sites, load_patches
 from trainer.training.run import run as run_training
@@ -141,13 +141,38 @@ def test_profile_keeps_the_column_and_bases_are_flat(level: int) -> None:
         maps = torch.full((1, 1, 32, 32), depth)
         for shells in (4, 8, 16):
             extinction = profile(
-                maps, profile.parameters_of(types), noise[:, :shells], torch.linspace(0, 1, shells), level
+                maps,
+                profile.parameters_of(types),
+                noise[:, :shells],
+                torch.zeros_like(maps),
+                torch.linspace(0, 1, shells),
+                level,
             )
             assert (extinction >= 0).all()
             np.testing.assert_allclose(extinction.mean(1), maps[:, 0], rtol=1e-4)
         assert depth == 0 or extinction[0, 0].min() > 0  # every cloudy column begins at the base
         filled.append(int((extinction[0, :, 8, 8] > 0.05 * extinction.max()).sum()))
     assert filled[3] > filled[1]  # thick columns are taller
+
+
+def base_height(type_name: str, relief: float) -> float:
+    """Height from which a column of a wide cloud is at least half as dense as at its densest."""
+    profile = VerticalProfile()
+    types = torch.zeros(1, len(CLOUD_TYPES), 64, 64)
+    types[:, CLOUD_TYPES.index(type_name)] = 1
+    depth, noise = torch.full((1, 1, 64, 64), 40.0), torch.full((1, 1, 64, 64), relief)
+    height = torch.linspace(0, 1, 201)
+    column = profile(depth, profile.parameters_of(types), None, noise, height, 0)[0, :, 32, 32]
+    np.testing.assert_allclose(float(column.mean()), 40.0, rtol=1e-4)  # a raised base keeps what the column holds
+    return float(height[column > 0.5 * column.max()].min())
+
+
+def test_bases_of_stratus_undulate_and_those_of_towers_hardly_do() -> None:
+    lift = {name: base_height(name, 1.0) - base_height(name, -1.0) for name in ("stratus", "towering_cumulus")}
+    relief = {name: PROFILES[CLOUD_TYPES.index(name)].relief for name in lift}
+    for name, lifted in lift.items():  # of two deviations; extinction grows with height, so that half of it lies higher
+        assert lifted == pytest.approx(2 * RELIEF_SLOPE * relief[name], abs=0.03)
+    assert lift["stratus"] > 0.1 > lift["towering_cumulus"]
 
 
 def disc_top(radius_texels: float, depth: float) -> float:
@@ -158,7 +183,7 @@ def disc_top(radius_texels: float, depth: float) -> float:
     axis = torch.arange(128) - 63.5
     maps = depth * (axis[:, None] ** 2 + axis[None, :] ** 2 <= radius_texels**2).float()[None, None]
     height = torch.linspace(0, 1, 101)
-    middle = profile(maps, profile.parameters_of(types), None, height, 0)[0, :, 64, 64]
+    middle = profile(maps, profile.parameters_of(types), None, torch.zeros_like(maps), height, 0)[0, :, 64, 64]
     return float(height[middle > 0.5 * middle.max()].max())
 
 

@@ -157,7 +157,7 @@ def seen_depth(sampler: VolumeSampler, position: Tensor) -> Tensor:
     distance = position.norm(dim=0)
     on_lattice = volume.plane_matrix @ position[:2] + volume.plane_offset_km[:, None]  # 2 n
     with torch.no_grad():
-        depth, _ = depths_at(
+        depth, *_ = depths_at(
             (fill, greatest),
             (sun, zenith),
             places_on_atlas(*on_lattice, volume.texel_km, volume.window, volume.levels, repeat=False),

@@ -3,7 +3,7 @@
 - Sun: single scattering ``P(angle) exp(-S)`` with a dual-lobe Henyey-Greenstein phase function,
   light scattered forward only so far (the similarity relation's beam exp(-(1-g) S) less the
   direct one, with a flatter phase function), and the diffuse field of a conservative cloud layer
-  after Eddington, lit at the slant U / S.
+  after Eddington, lit at the slant U / S, or deep inside at the sun's own.
 - Sky and ground: each scattered photon came from one of them; the share follows the two-stream
   solution, so that a cloud under equal light from everywhere vanishes (white furnace).
 
@@ -26,6 +26,8 @@ BEAM_LIGHT, BEAM_FLATTENING = 1.46, 0.64
 """Strength of light scattered forward only, and the factor on the lobes' g for it."""
 DIFFUSE_LIGHT, ABOVE_FACTOR, BELOW_FACTOR, FLUX_FACTOR, LEAST_SLANT = 0.67, 1.16, 2.36, 0.49, 0.10
 """Strength of the diffuse field, effective U and B, share of its net flux, and least slant cosine."""
+SLANT_SPREAD = 1.2
+"""Departure of the log of the slant, from that of a wide layer, that is half taken for chance."""
 SHARE_BELOW, SHARE_LIMIT = 0.5, 0.03
 """Effective B for the share of the sky, and the least share of sky or ground."""
 SKIN_DEPTH = 0.4
@@ -44,13 +46,40 @@ def dual_lobe(cos_angle: Tensor, flattening: float = 1.0) -> Tensor:
     return FORWARD_WEIGHT * forward + (1 - FORWARD_WEIGHT) * backward
 
 
-def sun_source(cos_angle: Tensor, sin_elevation: Tensor, sun_depth: Tensor, above: Tensor, below: Tensor) -> Tensor:
+def settled_slant(slant: Tensor, sun_slope: Tensor, buried: Tensor) -> Tensor:
+    """Slant cosine of the light that a place gets, from the slant U / S of its own ways out.
+
+    Light that is scattered often comes from all around: deep in a wide layer it falls as it falls on the layer,
+    whatever one way to the sun happens to pass. Where U / S is far from that there is no wide layer, but a cloud's
+    side, and the slant stays.
+
+    Parameters
+    ----------
+    slant : Tensor
+        U / S, LEAST_SLANT to 1.
+    sun_slope : Tensor
+        Sine of the sun's elevation there.
+    buried : Tensor
+        Depth to the nearer of the two ways' ends, in transport optical depths.
+    """
+    layer = (ABOVE_FACTOR * sun_slope).clamp(LEAST_SLANT, 1.0)
+    departure = torch.log(slant / layer)
+    likely = 1 / (1 + (departure / SLANT_SPREAD).square().square())
+    settled = (1 - torch.exp(-buried)) * likely
+    return layer * torch.exp(departure * (1 - settled))
+
+
+def sun_source(
+    cos_angle: Tensor, sin_elevation: Tensor, sun_slope: Tensor, sun_depth: Tensor, above: Tensor, below: Tensor
+) -> Tensor:
     """Scattered radiance per unit of sun irradiance and unit of scattering, 1/sr.
 
     Parameters
     ----------
     cos_angle, sin_elevation : Tensor
         Of the view ray: cosine to the sun, and sine of its elevation; broadcast against the depths.
+    sun_slope : Tensor
+        Sine of the sun's elevation at the place.
     sun_depth, above, below : Tensor
         Optical depths S toward the sun, U straight up and B straight down.
     """
@@ -59,6 +88,7 @@ def sun_source(cos_angle: Tensor, sin_elevation: Tensor, sun_depth: Tensor, abov
     up = ABOVE_FACTOR * above
     slant = ((up + 0.02) / (sun_depth + 0.02)).clamp(LEAST_SLANT, 1.0)
     depth_above = (1 - ASYMMETRY) * up
+    slant = settled_slant(slant, sun_slope, torch.minimum(depth_above, (1 - ASYMMETRY) * sun_depth))
     depth_below = ((1 - ASYMMETRY) * BELOW_FACTOR) * below
     beam_through = beam * torch.exp(-depth_below / slant)
     entered = 2 + 3 * slant + (2 - 3 * slant) * beam_through

@@ -27,6 +27,9 @@ NEAR_CELL = 1e-9
 """The same of all that lies in an occupied cell, so that a ray through such cells alone has a place too."""
 LEAST_FILL = 0.15
 """Fill from which a cell counts as occupied; extinction begins at a third."""
+NEIGHBOURS = 0.15
+"""How much of a uniform cloud from a place down to the layer's base counts as below it: what hangs lower beside it
+sends light back too."""
 LEAST_WEIGHT = 5e-5
 """Share of a ray's light below which a sample is left out."""
 
@@ -145,21 +148,25 @@ class Dome(nn.Module):
         here_height = height[previous, 0] + (height[step, 0] - height[previous, 0]) * inside
         slope, cos_angle = sin_elevation[ray], (view * sun_direction).sum(-1)[ray]
         here_km = at(distance)
-        sun_depth, above = depths_at(
+        sun_there = sun_slope(sun_direction, cos_angle, here_km)
+        sun_depth, above, beneath = depths_at(
             (fill, greatest),
             (sun_table, zenith_table),
             places_at(here_km, on_plane[ray]),
             here_height,
             at(edge),
             extinction.reshape(-1)[place],
-            sun_slope(sun_direction, cos_angle, here_km),
+            sun_there,
             shell_km,
             plane_matrix @ sun_direction[:2],
             sun_direction,
             (offset[0][ray], offset[1][ray]),
         )
-        density = extinction.reshape(-1)[place] * sharpened(at(edge))
-        below = density * (here_height - shell_km[0])  # as if the cloud were uniform down to its base
+        # Within a gap no table tells where the base runs, but the ray has just crossed it.
+        own = depth.reshape(-1)[place]
+        crossed = (total.reshape(-1)[place] - own + own / (2 + own)) * slope
+        neighbours = extinction.reshape(-1)[place] * (here_height - shell_km[0])
+        below = torch.maximum(crossed, beneath) + NEIGHBOURS * neighbours
         lit = weight.reshape(-1)[place]
         lit = lit * (lit > LEAST_WEIGHT).to(lit.dtype)  # index 0 is listed whatever its weight
 
@@ -169,7 +176,7 @@ class Dome(nn.Module):
         sky = gathered(sky_share(slope, above, below))
         outputs = (
             total[-1],
-            gathered(sun_source(cos_angle, slope, sun_depth, above, below)),
+            gathered(sun_source(cos_angle, slope, sun_there, sun_depth, above, below)),
             sky,
             torch.relu(opacity - sky),
             (weight * distance).sum(0) / (opacity + 1e-6),

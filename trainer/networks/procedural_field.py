@@ -37,6 +37,9 @@ COLUMN_NOISE = 3 * WINDOW_LEVELS
 """Noise inputs of the columns; those of the puffs follow."""
 SETTINGS = 5 + PARAMETERS
 """Setting maps of a level."""
+RELIEF = ((0.30, 0.15), (0.55, 0.45), (0.30, 0.40))
+"""Amplitudes of the base's undulations, by level from the finest: of cells of four texels and of two. Strongest are
+those of 200 to 800 m, about as wide as a layer is thick."""
 _WIDE_REACH = 12
 """Reach in 1.6 km cells of the widest blur."""
 
@@ -81,6 +84,8 @@ class LevelMaps:
     """(B, 1, S, S) deviation of the unresolved part."""
     erosion: Tensor
     """(B, 2, S, S) noise that continues over the levels; input of the learned generator only."""
+    relief: Tensor
+    """(B, 1, S, S) noise of the base's height, near unit variance, continued over the levels."""
     settings: Tensor
     """(B, C, S, S) setting maps: shift, ramp, log edge, log core, gate, then the profile's parameters."""
 
@@ -173,23 +178,25 @@ class ProceduralField(nn.Module):
             )
             kept = kept + a[16] * self.fibre(one[:, 1:], spread(direction_weights))
             potential = kept + a[10] * self.billow["4"](four) + a[11] * self.billow["2"](two)
-            carried: tuple[Tensor, ...] = (kept, eroded, direction_weights, four, two)
+            relief = RELIEF[2][0] * octaves_4[:, :1] + RELIEF[2][1] * octaves_2[:, :1]
+            carried: tuple[Tensor, ...] = (kept, torch.cat([eroded, relief], 1), direction_weights, four, two)
         else:
             kept_wider, eroded_wider, direction_weights, four_wider, two_wider = wider
             up = self.spline_4(torch.cat([kept_wider, eroded_wider], 1))
             fine_4 = self.noise_4(four[:, :2])
-            eroded = 0.75 * up[:, 1:] + 0.5 * fine_4 + 0.43 * octaves_2[:, :2]
+            eroded = 0.75 * up[:, 1:3] + 0.5 * fine_4 + 0.43 * octaves_2[:, :2]
             spline_a, spline_b, billow_a, billow_b, billow_c, billow_d, fibre = used
             kept = up[:, :1] + a[spline_a] * octaves_2[:, 2:] + a[spline_b] * smooth
             kept = kept + a[fibre] * self.fibre(one[:, 1:], spread(direction_weights))
             wide_billows = a[billow_c] * self.billow["16"](four_wider) + a[billow_d] * self.billow["8"](two_wider)
             kept = kept + wide_billows
             potential = kept + a[billow_a] * self.billow["4"](four) + a[billow_b] * self.billow["2"](two)
-            carried = (kept, eroded, direction_weights, four, two)
+            relief = up[:, 3:] + RELIEF[level][0] * fine_4[:, :1] + RELIEF[level][1] * octaves_2[:, :1]
+            carried = (kept, torch.cat([eroded, relief], 1), direction_weights, four, two)
         deviation = maps[:, SETTINGS + level : SETTINGS + 1 + level]
         excess = potential + maps[:, :1]
         depth = depth_of(excess, deviation, maps)
-        return LevelMaps(excess, depth, deviation, eroded, maps[:, :SETTINGS]), carried
+        return LevelMaps(excess, depth, deviation, eroded, relief, maps[:, :SETTINGS]), carried
 
     def levels(self, noise: tuple[Tensor, ...], condition: Tensor) -> list[LevelMaps]:
         """Maps of the levels, finest first, before they are matched to each other."""
@@ -224,7 +231,7 @@ class ProceduralField(nn.Module):
             noise = None
             if level < len(self.puffs):
                 noise = self.puffs[level](puffs, shell_height, tall_share(shape)).transpose(0, 1)
-            parts.append(self.profile(depth, shape, noise, shell_height, level))
+            parts.append(self.profile(depth, shape, noise, crop(m.relief, self.window), shell_height, level))
         return torch.cat(parts, 0)
 
     def columns(self, noise: tuple[Tensor, ...], condition: Tensor) -> tuple[list[Tensor], list[LevelMaps]]:

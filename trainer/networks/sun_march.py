@@ -43,8 +43,8 @@ def depths_at(
     toward: Tensor,
     sun_direction: Tensor,
     detail_km: tuple[Tensor, Tensor] | None = None,
-) -> tuple[Tensor, Tensor]:
-    """Optical depths toward the sun and straight up of places in a layer, both (q,).
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Optical depths toward the sun and straight up of places in a layer, and down from the shell below, all (q,).
 
     Parameters
     ----------
@@ -103,7 +103,9 @@ def depths_at(
 
     gap, f = gap_and_fraction(height_km)
     grid = places.grid if detail_km is None else places.moved(*detail_km)
-    return depth, between(*on_both(light[1], grid, gap), f)
+    lower, upper = on_both(light[1], grid, gap)
+    beneath = sample_shells(light[1], grid, torch.zeros_like(gap), shells) - lower
+    return depth, between(lower, upper, f), torch.relu(beneath)
 
 
 def sun_slope(sun_direction: Tensor, cos_angle: Tensor, distance_km: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""From a column's optical depth to extinction on shells: flat bases, domed and billowing tops.
+"""From a column's optical depth to extinction on shells: bases flat or undulating, domed and billowing tops.
 
 Shared by the procedural and the learned field, so both fill a layer in the same way. Heights are
 fractions of the layer's thickness, 0 at the base and 1 at the top.
@@ -35,31 +35,35 @@ class ProfileShape:
     gain: float
     """Growth of extinction with height (liquid water rises above a condensation level)."""
     base_softness: float
-    """Height over which the base fades in; small for flat bases."""
+    """Height over which the base fades in where there is no relief; small for flat bases."""
     width_share: tuple[float, float, float, float, float, float]
     """Shares of height that a cloud has anywhere, and where it fills 60, 120, 240, 480 and 960 m around a
     place; they sum to 1. Convection cells are about as high as they are wide."""
+    relief: float = 0.0
+    """Height between the lowest and the highest places of the base: the undulations that an overcast shows."""
     tall: float = 0.0
     """1 for towers, whose layer is several times as thick as other types'."""
 
 
 PROFILES = (
-    ProfileShape(-0.04, 1.00, 14.0, 0.13, 0.36, 0.6, 0.02, (0.0, 0.14, 0.20, 0.30, 0.36, 0.0)),  # cumulus
-    ProfileShape(0.12, 0.90, 7.0, 0.10, 0.25, 0.5, 0.02, (0.15, 0.25, 0.30, 0.30, 0.0, 0.0)),  # stratocumulus
-    ProfileShape(0.25, 0.90, 3.0, 0.08, 0.40, 0.0, 0.20, (0.40, 0.35, 0.25, 0.0, 0.0, 0.0)),  # altocumulus
-    ProfileShape(0.70, 0.95, 8.0, 0.05, 0.30, 0.2, 0.02, (1.0, 0.0, 0.0, 0.0, 0.0, 0.0)),  # stratus
+    ProfileShape(-0.04, 1.00, 14.0, 0.13, 0.36, 0.6, 0.02, (0.0, 0.14, 0.20, 0.30, 0.36, 0.0), 0.12),  # cumulus
+    ProfileShape(0.12, 0.90, 7.0, 0.10, 0.25, 0.5, 0.02, (0.15, 0.25, 0.30, 0.30, 0.0, 0.0), 0.22),  # stratocumulus
+    ProfileShape(0.25, 0.90, 3.0, 0.08, 0.40, 0.0, 0.20, (0.40, 0.35, 0.25, 0.0, 0.0, 0.0), 0.12),  # altocumulus
+    ProfileShape(0.70, 0.95, 8.0, 0.05, 0.30, 0.2, 0.02, (1.0, 0.0, 0.0, 0.0, 0.0, 0.0), 0.22),  # stratus
     ProfileShape(0.60, 1.00, 0.4, 0.05, 0.60, 0.0, 0.60, (1.0, 0.0, 0.0, 0.0, 0.0, 0.0)),  # cirrus
     ProfileShape(
-        -0.03, 1.00, 24.0, 0.13, 0.30, 0.5, 0.02, (0.0, 0.06, 0.10, 0.20, 0.30, 0.34), 1.0
+        -0.03, 1.00, 24.0, 0.13, 0.30, 0.5, 0.02, (0.0, 0.06, 0.10, 0.20, 0.30, 0.34), 0.06, 1.0
     ),  # towering cumulus
 )
 """Shapes in the order of CLOUD_TYPES."""
 
-PARAMETERS = 7 + 1 + SPANS + 1
+PARAMETERS = 7 + 1 + SPANS + 2
 DEPTH_SHARE = 0.45
 """Share of the height that depends on the column's depth; the rest is there wherever the cloud is wide."""
 FULL_DEPTH = (0.35, 0.5, 0.7)
 """Optical depth, in half depths, of a texel that is all cloud, by level: coarser texels hold means."""
+RELIEF_SLOPE = 0.35
+"""Share of a base's relief per deviation of its noise; what goes beyond lies at the lowest or highest place."""
 LEAST_TOP = (-0.1, 0.0, 0.08)
 """Least height of a top, by level: rims may vanish, but a coarser texel's rim is a mean that holds more than rims."""
 LEAST_SOFTNESS = 0.14
@@ -125,6 +129,7 @@ class VerticalProfile(nn.Module):
                 p.gain,
                 1 / p.base_softness,
                 *p.width_share,
+                p.relief,
                 p.tall,
             )
             for p in PROFILES
@@ -136,7 +141,9 @@ class VerticalProfile(nn.Module):
         table: Tensor = self.table
         return nn.functional.conv2d(types, table[:, :, None, None])
 
-    def forward(self, depth: Tensor, shape: Tensor, puffs: Tensor | None, shell_height: Tensor, level: int) -> Tensor:
+    def forward(
+        self, depth: Tensor, shape: Tensor, puffs: Tensor | None, relief: Tensor, shell_height: Tensor, level: int
+    ) -> Tensor:
         """Extinction per layer thickness.
 
         How high a cloud reaches follows from how far a place lies inside it, hence tops are domes
@@ -150,6 +157,8 @@ class VerticalProfile(nn.Module):
             Maps of :meth:`parameters_of`.
         puffs : Tensor, shape (B, k, S, S), or None
             Noise of zero mean and at most unit variance in three dimensions.
+        relief : Tensor, shape (B, 1, S, S)
+            Noise of zero mean and about unit variance: how high the base lies.
         shell_height : Tensor, shape (k,)
             Fractions of the thickness, 0 to 1.
         level : int
@@ -177,7 +186,12 @@ class VerticalProfile(nn.Module):
             risen = (height / (0.5 * raised + 0.02)).clamp(0.0, 1.0)
             surface = surface + (shape[:, 3:4] * (raised / (raised + 0.2))) * risen * puffs
         filled = (surface * steep + 0.5).clamp(0.0, 1.0)
-        base = ((height + 0.01) * shape[:, 6:7]).clamp(0.02, 1.0)
+        shown = (2 - 10 * (shell_height[1] - shell_height[0])).clamp(0.0, 1.0)  # few shells show no relief
+        relief_height = shape[:, PARAMETERS - 2 : PARAMETERS - 1] * shown
+        lift = relief_height * (0.5 + RELIEF_SLOPE * relief).clamp(0.0, 1.0)
+        lift = torch.minimum(lift, 0.5 * torch.relu(raised - 0.1))  # rims are thin and keep their base
+        softness = 1 / shape[:, 6:7] + 0.5 * relief_height  # shells show a slope, not a step
+        base = ((height - lift) / softness + 0.01 * shape[:, 6:7]).clamp(0.02, 1.0)
         floor = 1e-3 * (1.0 - height) ** 4
         weight = filled * base * (1.0 + shape[:, 5:6] * height)
         packing = (depth / (weight + floor).mean(1, keepdim=True)).clamp(max=GREATEST_PACKING)
