@@ -24,7 +24,7 @@ class Recipe:
     """Part of the minutes for the CloudField GAN."""
     dense_share: float = 0.0
     """Part of the minutes for the dense GAN of 2021, the baseline, which no bundle contains."""
-    shade_steps: int = 4000
+    shade_steps: int = 3500
     """Steps of the shading network, over which its learning rate falls."""
     cover_windows: int = 16
     """Windows over which the trained field's cover is measured, after its minutes."""

@@ -46,7 +46,7 @@ class ShadeConfig:
     """Channels of the network at its finest scale."""
     batch: int = 8
     """Skies per step."""
-    steps: int = 4000
+    steps: int = 3500
     """Optimiser steps."""
     learning_rate: float = 3e-3
     """Of AdamW at the start; falls to a twentieth over the steps."""
