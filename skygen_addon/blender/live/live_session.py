@@ -91,7 +91,7 @@ class LivePreview:
         self._asked.clear()
         self._kept.clear()
         self._filled.clear()
-        self._waiting = None
+        self._waiting, self._pace = None, LivePace()
         self.trusting, self._changed = True, True
 
     def keep_for_render(self, scene: bpy.types.Scene) -> None:
