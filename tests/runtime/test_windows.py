@@ -22,7 +22,7 @@ def transmittance(renderer: FrameRenderer, east_km: float) -> FloatArray:
     """exp(-view depth) around the horizon, (elevations, azimuths), of cumulus that have moved east."""
     low = LayerRequest(cover=0.4, base_km=1.2, thickness_km=1.0, displacement_km=(east_km, 0.0))
     request = SkyRequest(seed=7, low=low, width=512)
-    scene = renderer._scene(request, (request.low, request.high), 0.0, 0)
+    scene = renderer._scene(request, (request.low, request.high), 0.0, 0, lambda: None)
     rows = [[direction_from_angles(a, np.radians(e)) for a in AZIMUTH_RAD] for e in ELEVATIONS_DEG]
     low_dome, _ = renderer._domes(np.array(rows, dtype=np.float32), 2 * np.pi / 2048, lambda _: 8, scene)
     seen: FloatArray = np.exp(-low_dome[0])
