@@ -195,6 +195,21 @@ def layer_from_dict(data: dict[str, Any], what: str = "The layer") -> LayerReque
     return layer
 
 
+_COMPOSING = ("exposure_ev", "white_balance_k", "white_balance_tint", "sun_disc", "width")
+"""What composing alone decides: clouds and their light are the same whatever these are."""
+_PLAIN = SkyRequest(width=WIDTH_RANGE[0])
+
+
+def uncomposed(request: SkyRequest) -> SkyRequest:
+    """The request without what composing alone decides, such as exposure and width: what frames can share."""
+    return composed_as(request, _PLAIN)
+
+
+def composed_as(request: SkyRequest, other: SkyRequest) -> SkyRequest:
+    """A request with all that composing alone decides as another one has it."""
+    return dataclasses.replace(request, **{name: getattr(other, name) for name in _COMPOSING})
+
+
 def request_from_dict(data: dict[str, Any]) -> SkyRequest:
     """SkyRequest of a dictionary made by ``to_dict``.
 

@@ -17,11 +17,11 @@ from collections import deque
 from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
-from ..core.request import SkyRequest
+from ..core.request import SkyRequest, composed_as
 from .carried_frame import CarriedFrames, Composer, Share
 from .draft import Draft
 from .film_moments import KeptMoments
-from .film_path import apart, composed_as, gone_on, is_steady, place, same_sky
+from .film_path import apart, gone_on, is_steady, place, same_sky
 from .film_shares import KeptStill, shares_of
 from .still import GivenUp, LayerPictures, finished_still
 from .sun_record import SkyFrame
@@ -85,7 +85,8 @@ class Film:
         """The still that was finished last, until a frame is carried."""
         self._takes_s = dict(_FIRST_GUESS_S)
         self._width = STILL_WIDTHS[0]
-        self._failure: Exception | None = None
+        self._failure: tuple[SkyRequest, Exception] | None = None
+        """What has failed in the thread, and of which moment."""
         self._closed = False
         threading.Thread(target=self._work, name="SkyGen stills", daemon=True).start()
 
@@ -126,13 +127,13 @@ class Film:
         Raises
         ------
         Exception
-            What has failed in the thread meanwhile, once.
+            What has failed in the thread meanwhile on this sky, once.
         """
         here = place(request)
         with self._changed:
-            failure, self._failure = self._failure, None
-            if failure is not None:
-                raise failure
+            failed, self._failure = self._failure, None
+            if failed is not None and same_sky(failed[0], request):
+                raise failed[1]
             shares = shares_of(self._stills(request), here, time.monotonic())
             unseen, self._unseen = self._unseen, None
             goes_on = self._pace() > 0
@@ -205,7 +206,8 @@ class Film:
                 pass
             except Exception as error:  # whoever asks next is told
                 with self._changed:
-                    self._failure = error
+                    moment = self._under_way or (self._asked[-1][1] if self._asked else None)
+                    self._failure = None if moment is None else (moment, error)
                     self._asked.clear()
             finally:
                 with self._changed:

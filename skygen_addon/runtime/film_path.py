@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.geometry import direction_from_angles
-from ..core.request import NEUTRAL_WHITE_K, WIDTH_RANGE, LayerRequest, SkyRequest
+from ..core.request import LayerRequest, SkyRequest, uncomposed
 
 SEEN_DEG = 30.0
 """Clouds are carried as far as those are away that stand so high: from there to overhead."""
@@ -32,18 +32,6 @@ WEATHER_LIMIT_S = 600.0
 """Sky time in which evolving weather changes clouds little."""
 
 
-def composed_as(moment: SkyRequest, request: SkyRequest) -> SkyRequest:
-    """A moment with all that composing decides, such as exposure and width, as another request has it."""
-    return replace(
-        moment,
-        exposure_ev=request.exposure_ev,
-        white_balance_k=request.white_balance_k,
-        white_balance_tint=request.white_balance_tint,
-        sun_disc=request.sun_disc,
-        width=request.width,
-    )
-
-
 def same_sky(one: SkyRequest, other: SkyRequest) -> bool:
     """Whether two requests are moments of one film: nothing differs but what moves, and what composing decides."""
     return _settings(one) == _settings(other)
@@ -51,17 +39,12 @@ def same_sky(one: SkyRequest, other: SkyRequest) -> bool:
 
 def _settings(request: SkyRequest) -> SkyRequest:
     return replace(
-        request,
+        uncomposed(request),
         time_s=0.0,
         sun_azimuth_rad=0.0,
         sun_elevation_rad=0.0,
         low=_still_layer(request.low),
         high=_still_layer(request.high),
-        exposure_ev=0.0,
-        white_balance_k=NEUTRAL_WHITE_K,
-        white_balance_tint=0.0,
-        sun_disc=True,
-        width=WIDTH_RANGE[0],
         loop_angle_rad=0.0,
         loop_weather_time_s=0.0,
     )

@@ -22,7 +22,7 @@ from ..core.geometry import (
     disc_directions,
     panorama_directions,
 )
-from ..core.request import NEUTRAL_WHITE_K, WIDTH_RANGE, LayerRequest, SkyRequest
+from ..core.request import LayerRequest, SkyRequest, uncomposed
 from ..core.shade_features import shade_features
 from ..core.signatures import COMPOSE, DOME, SHADE, SHELL_COUNTS, SUNLIGHT, field_signature
 from ..core.sun import sun_disc
@@ -127,14 +127,7 @@ class FrameRenderer:
         made = (request.low, request.high)
         if draft is not None:
             made, grain = draft.moments(request, self.bundle.lattice.texel_km), draft.grain(grain)
-        same = replace(
-            request,
-            width=WIDTH_RANGE[0],
-            sun_disc=True,
-            exposure_ev=0.0,
-            white_balance_k=NEUTRAL_WHITE_K,
-            white_balance_tint=0.0,
-        )
+        same = uncomposed(request)
         share = 0 if draft is None else draft.disc_share
         check = pictures.check if pictures is not None else lambda: None
         scene = self._scenes.get((same, grain, share, made), lambda: self._scene(request, made, grain, share, check))

@@ -185,7 +185,10 @@ def test_what_fails_in_the_thread_is_told_once_and_ends_nothing(film: Film, stub
     with pytest.raises(ZeroDivisionError):
         film.carried(moment(0.5, seed=666))
     assert film.carried(moment(0.5, seed=666)) is not None
+    film.note(moment(0.6, seed=666))
+    until(lambda: film._failure is not None)
     film.draw(moment(0.0), draft=True)
+    assert film.carried(moment(0.0)) is not None  # what failed was another sky
     film.note(moment(0.5))
     until(lambda: any(ahead for _, ahead in stub.drawn))
 

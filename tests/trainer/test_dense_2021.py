@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 
 from skygen_addon.core.errors import BundleError, CaptureError, RequestError, SkyGenError
+from tests.trainer.toy_data import killed_at
 from trainer.captures.display.global_curves import to_srgb
 from trainer.networks.dense_2021 import DenseDiscriminator, DenseGenerator, KerasBatchNorm, layer_parameters
 from trainer.recipes import RECIPES, recipe
@@ -196,27 +197,13 @@ def rows_of(run: Path) -> list[dict[str, float]]:
     return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
 
 
-def test_parts_and_a_killed_run_end_where_one_run_ends(
-    captures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_parts_and_a_killed_run_end_where_one_run_ends(captures: Path, tmp_path: Path) -> None:
     """To the last bit: one thread, and all noise comes from the step's number."""
     whole, parts, killed = (tmp_path / name for name in ("whole", "parts", "killed"))
     train_dense(captures, whole, 5, config=TOY)
     train_dense(captures, parts, 5, config=replace(TOY, steps=2))
     train_dense(captures, parts, 5, config=TOY)
-
-    class Killed(BaseException):
-        pass
-
-    advance = DenseTrainer.advance
-
-    def until_killed(trainer: DenseTrainer) -> dict[str, float]:
-        if trainer.step == 5:
-            raise Killed
-        return advance(trainer)
-
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(DenseTrainer, "advance", until_killed)
+    with killed_at(5, DenseTrainer):
         train_dense(captures, killed, 5, config=replace(TOY, save_minutes=0.0))
     assert networks_of(killed)["step"] == 5
     with (killed / "metrics.jsonl").open("a") as metrics:

@@ -12,7 +12,7 @@ from skygen_addon.core.errors import BundleError, CaptureError
 from skygen_addon.core.geometry import disc_directions
 from skygen_addon.core.shade_features import shade_features
 from skygen_addon.core.signatures import SHADE_CHANNELS
-from tests.trainer.toy_data import toy_skies
+from tests.trainer.toy_data import killed_at, toy_skies
 from trainer.networks.shade import BOUND, Shade
 from trainer.training.shade import SHADE_DISC, ShadeConfig, ShadeTrainer, export_shade, load_shade, train_shade
 from trainer.training.shade_data import ShadeData, deviance
@@ -75,15 +75,7 @@ def test_training_learns_goes_on_when_killed_and_exports_what_it_learnt(
     toy_skies(tmp_path / "skies")
     run = tmp_path / "run"
     config = ShadeConfig(steps=120)
-    advance = ShadeTrainer.advance
-
-    def until_killed(trainer: ShadeTrainer) -> dict[str, float]:
-        if trainer.step == 60:
-            raise KeyboardInterrupt
-        return advance(trainer)
-
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(ShadeTrainer, "advance", until_killed)
+    with monkeypatch.context() as patch, killed_at(60, ShadeTrainer):
         patch.setattr(Sitting, "is_time_to_save", lambda _: True)
         train_shade(tmp_path / "skies", run, 5, config=config)
     figures = train_shade(tmp_path / "skies", run, 5, resume=True, config=config)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 
 from skygen_addon.core.geometry import disc_directions
 from skygen_addon.core.shade_features import shade_features
@@ -54,3 +58,22 @@ def toy_skies(folder: Path) -> None:
             state={"request": {"sun_elevation_rad": float(np.arcsin(sun[2]))}, "grain": 0.0},
         )
         sky.save(shard_path(folder, index))
+
+
+@contextmanager
+def killed_at(step: int, trainer_type: type[Any]) -> Iterator[None]:
+    """Context in which a training is killed when it has done so many steps."""
+    advance = trainer_type.advance
+
+    class Killed(BaseException):
+        pass
+
+    def until_killed(trainer: Any) -> dict[str, float]:
+        if trainer.step == step:
+            raise Killed
+        figures: dict[str, float] = advance(trainer)
+        return figures
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(trainer_type, "advance", until_killed)
+        yield

@@ -43,8 +43,23 @@ def manifest_hash(data: Path) -> str | None:
     return hashlib.sha256(manifest.read_bytes()).hexdigest() if manifest.is_file() else None
 
 
+def hardware(device: str = "cpu", processes: int = 1) -> str:
+    """What a stage was trained on, in words."""
+    where = torch.cuda.get_device_name() if torch.device(device).type == "cuda" else platform.machine()
+    where = f"{where} (Metal)" if torch.device(device).type == "mps" else where
+    many = f"{processes} processes, " if processes > 1 else ""
+    return f"{where}, {many}{torch.get_num_threads()} thread(s), torch {torch.__version__}"
+
+
 def record_stage(
-    run: Path, chosen: Recipe, stage: str, minutes: float, resumed: bool, data: Path, source: tuple[str, bool | None]
+    run: Path,
+    chosen: Recipe,
+    stage: str,
+    minutes: float,
+    resumed: bool,
+    data: Path,
+    source: tuple[str, bool | None],
+    trained_on: str | None = None,
 ) -> None:
     """Add a stage to run.json: minutes spent (of all sittings when resumed), source, data and hardware.
 
@@ -65,6 +80,8 @@ def record_stage(
         Data folder of the training.
     source : tuple
         :func:`source_state` when the sitting began.
+    trained_on : str, optional
+        :func:`hardware`, if it was not this process on the processor.
     """
     path = run / RECORD_FILE
     description = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"stages": {}}
@@ -76,7 +93,7 @@ def record_stage(
         "commit": commit,
         "dirty": True if earlier.get("dirty") else dirty,
         "manifest_sha256": manifest_hash(data),
-        "hardware": f"{platform.machine()}, {torch.get_num_threads()} thread(s), torch {torch.__version__}",
+        "hardware": trained_on or hardware(),
     }
     with whole_file(path) as partial:
         partial.write_text(json.dumps(description, indent=2), encoding="utf-8")

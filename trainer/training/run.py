@@ -16,7 +16,7 @@ from .field import FieldConfig, train_field
 from .field_figures import measure_field
 from .field_patches import has_planes, held_out_sites
 from .ranks import Ranks, joined_ranks
-from .record import record_stage, source_state
+from .record import hardware, record_stage, source_state
 from .shade import ShadeConfig, train_shade
 from .weather import train_weather
 
@@ -91,7 +91,8 @@ def run(arguments: argparse.Namespace) -> int:
                 _train(stage, chosen, needed[stage], out, budget, arguments.resume, device, ranks)
                 spent = (time.monotonic() - start) / 60
             if ranks.is_first:
-                record_stage(out, chosen, stage, spent, arguments.resume, data, source)
+                trained_on = hardware("cpu" if stage == "weather" else device, ranks.count if stage in SHARED else 1)
+                record_stage(out, chosen, stage, spent, arguments.resume, data, source, trained_on)
                 print(f"{stage}: done in {spent:.1f} minutes", flush=True)
             ranks.wait()
         if ranks.is_first:
