@@ -29,12 +29,10 @@ AEROSOL_DEPTH_550 = 0.10
 AEROSOL_ANGSTROM = 1.3
 AEROSOL_ALBEDO = 0.93
 """Single-scattering albedo of rural continental aerosol."""
-AEROSOL_ASYMMETRY = 0.76
-"""Parameter of the Cornette-Shanks phase function; its mean cosine is 0.81."""
-AEROSOL_FORWARD = 0.45
+AEROSOL_FORWARD = 0.35
 """Share of the aerosol's scattering that turns light so little that it goes on as if it had not been scattered.
 
-Only skylight takes it so (:mod:`.scattering`); direct light loses it. Chosen between 0.3 and 0.5 by the skies of
+Only skylight takes it so (:mod:`.scattering`); direct light loses it. Chosen between 0.1 and 0.5 by the skies of
 ``tests/core/clear_sky_photons.json``: less leaves thick haze too dark, more makes it too bright around a low sun.
 """
 OZONE_CENTRE_KM, OZONE_HALF_WIDTH_KM = 25.0, 15.0

@@ -6,8 +6,8 @@ irradiance in the same unit times steradian; see :mod:`.spectrum` for the factor
 Table coordinates: row 0 is the zenith, the last row the horizon, ``elevation = pi/2 (1 - v)^2``;
 column 0 is the sun's azimuth, the last column the opposite one, ``|azimuth difference| = pi u``.
 Texel centres lie on the ends: row = v (E - 1), column = u (A - 1). The sky is symmetric about the
-sun's vertical plane. The sun's disc is not in the table; the aureole is, and bilinear sampling
-of 128 x 96 texels stays within 0.8 % of the sky everywhere, also beside the sun.
+sun's vertical plane. The sun's disc is not in the table. The aureole is narrower than its texels, so the
+engine takes the table in two smooth parts and multiplies the second by the aureole's phase function itself.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .air import (
-    AEROSOL_ASYMMETRY,
     AEROSOL_SCALE_KM,
     RAYLEIGH_SCALE_KM,
     Air,
     Array,
     sun_transmittance,
 )
+from .phase_functions import AUREOLE_SHARE, aureole_phase, broad_aerosol_phase, rayleigh_phase, repeated_aerosol_phase
 from .scattering import Skylight, skylight
 from .spectrum import into_gamut, solar_to_rgb
 
@@ -33,9 +33,7 @@ __all__ = [
     "SKY_VIEW_SHAPE",
     "Air",
     "ClearSky",
-    "aerosol_phase",
     "clear_sky",
-    "rayleigh_phase",
     "sky_radiance",
     "sky_view_coordinates",
 ]
@@ -48,31 +46,16 @@ _AMBIENT_KM = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0)
 """Heights between which the mean sky radiance is interpolated."""
 
 
-def rayleigh_phase(cos_angle: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Phase function of air molecules in 1/sr; its integral over the sphere is 1."""
-    return np.asarray(3 / (16 * np.pi) * (1 + np.asarray(cos_angle, dtype=np.float64) ** 2))
-
-
-def aerosol_phase(cos_angle: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Phase function of aerosol in 1/sr (Cornette & Shanks 1992); its integral over the sphere is 1."""
-    mu, g = np.asarray(cos_angle, dtype=np.float64), AEROSOL_ASYMMETRY
-    scale = 3 / (8 * np.pi) * (1 - g * g) / (2 + g * g)
-    return np.asarray(scale * (1 + mu * mu) / (1 + g * g - 2 * g * mu) ** 1.5)
-
-
-def repeated_aerosol_phase(cos_angle: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Phase function in 1/sr of two scatterings by aerosol: Henyey-Greenstein with the mean cosine squared."""
-    g = AEROSOL_ASYMMETRY
-    asymmetry = (g * 3 * (4 + g * g) / (5 * (2 + g * g))) ** 2  # mean cosine: Cornette & Shanks 1992
-    mu = np.asarray(cos_angle, dtype=np.float64)
-    return np.asarray((1 - asymmetry**2) / (4 * np.pi * (1 + asymmetry**2 - 2 * asymmetry * mu) ** 1.5))
+def smooth_radiance(parts: Skylight, cos_angle: NDArray[np.floating]) -> NDArray[np.float64]:
+    """As :func:`sky_radiance`, without the aureole."""
+    mu = cos_angle[..., None]
+    once = parts.rayleigh * rayleigh_phase(mu) + parts.aerosol * broad_aerosol_phase(mu)
+    return np.asarray(once + parts.aerosol_again * repeated_aerosol_phase(mu) + parts.multiple)
 
 
 def sky_radiance(parts: Skylight, cos_angle: NDArray[np.floating]) -> NDArray[np.float64]:
     """Sum (E, A, n) of the parts of skylight, each by its phase function; ``cos_angle`` (E, A) to the sun."""
-    mu = cos_angle[..., None]
-    once = parts.rayleigh * rayleigh_phase(mu) + parts.aerosol * aerosol_phase(mu)
-    return np.asarray(once + parts.aerosol_again * repeated_aerosol_phase(mu) + parts.multiple)
+    return np.asarray(smooth_radiance(parts, cos_angle) + parts.aerosol * aureole_phase(cos_angle[..., None]))
 
 
 def sky_view_coordinates(
@@ -129,6 +112,9 @@ class ClearSky:
     """Elevation of the sun's centre at the ground."""
     radiance: Array
     """Sky-view table (E, A, 3) float32 without the sun's disc, >= 0; coordinates in the module's docstring."""
+    parts: Array
+    """(E, A, 6) float32, >= 0: radiance without the aureole, and what :func:`aureole_phase` of the angle to the sun
+    multiplies to give the aureole. Both are smooth beside the sun; their sum is ``radiance``."""
     sun_irradiance: Array
     """(3,) irradiance at the ground on a plane facing the sun; falls smoothly to 0 as the disc sets."""
     sky_irradiance: Array
@@ -162,8 +148,12 @@ def _mean_radiance(height_km: float, sun_elevation_rad: float, air: Air) -> NDAr
     elevation = np.arcsin(np.sqrt(0.5 * (node + 1)))  # even in sin^2: every node counts the same irradiance
     azimuth = (np.arange(16) + 0.5) * np.pi / 16
     parts = skylight(height_km, elevation, azimuth, sun_elevation_rad, air, 24)
-    radiance = sky_radiance(parts, _cos_sun_angle(elevation, azimuth, sun_elevation_rad))
-    return np.asarray(np.einsum("e,eaw->w", weight / 2 / azimuth.size, radiance) @ solar_to_rgb())
+    radiance = smooth_radiance(parts, _cos_sun_angle(elevation, azimuth, sun_elevation_rad))
+    mean = np.einsum("e,eaw->w", weight / 2 / azimuth.size, radiance)
+    sine = max(float(np.sin(sun_elevation_rad)), 0.0)  # the aureole is narrower than the steps: as if from the sun
+    at_sun = skylight(height_km, np.array([max(sun_elevation_rad, 0.0)]), np.zeros(1), sun_elevation_rad, air, 24)
+    mean = mean + at_sun.aerosol[0, 0] * AUREOLE_SHARE * sine / np.pi
+    return np.asarray(mean @ solar_to_rgb())
 
 
 def _cos_sun_angle(
@@ -200,15 +190,17 @@ def clear_sky(sun_elevation_rad: float, air: Air) -> ClearSky:
     parts = skylight(0.0, elevation, nodes, sun_elevation_rad, air, _STEPS)
     spread = _azimuth_interpolation()
     coloured = Skylight(*(np.einsum("an,enc->eac", spread, part @ matrix, optimize=True) for part in parts))
-    radiance = sky_radiance(coloured, _cos_sun_angle(elevation, azimuth, sun_elevation_rad))
-    table = into_gamut(radiance).astype(np.float32)
+    cosine = _cos_sun_angle(elevation, azimuth, sun_elevation_rad)
+    smooth, aureole = into_gamut(smooth_radiance(coloured, cosine)), into_gamut(coloured.aerosol)
+    table = smooth + aureole * aureole_phase(cosine)[..., None]
     sky_irradiance = np.einsum("ea,eac->c", _irradiance_weights(), table)
     sun = sun_transmittance(0.0, sun_elevation_rad, air) @ matrix
     sun_irradiance = into_gamut(sun).astype(np.float32)
     lit = sky_irradiance + sun_irradiance * max(float(np.sin(sun_elevation_rad)), 0.0)
     ground = np.asarray(air.ground_albedo) / np.pi * lit
     ambient = np.stack([into_gamut(_mean_radiance(h, sun_elevation_rad, air)) for h in _AMBIENT_KM])
-    arrays = [table, sun_irradiance, sky_irradiance, ground, _air_table(air), ambient]
+    both = np.concatenate([smooth, aureole], axis=-1)
+    arrays = [table, both, sun_irradiance, sky_irradiance, ground, _air_table(air), ambient]
     arrays = [np.asarray(array, dtype=np.float32) for array in arrays]
     for array in arrays:
         array.flags.writeable = False

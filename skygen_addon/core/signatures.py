@@ -180,7 +180,12 @@ COMPOSE = GraphSignature(
     "compose",
     (
         Tensor("direction", ("h", "w", 3), "unit vector"),
-        Tensor("sky_view", (1, 3, "e", "a"), "clear-sky radiance table, see core.atmosphere"),
+        Tensor(
+            "sky_view",
+            (1, 6, "e", "a"),
+            "clear-sky radiance, RGB without the aureole and RGB of the aureole over "
+            "its phase function, see core.atmosphere",
+        ),
         Tensor("low", (6, "h", "w"), "the dome graph's outputs of the low layer, in order"),
         Tensor("high", (6, "h", "w"), "the dome graph's outputs of the high layer, in order"),
         Tensor("log_correction", (1, 3, "D", "D"), "the shade graph's output"),

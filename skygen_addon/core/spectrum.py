@@ -26,7 +26,7 @@ Array = NDArray[np.floating[Any]]
 WAVELENGTHS_NM = np.array([400.0, 430.0, 470.0, 510.0, 550.0, 590.0, 630.0, 680.0])
 """The wavelengths at which air is computed, shape (8,)."""
 
-REFERENCE_CARD_XYZ = np.array([48.12, 49.57, 49.58])
+REFERENCE_CARD_XYZ = np.array([47.59, 49.02, 48.87])
 """Radiance of the reference card, integral of spectral radiance x CIE 1931 colour matching, W m^-2 sr^-1.
 
 The Y value is the project's unit of luminance; times 683 lm/W it is cd m^-2. Derived from the

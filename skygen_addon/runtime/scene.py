@@ -64,7 +64,7 @@ def unlit_scene(
     return Scene(
         sun_direction=sun_direction,
         layers=layers,
-        sky_view=np.ascontiguousarray(sky.radiance.transpose(2, 0, 1)[None]),
+        sky_view=np.ascontiguousarray(sky.parts.transpose(2, 0, 1)[None]),
         log_correction=np.zeros((1, 3, disc_size, disc_size), dtype=np.float32),
         light=light,
         air=sky.air_table,

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skygen_addon.core.air import Air, density, sun_transmittance
-from skygen_addon.core.atmosphere import aerosol_phase, rayleigh_phase
 from skygen_addon.core.geometry import EARTH_RADIUS_KM
+from skygen_addon.core.phase_functions import aerosol_phase, rayleigh_phase
 from skygen_addon.core.spectrum import spectral_albedo
 
 Array = NDArray[np.float64]
@@ -108,9 +108,9 @@ def _to_boundaries(radius: Array, rise: Array, layer: NDArray[np.intp]) -> tuple
 
 def _inverse_distribution():
     """Function from uniform numbers to cosines distributed as the aerosol's phase function."""
-    cosine = np.linspace(-1, 1, 8001)
+    cosine = np.cos(np.pi * np.linspace(1, 0, 8001) ** 2)  # crowded at the aureole's narrow lobe
     phase = aerosol_phase(cosine)
-    below = np.concatenate([[0.0], np.cumsum(phase[1:] + phase[:-1])])
+    below = np.concatenate([[0.0], np.cumsum((phase[1:] + phase[:-1]) * np.diff(cosine))])
     return lambda uniform: np.interp(uniform, below / below[-1], cosine)
 
 

@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 
 from skygen_addon.core import spectrum
 from skygen_addon.core.air import AEROSOL_ALBEDO, AEROSOL_ANGSTROM, AEROSOL_DEPTH_550, Air
-from skygen_addon.core.atmosphere import SKY_VIEW_SHAPE, aerosol_phase, clear_sky, sky_view_coordinates
+from skygen_addon.core.atmosphere import SKY_VIEW_SHAPE, clear_sky, sky_view_coordinates
 from skygen_addon.core.geometry import (
     REC709_LUMINANCE,
     direction_from_angles,
     panorama_directions,
     panorama_solid_angles,
 )
+from skygen_addon.core.phase_functions import aerosol_phase
 from skygen_addon.runtime.exr import read_exr
 from tests.comparison.air_photons import cosine_directions, photon_radiance
 

@@ -9,14 +9,18 @@ from skygen_addon.core import atmosphere, spectrum
 from skygen_addon.core.air import Air, horizon_dip_rad, slant_columns, sun_transmittance, sun_visible_fraction
 from skygen_addon.core.atmosphere import (
     SKY_VIEW_SHAPE,
-    aerosol_phase,
     clear_sky,
-    rayleigh_phase,
-    repeated_aerosol_phase,
     sky_view_coordinates,
 )
 from skygen_addon.core.errors import RequestError
 from skygen_addon.core.geometry import REC709_LUMINANCE, direction_from_angles
+from skygen_addon.core.phase_functions import (
+    aerosol_phase,
+    aureole_phase,
+    broad_aerosol_phase,
+    rayleigh_phase,
+    repeated_aerosol_phase,
+)
 from skygen_addon.core.scattering import Skylight
 
 REFERENCE = Air()
@@ -34,6 +38,34 @@ def test_phase_functions_integrate_to_one() -> None:
     mu, weight = np.polynomial.legendre.leggauss(400)
     for phase in (rayleigh_phase, aerosol_phase, repeated_aerosol_phase):
         assert 2 * np.pi * (weight * phase(mu)).sum() == pytest.approx(1, abs=1e-6)
+
+
+MIE = {0.5: 8.12, 1: 6.27, 2: 3.65, 4: 1.57, 8: 0.66, 16: 0.406, 32: 0.251, 60: 0.087, 90: 0.028}
+"""Degrees from the sun: phase function in 1/sr at 550 nm of the particles over GSFC, by Mie scattering
+(``tests/comparison/aerosol_phase.py``)."""
+
+
+def test_aerosol_scatters_as_measured_particles_do() -> None:
+    """Within a quarter from half a degree to 90: a single lobe is off by a factor of three."""
+    told = aerosol_phase(np.cos(np.deg2rad(list(MIE))))
+    assert told == pytest.approx(list(MIE.values()), rel=0.25)
+    mu, weight = np.polynomial.legendre.leggauss(400)
+    mean_cosine = 2 * np.pi * (weight * mu * aerosol_phase(mu)).sum()
+    assert mean_cosine == pytest.approx(0.605, abs=0.02)
+
+
+def test_parts_of_the_table_are_its_radiance() -> None:
+    """What the engine multiplies by the aureole's phase function itself sums to the table's radiance at its texels."""
+    sky = _sky(25)
+    rows, columns = SKY_VIEW_SHAPE
+    elevation, azimuth = np.pi / 2 * (1 - np.linspace(0, 1, rows)) ** 2, np.pi * np.linspace(0, 1, columns)
+    cosine = np.cos(np.deg2rad(25)) * np.outer(np.cos(elevation), np.cos(azimuth))
+    cosine = cosine + np.sin(np.deg2rad(25)) * np.sin(elevation)[:, None]
+    whole = sky.parts[..., :3] + sky.parts[..., 3:] * aureole_phase(cosine)[..., None]
+    np.testing.assert_allclose(whole, sky.radiance, rtol=1e-5)
+    beside = sky.parts[_row(25) - 2 : _row(25) + 3, :3, :3]
+    assert np.ptp(beside @ REC709_LUMINANCE) < 0.25 * (beside @ REC709_LUMINANCE).mean()  # smooth beside the sun
+    assert broad_aerosol_phase(np.array([1.0])) < 1.5
 
 
 def test_white_point_and_luminance_of_the_colour_matrix() -> None:

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from skygen_addon.core import spectrum
+from skygen_addon.core import atmosphere, spectrum
 from skygen_addon.core.air import Air, sun_transmittance
 from skygen_addon.core.atmosphere import SKY_VIEW_SHAPE, clear_sky, sky_radiance, sky_view_coordinates
 from skygen_addon.core.geometry import REC709_LUMINANCE, direction_from_angles
+from skygen_addon.core.phase_functions import henyey_greenstein
 from skygen_addon.core.scattering import skylight
 
 BLENDER_ELEVATIONS_DEG = (78.046875, 40.078125, 16.171875, 4.921875)
@@ -29,6 +30,12 @@ PHOTONS = json.loads(Path(__file__).with_name("clear_sky_photons.json").read_tex
 """Monte Carlo of the same air, made by tests/comparison/clear_sky_photons.py."""
 
 
+def _single_lobe(cos_angle: np.ndarray, g: float = 0.76) -> np.ndarray:
+    """Phase function of Cornette & Shanks 1992, near Blender's: a broad glow instead of an aureole."""
+    scale = 3 / (8 * np.pi) * (1 - g * g) / (2 + g * g)
+    return np.asarray(scale * (1 + cos_angle**2) / (1 + g * g - 2 * g * cos_angle) ** 1.5)
+
+
 def _spectral_sky(elevation: np.ndarray, azimuth: np.ndarray, sun: float, haze: float) -> np.ndarray:
     """Radiance (E, A, 8) per solar irradiance over ground of albedo 0.16."""
     cosine = np.cos(sun) * np.outer(np.cos(elevation), np.cos(azimuth)) + np.sin(sun) * np.sin(elevation)[:, None]
@@ -37,8 +44,14 @@ def _spectral_sky(elevation: np.ndarray, azimuth: np.ndarray, sun: float, haze: 
 
 
 @pytest.mark.parametrize(("sun_deg", "measured"), [(2, 0.119), (10, 0.072), (40, 0.061), (85, 0.044)])
-def test_luminance_is_near_blenders(sun_deg: int, measured: float) -> None:
-    """Twelve directions in the units of both; RMS as measured plus 1 %, so that the model cannot drift away."""
+def test_luminance_is_near_blenders(sun_deg: int, measured: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twelve directions in the units of both; RMS as measured plus 1 %, so that the model cannot drift away.
+
+    With an aerosol that scatters as Blender's does; ours has the lobes of measured particles.
+    """
+    monkeypatch.setattr(atmosphere, "broad_aerosol_phase", _single_lobe)
+    monkeypatch.setattr(atmosphere, "repeated_aerosol_phase", lambda mu: henyey_greenstein(mu, 0.656))
+    monkeypatch.setattr(atmosphere, "aureole_phase", np.zeros_like)
     air = Air(haze=0.184, ground_albedo=(0.3, 0.3, 0.3))
     azimuth, elevation = np.meshgrid(np.deg2rad(BLENDER_AZIMUTHS_DEG), np.deg2rad(BLENDER_ELEVATIONS_DEG))
     pairs = zip(azimuth.ravel(), elevation.ravel(), strict=True)
@@ -47,7 +60,7 @@ def test_luminance_is_near_blenders(sun_deg: int, measured: float) -> None:
     row, column = v * (SKY_VIEW_SHAPE[0] - 1), u * (SKY_VIEW_SHAPE[1] - 1)
     i, j = row.astype(int), column.astype(int)
     down, right = (row - i)[:, None], (column - j)[:, None]
-    table = clear_sky(float(np.deg2rad(sun_deg)), air).radiance
+    table = clear_sky.__wrapped__(float(np.deg2rad(sun_deg)), air).radiance  # past the cache
     upper = table[i, j] * (1 - right) + table[i, j + 1] * right
     lower = table[i + 1, j] * (1 - right) + table[i + 1, j + 1] * right
     luminance = ((upper * (1 - down) + lower * down) @ np.linalg.inv(spectrum.xyz_to_project()))[:, 1]
@@ -63,14 +76,14 @@ def _stored(haze: float, sun_deg: float) -> list[dict]:
 
 
 ERRORS = {
-    (1.0, 2.0): (0.043, 0.135),
-    (1.0, 5.0): (0.032, 0.097),
-    (1.0, 20.0): (0.028, 0.064),
-    (1.0, 60.0): (0.033, 0.090),
-    (3.0, 1.5): (0.089, 0.232),
-    (4.0, 5.0): (0.108, 0.219),
-    (4.0, 20.0): (0.070, 0.131),
-    (8.0, 20.0): (0.130, 0.190),
+    (1.0, 2.0): (0.034, 0.115),
+    (1.0, 5.0): (0.026, 0.111),
+    (1.0, 20.0): (0.029, 0.070),
+    (1.0, 60.0): (0.022, 0.071),
+    (3.0, 1.5): (0.079, 0.181),
+    (4.0, 5.0): (0.076, 0.188),
+    (4.0, 20.0): (0.054, 0.097),
+    (8.0, 20.0): (0.091, 0.149),
 }
 """By haze and sun in degrees, worse of 430 and 550 nm, as measured: error of irradiance, RMS of radiance."""
 
@@ -133,13 +146,13 @@ def _photons(depth: float, cosine: float, albedo: float, count: int = 200_000) -
 
 
 @pytest.mark.parametrize(("haze", "elevation_deg", "direct", "diffuse"), [
-    (1.0, 20, 2.063, 0.3077), (1.0, 60, 3.036, 0.4705), (4.0, 20, 0.882, 0.5445), (4.0, 60, 2.159, 1.0830),
+    (1.0, 20, 2.097, 0.2946), (1.0, 60, 3.078, 0.4624), (4.0, 20, 0.897, 0.5057), (4.0, 60, 2.190, 1.0464),
 ])  # fmt: skip
 def test_irradiance_agrees_with_spctrl2(haze: float, elevation_deg: float, direct: float, diffuse: float) -> None:
-    """Bird & Riordan 1986 (pvlib 0.16, same aerosol, ozone, albedo and solar spectrum): W m^-2 over 49.57, photopic."""
+    """Bird & Riordan 1986 (pvlib 0.16, same aerosol, ozone, albedo and solar spectrum): W m^-2 over 49.02, photopic."""
     sky = clear_sky(float(np.deg2rad(elevation_deg)), Air(haze=haze, ground_albedo=(0.16, 0.16, 0.16)))
     assert sky.sun_irradiance @ REC709_LUMINANCE == pytest.approx(direct, rel=0.02)
-    assert sky.sky_irradiance @ REC709_LUMINANCE == pytest.approx(diffuse, rel=0.12)  # it is a fit itself
+    assert sky.sky_irradiance @ REC709_LUMINANCE == pytest.approx(diffuse, rel=0.06)  # it is a fit itself
 
 
 @pytest.mark.parametrize("albedo", [0.0, 0.8])

@@ -87,7 +87,7 @@ def compose_inputs(rows: int = 10, columns: int = 12) -> Inputs:
     generator = torch.Generator().manual_seed(5)
     special = {
         "direction": _directions(generator, rows, columns, -1.0),
-        "sky_view": _uniform(generator, 0, 1, 1, 3, 24, 20),
+        "sky_view": _uniform(generator, 0, 1, 1, 6, 24, 20),
         "log_correction": 0.3 * torch.randn(1, 3, 32, 32, generator=generator),
         "sun_direction": nn.functional.normalize(torch.tensor([0.3, -0.5, 0.4]), dim=0),
         "light": _uniform(generator, 0, 4, 6, 3),

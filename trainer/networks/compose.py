@@ -15,6 +15,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from skygen_addon.core.phase_functions import AUREOLE_ASYMMETRY, AUREOLE_SHARE
+
 from .shells import EARTH_RADIUS_KM
 
 CAMERA_HEIGHT_KM = 0.1
@@ -69,6 +71,13 @@ def air_depth_to_space(sin_elevation: Tensor, air: Tensor) -> Tensor:
     return mass[..., None] * vertical
 
 
+def aureole(direction: Tensor, sun_direction: Tensor) -> Tensor:
+    """Phase function (h, w) of the aureole in 1/sr, for each pixel's angle to the sun; as in core.phase_functions."""
+    g = AUREOLE_ASYMMETRY
+    away = (direction - sun_direction).square().sum(-1)  # 2 - 2 cosine, without its cancellation
+    return AUREOLE_SHARE * (1 - g * g) / (4 * math.pi) * ((1 - g) ** 2 + g * away) ** -1.5
+
+
 class Compose(nn.Module):
     """Signature ``COMPOSE`` of :mod:`skygen_addon.core.signatures`."""
 
@@ -92,9 +101,11 @@ class Compose(nn.Module):
         sin_elevation = direction[..., 2]
         above = sin_elevation.clamp(0.0, 1.0)
         table = table_position(direction, sun_direction)[None]  # 1 h w 2
-        clear = sample(sky_view, table, mode="bilinear", padding_mode="border", align_corners=True)
-        clear = clear[0].permute(1, 2, 0)  # h w 3
-        even = sample(sky_view.mean(3, keepdim=True), table, mode="bilinear", padding_mode="border", align_corners=True)
+        parts = sample(sky_view, table, mode="bilinear", padding_mode="border", align_corners=True)
+        parts = parts[0].permute(1, 2, 0)  # h w 6
+        clear = parts[..., :3] + parts[..., 3:] * aureole(direction, sun_direction)[..., None]  # h w 3
+        mean = sky_view[:, :3].mean(3, keepdim=True)
+        even = sample(mean, table, mode="bilinear", padding_mode="border", align_corners=True)
         even = even[0].permute(1, 2, 0)  # h w 3
         air_radiance = (even + (clear - even) * sun_share) * air_light
         disc = disc_grid(direction)[None]

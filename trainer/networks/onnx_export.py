@@ -106,7 +106,7 @@ def export_fixed_graphs(folder: Path) -> None:
         COMPOSE,
         (
             direction,
-            torch.rand(1, 3, 16, 16),
+            torch.rand(1, 6, 16, 16),
             layer,
             layer,
             torch.zeros(1, 3, disc, disc),
