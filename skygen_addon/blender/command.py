@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import os
 import sys
 import traceback
@@ -13,6 +14,7 @@ import bpy
 
 from ..core.errors import OutputError, RequestError, SkyGenError
 from ..core.frames import parse_frames
+from ..core.job import PICTURE_ENDINGS
 from .bake.bake_plan import BakePlan, job_of_plan, plan_of_settings
 from .bake.bake_process import run_job
 from .bake.render_check import unbaked_in_words
@@ -50,6 +52,11 @@ def _parser() -> argparse.ArgumentParser:
     bake.add_argument("--frames", help="frames such as 1-48 or 5; without it those of the settings")
     bake.add_argument("--width", type=int, help="panorama width in pixels instead of the settings'")
     bake.add_argument("--out", type=Path, metavar="DIR", help="folder of the frames instead of the settings'")
+    bake.add_argument(
+        "--pictures",
+        metavar="|".join(PICTURE_ENDINGS),
+        help="tone-mapped 8 bit pictures beside the frames instead of the settings' choice",
+    )
     bake.add_argument("--skip-existing", action="store_true", help="keep frames baked from these very settings")
     bake.add_argument("--no-save", action="store_true", help="leave the .blend as it is: write the frames only")
     return parser
@@ -96,6 +103,8 @@ def _bake(options: argparse.Namespace) -> None:
         _check_playable(plan)
         _check_savable(world)
     job = job_of_plan(context, world, plan)
+    if options.pictures is not None:
+        job = dataclasses.replace(job, pictures=options.pictures)
     if run_job(job, on_progress=progress_printer(job), skip_existing=options.skip_existing).cancelled:
         raise SkyGenError("The bake was interrupted.", "Run it again with --skip-existing to keep finished frames.")
     if not save:

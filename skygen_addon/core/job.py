@@ -27,6 +27,8 @@ MAX_PATTERN_BYTES = 200
 PIXEL_FORMATS = ("auto", "half", "float")
 COMPRESSIONS = ("zip", "dwaa")
 """Lossless ZIP, and DWAA: lossy, a fifth to a half of the size, half floats only."""
+PICTURE_ENDINGS = {"none": "", "png": ".png", "jpeg": ".jpg"}
+"""Kinds of display pictures that a bake writes beside its frames, and how their names end."""
 
 _REMEDY = "Write the job again with skygen bake."
 
@@ -51,6 +53,8 @@ class SkyJob:
     """auto (half while the peak fits), half or float."""
     compression: str = "zip"
     """zip (lossless) or dwaa (lossy, half floats only)."""
+    pictures: str = "none"
+    """none, png or jpeg: the display picture that is written beside each frame."""
     engine: str = field(default_factory=engine_identity)
     """:func:`.engine_identity.engine_identity` of the engine that wrote it; a bake with another engine is refused."""
     schema: int = ENGINE_SCHEMA
@@ -74,13 +78,18 @@ class SkyJob:
             raise JobError("The job's bundle identity is not a sha256.", _REMEDY)
         if not re.fullmatch(r"\d+-[0-9a-f]{16}", self.engine):
             raise JobError("The job's engine is not an identity such as 1-0123456789abcdef.", _REMEDY)
-        check_storage(self.pixel_format, self.compression)
+        check_storage(self.pixel_format, self.compression, self.pictures)
         _check_pattern(self.pattern)
         _check_path("folder", str(self.folder))
 
     def path(self, frame: int) -> Path:
         """File of a frame."""
         return self.folder / self.pattern.format(frame=frame)
+
+    def picture_path(self, frame: int) -> Path | None:
+        """File of the picture beside a frame, with its frame's name and another ending; None without pictures."""
+        path = self.path(frame)
+        return None if self.pictures == "none" else path.with_name(path.stem + PICTURE_ENDINGS[self.pictures])
 
     def select(self, frames: tuple[int, ...]) -> SkyJob:
         """The same job with only some of its frames, in the order given. Raises JobError if one is missing."""
@@ -91,14 +100,18 @@ class SkyJob:
         return dataclasses.replace(self, frames=frames, requests=tuple(by_frame[f] for f in frames))
 
 
-def check_storage(pixel_format: str, compression: str) -> None:
-    """Refuse a way of storing frames that there is not. Raises JobError."""
+def check_storage(pixel_format: str, compression: str, pictures: str = "none") -> None:
+    """Refuse a way of storing frames and their pictures that there is not. Raises JobError."""
     if pixel_format not in PIXEL_FORMATS:
         raise JobError(f"The pixel format is {reprlib.repr(pixel_format)}.", f"Use one of {', '.join(PIXEL_FORMATS)}.")
     if compression not in COMPRESSIONS:
         raise JobError(f"The compression is {reprlib.repr(compression)}.", f"Use one of {', '.join(COMPRESSIONS)}.")
     if compression == "dwaa" and pixel_format == "float":
         raise JobError("DWAA compression keeps half floats only.", "Use the format auto or half, or ZIP.")
+    if pictures not in PICTURE_ENDINGS:
+        raise JobError(
+            f"The kind of pictures is {reprlib.repr(pictures)}.", f"Use one of {', '.join(PICTURE_ENDINGS)}."
+        )
 
 
 def request_digest(request: SkyRequest, bundle_identity: str, engine: str) -> str:
@@ -126,6 +139,7 @@ def write_job(job: SkyJob, path: Path) -> None:
             "pattern": job.pattern,
             "format": job.pixel_format,
             "compression": job.compression,
+            "pictures": job.pictures,
         },
         "frames": [{"frame": f, "request": r.to_dict()} for f, r in zip(job.frames, job.requests, strict=True)],
     }
@@ -151,8 +165,8 @@ def read_job(path: Path) -> SkyJob:
     bundle, output, rows = data["bundle"], data["output"], data["frames"]
     _check_keys(bundle, ("identity", "name"), "The job's bundle")
     if isinstance(output, dict):
-        output = {"compression": "zip", **output}  # jobs written before there was a choice
-    _check_keys(output, ("compression", "folder", "format", "pattern"), "The job's output")
+        output = {"compression": "zip", "pictures": "none", **output}  # jobs written before there was a choice
+    _check_keys(output, ("compression", "folder", "format", "pattern", "pictures"), "The job's output")
     texts = (data["engine"], *bundle.values(), *output.values())
     if not all(isinstance(t, str) for t in texts) or not isinstance(rows, list):
         raise JobError(f"The job {path} has a value of the wrong kind.", _REMEDY)
@@ -172,6 +186,7 @@ def read_job(path: Path) -> SkyJob:
         pattern=output["pattern"],
         pixel_format=output["format"],
         compression=output["compression"],
+        pictures=output["pictures"],
         engine=data["engine"],
     )
 

@@ -28,7 +28,7 @@ def job_record(job: SkyJob) -> JobRecord:
     """What becomes of the job in a folder when ``job`` is baked there; writes nothing.
 
     A job of the same sky (same width, pattern and seed, and the same request wherever both have a
-    frame) is joined with this one; the format is the newer one's. Any other is replaced, as is a
+    frame) is joined with this one; format and pictures are the newer one's. Any other is replaced, as is a
     file that is no job that this engine reads.
 
     Raises

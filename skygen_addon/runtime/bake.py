@@ -1,4 +1,4 @@
-"""Runs a sky job: request -> radiance -> EXR, one frame after the other, each whole or absent.
+"""Runs a sky job: request -> radiance -> EXR -> picture, one frame after the other, each file whole or absent.
 
 The Bake button, the Blender command and ``python -m skygen_addon bake`` all end here.
 """
@@ -23,6 +23,7 @@ from ..core.job_record import job_record
 from ..core.request import SkyRequest
 from ..core.whole_file import output_error
 from .exr import read_exr, write_exr
+from .frame_pictures import check_pictures, picture_is_current, write_frame_picture
 from .sun_record import SunLight, SunlitRenderer, append_sunlight
 
 
@@ -181,7 +182,7 @@ def bake_steps(
     bundle_folder : Path
         Folder of the bundle; must have the job's identity.
     skip_existing : bool
-        Keep frames for which :func:`is_current` holds.
+        Keep frames for which :func:`is_current` holds; a picture that such a frame lacks is drawn from its file.
     record : bool
         Write the job as ``sky.json`` beside the frames before the first one is written, joined
         with what is recorded there of the same sky, see :func:`..core.job_record.job_record`.
@@ -197,15 +198,18 @@ def bake_steps(
         If the bundle or the engine is not the one of the job, or the folder holds frames of
         another engine or bundle that would stay beside this job's.
     SkyGenError
-        As raised by :func:`load_renderer`, :func:`check_folder` and ``write_exr``.
+        As raised by :func:`load_renderer`, :func:`check_folder`, ``check_pictures``, ``write_exr`` and
+        ``write_frame_picture``.
     """
     _check_makers(job, load_bundle(bundle_folder))
     recorded = job_record(job).job if record else None
     check_folder(job.folder)
+    check_pictures(job)
     renderer: Renderer | None = None
     rendered, seconds = 0, 0.0
     for index, (frame, request) in enumerate(zip(job.frames, job.requests, strict=True)):
         path, started = job.path(frame), time.perf_counter()
+        digest = request_digest(request, job.bundle_identity, job.engine)
         skipped = skip_existing and is_current(job, frame, request)
         if not skipped:
             if renderer is None:
@@ -215,7 +219,6 @@ def bake_steps(
             if not rendered:
                 prepare_folder(job.folder)
                 _record(recorded, job.folder)
-            digest = request_digest(request, job.bundle_identity, job.engine)
             if sun is not None:  # before the frame: a frame that is there and kept has its line
                 append_sunlight(job.folder, frame, digest, sun)
             write_exr(
@@ -225,7 +228,10 @@ def bake_steps(
                 compression=job.compression,
                 request_digest=digest,
             )
+            del radiance  # before it is read again for its picture: a wide one takes gigabytes
             rendered += 1
+        if not (skipped and picture_is_current(job, frame, digest)):
+            write_frame_picture(job, frame, digest)
         seconds += time.perf_counter() - started  # a pause between two steps does not count
         yield Progress(frame, path, skipped, index + 1, len(job.frames), rendered, seconds)
     if not rendered:

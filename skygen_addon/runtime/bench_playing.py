@@ -18,6 +18,7 @@ from ..core.controls import SkyControls
 from ..core.errors import SkyGenError
 from ..core.request import SkyRequest
 from ..core.timeline import requests_for_frames
+from .kept_memory import MemoryUse
 from .serve_protocol import Ask, Picture, Ready, Refusal, ask_line, read_answer, read_picture
 
 FPS = 24.0
@@ -104,7 +105,7 @@ def _play(
     folder: Path,
     seconds: float,
 ) -> PlayingRate:
-    def answer(timeout_s: float) -> Ready | Picture | None:
+    def answer(timeout_s: float) -> Ready | Picture | MemoryUse | None:
         try:
             line = answers.get(timeout=timeout_s)
         except queue.Empty:

@@ -7,6 +7,7 @@ are carried. Such a frame is a look at a sky that moves; it never stands for a r
 from __future__ import annotations
 
 import math
+import threading
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -31,7 +32,9 @@ _BLENDED = ("sky_view", "log_correction", "light", "ground_radiance", "air", "ai
 class Composer(Protocol):
     """What puts layers and clear sky together; the frame renderer."""
 
-    def compose_tile(self, direction: FloatArray, low: FloatArray, high: FloatArray, scene: Scene) -> FloatArray:
+    def compose_tile(
+        self, direction: FloatArray, low: FloatArray, high: FloatArray, scene: Scene, footprint_rad: float
+    ) -> FloatArray:
         """Radiance (h, w, 3) of directions (h, w, 3) from the dome graph's outputs (6, h, w) of both layers."""
 
     def sun_transmittance(self, request: SkyRequest, scene: Scene) -> float:
@@ -58,6 +61,12 @@ class CarriedFrames:
     def __init__(self, composer: Composer) -> None:
         self._composer = composer
         self._ground: weakref.WeakKeyDictionary[Still, dict[int, FloatArray]] = weakref.WeakKeyDictionary()
+        self._lock = threading.Lock()
+
+    def kept(self) -> list[dict[int, FloatArray]]:
+        """What is kept of stills that somebody keeps; from any thread."""
+        with self._lock:
+            return list(self._ground.values())
 
     def frame(self, request: SkyRequest, shares: Sequence[Share]) -> SkyFrame:
         """The frame of a request by one still or more whose shares sum to 1, as wide as the request says.
@@ -71,7 +80,7 @@ class CarriedFrames:
         gains = gains.astype(np.float32)
         scene = replace(_faded(shares), sun_direction=sun, exposure=gains)
         low, high = (dome_outputs(self._layer(request, index, shares), seen, sun) for index in (0, 1))
-        sky = seen.folded(self._composer.compose_tile(seen.direction, low, high, scene))
+        sky = seen.folded(self._composer.compose_tile(seen.direction, low, high, scene, math.tau / request.width))
         ground = blended([self._below(request, one.still) for one in shares], [one.weight for one in shares])
         panorama = np.concatenate([sky, ground * gains])
         sky_peak = float(panorama.max())
@@ -98,11 +107,12 @@ class CarriedFrames:
 
     def _below(self, request: SkyRequest, still: Still) -> FloatArray:
         """The ground's half (W / 4, W, 3) of a still's panorama, without exposure, turned with the sun; kept."""
-        width, kept = request.width, self._ground.setdefault(still, {})
+        with self._lock:
+            width, kept = request.width, self._ground.setdefault(still, {})
         if width not in kept:
             direction = panorama_directions(width, width // 4)
             nothing = np.zeros((6, *direction.shape[:2]), dtype=np.float32)
-            kept[width] = self._composer.compose_tile(direction, nothing, nothing, still.scene)
+            kept[width] = self._composer.compose_tile(direction, nothing, nothing, still.scene, math.tau / width)
         turn_rad = math.remainder(request.sun_azimuth_rad - still.request.sun_azimuth_rad, math.tau)
         return turned(kept[width], turn_rad * width / math.tau)
 

@@ -166,6 +166,20 @@ class CloudField:
 
         return self._volumes.setdefault((layer_index, slot), Kept()).get(key, found)
 
+    def kept(self) -> list[Kept[CloudVolume]]:
+        """The volumes that are kept."""
+        return list(self._volumes.values())
+
+    def kept_noise(self) -> list[FloatArray]:
+        """The blocks of noise that are kept."""
+        return list(self._slices.values())
+
+    def forget(self, *, noise_only: bool = False) -> None:
+        """Let volumes and noise go, or the noise alone; not while a volume is made."""
+        self._slices.clear()
+        if not noise_only:
+            self._volumes.clear()
+
     def _made(
         self, layer: LayerRequest, seed: int, layer_index: int, grain: float, shells: int, loop_angle_rad: float
     ) -> CloudVolume:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from ..core.errors import RequestError
-from ..core.job import JOB_FILE
+from ..core.job import JOB_FILE, PICTURE_ENDINGS
 from ..core.presets import SHIPPED_PRESETS
 from .devices import CPU
 from .match_options import add_match_options
@@ -38,6 +38,11 @@ def command_parser() -> argparse.ArgumentParser:
     bake_parser.add_argument("--out", type=_out, metavar="DIR", help="output folder")
     bake_parser.add_argument("--format", help="auto (default: half while the peak fits), half or float")
     bake_parser.add_argument("--compression", help="zip (default, lossless) or dwaa (lossy, small, half floats only)")
+    bake_parser.add_argument(
+        "--pictures",
+        metavar="|".join(PICTURE_ENDINGS),
+        help="also write a tone-mapped 8 bit picture beside each frame (default none, or what the job says)",
+    )
     bake_parser.add_argument("--skip-existing", action="store_true", help="keep finished frames of this very sky")
     bake_parser.add_argument("--job", type=Path, metavar="FILE", help=f"run a {JOB_FILE} instead of a preset")
     bake_parser.add_argument("--progress", choices=PROGRESS_FORMS, default="text", help="json: an object a line")

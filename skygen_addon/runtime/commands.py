@@ -31,8 +31,8 @@ from .bench_playing import measure_playing, serve_command
 from .command_parser import DEFAULT_FRAMES, command_parser
 from .devices import CPU, available_devices, check_device, loading_on
 from .exr import write_exr
+from .frame_pictures import check_pictures, draw_picture
 from .notes import tell_bent_winds, tell_night, tell_strangers
-from .preview import tone_map, write_png
 from .progress import INTERRUPTED, error_line, json_line, stop_at_end_of_input, text_line
 from .serve import serve_standard_streams
 from .sky_options import SkyOptions, given_sky_options, sky_options
@@ -101,6 +101,7 @@ def _bake(arguments: argparse.Namespace, load: LoadRenderer) -> None:
         job, bent = _job_of_file(arguments), []
         record = arguments.job.resolve() != (job.folder / JOB_FILE).resolve()
     check_folder(job.folder)
+    check_pictures(job)
     text = arguments.progress == "text"
     if text:
         strangers = job_record(job).strangers if record else ()
@@ -146,6 +147,7 @@ def _job_of_options(arguments: argparse.Namespace, bundle_folder: Path) -> tuple
         folder=arguments.out,
         pixel_format=pixel_format,
         compression=arguments.compression or "zip",
+        pictures=arguments.pictures or "none",
     )
     return job, sky.bent_winds(bundle)
 
@@ -165,6 +167,8 @@ def _job_of_file(arguments: argparse.Namespace) -> SkyJob:
         job = dataclasses.replace(job, pixel_format=_pixel_format(arguments.format))
     if arguments.compression is not None:
         job = dataclasses.replace(job, compression=arguments.compression)
+    if arguments.pictures is not None:
+        job = dataclasses.replace(job, pictures=arguments.pictures)
     if arguments.frames is not None:
         job = job.select(parse_frames(arguments.frames))
     return job
@@ -193,7 +197,7 @@ def _frame(arguments: argparse.Namespace, load: LoadRenderer) -> None:
     write_exr(path, radiance, pixel_format=pixel_format, request_digest=digest)
     print(path)
     if arguments.png:
-        write_png(preview, tone_map(radiance))
+        draw_picture(path, preview, digest)
         print(preview)
 
 

@@ -14,15 +14,18 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
 from ..core.request import SkyRequest, composed_as
 from .carried_frame import CarriedFrames, Composer, Share
 from .draft import Draft
+from .film_memory import AT_HAND_S, FilmMemory
 from .film_moments import KeptMoments
 from .film_path import apart, gone_on, is_steady, place, same_sky
 from .film_shares import KeptStill, shares_of
+from .kept_memory import MemoryUse
 from .still import GivenUp, LayerPictures, finished_still
 from .sun_record import SkyFrame
 
@@ -34,13 +37,11 @@ STILL_DISC_SHARE = 4
 """They are shaded on this share of the disc's side."""
 WIDEST_STILL = 1024
 """A frame wider than this is not kept as a still."""
-KEPT_DRAWN, KEPT_AHEAD = 2, 3
-"""Stills kept of those that were asked for and of those drawn ahead."""
 LEAST_STEP = 0.1
 """Stills are not drawn closer to one another, as :func:`.film_path.apart` has it."""
 FARTHEST_STEP = 0.9
 """Nor so far ahead that the sky could not be carried from them when they are finished."""
-PLAYS_S = 0.7
+PLAYS_S = AT_HAND_S
 """Time after the last moment asked for in which the sky still counts as playing."""
 PATIENCE = 6
 """Steps by which drawing ahead is less urgent than carrying, which shows at once."""
@@ -71,18 +72,14 @@ class Film:
 
     def __init__(self, renderer: StillRenderer) -> None:
         self._renderer, self._frames = renderer, CarriedFrames(renderer)
-        self._moments = KeptMoments()
+        self._moments, self._memory = KeptMoments(), FilmMemory(renderer, self._frames)
         self._changed = threading.Condition()
         self._drawing = threading.Lock()
         """Held by whoever draws."""
         self._wanted = 0
         """How many want to draw what was asked for; the thread gives up what it draws then."""
-        self._drawn: deque[KeptStill] = deque(maxlen=KEPT_DRAWN)
-        self._ahead: deque[KeptStill] = deque(maxlen=KEPT_AHEAD)
         self._asked: deque[tuple[float, SkyRequest]] = deque(maxlen=ASKS)
         self._under_way: SkyRequest | None = None
-        self._unseen: KeptStill | None = None
-        """The still that was finished last, until a frame is carried."""
         self._takes_s = dict(_FIRST_GUESS_S)
         self._width = STILL_WIDTHS[0]
         self._failure: tuple[SkyRequest, Exception] | None = None
@@ -101,23 +98,49 @@ class Film:
 
     def draw(self, request: SkyRequest, *, draft: bool) -> SkyFrame:
         """The frame or draft of a request, truly drawn and kept as a still; the thread gives up what it draws."""
-        pictures = LayerPictures(request.width) if request.width <= WIDEST_STILL else None
+        pictures, still = LayerPictures(request.width) if request.width <= WIDEST_STILL else None, None
+        with self._alone():
+            frame = self._renderer.render_still(request, pictures, draft=Draft() if draft else None)
+            if pictures is not None and pictures.made is not None:
+                self._moments.take(*pictures.made)
+            if pictures is not None:
+                still = KeptStill(finished_still(request, pictures))
+                self._memory.add(still, ahead=False)
+            self._memory.note_picture(still)
+            self._settle(at_rest=not draft)
+        return frame
+
+    @property
+    def memory(self) -> MemoryUse:
+        """What is kept, as it was measured after the last picture."""
+        return self._memory.use
+
+    def allow(self, budget: int, *, clear: bool = False) -> MemoryUse:
+        """Keep as many bytes from now on, and with ``clear`` nothing of what is kept now; returns what is kept then."""
+        with self._alone():
+            self._memory.budget = budget
+            if clear:
+                self._memory.clear()
+                self._moments.forget()
+            self._settle()
+        return self.memory
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Context in which nobody else draws: the thread gives up what it draws."""
         with self._changed:
             self._wanted += 1
         try:
             with self._drawing:
-                frame = self._renderer.render_still(request, pictures, draft=Draft() if draft else None)
-                if pictures is not None and pictures.made is not None:
-                    self._moments.take(*pictures.made)
+                yield
         finally:
             with self._changed:
                 self._wanted -= 1
                 self._changed.notify_all()
-        if pictures is not None:
-            still = KeptStill(finished_still(request, pictures))
-            with self._changed:
-                self._drawn.append(still)
-        return frame
+
+    def _settle(self, *, at_rest: bool = False) -> None:
+        if self._memory.settle(at_rest=at_rest):
+            self._moments.forget()
 
     def carried(self, request: SkyRequest) -> SkyFrame | None:
         """The frame of a request by stills of moments close by; None where there are none.
@@ -135,11 +158,12 @@ class Film:
             if failed is not None and same_sky(failed[0], request):
                 raise failed[1]
             shares = shares_of(self._stills(request), here, time.monotonic())
-            unseen, self._unseen = self._unseen, None
+            unseen = self._memory.take_unseen()
             goes_on = self._pace() > 0
         if not shares and unseen is not None and goes_on and same_sky(unseen.still.request, request):
             shares = [Share(unseen.still, 1.0)]
             request = composed_as(unseen.still.request, request)
+        self._memory.note_carried(shares)
         return self._frames.frame(request, shares) if shares else None
 
     def plays(self, request: SkyRequest) -> bool:
@@ -151,7 +175,7 @@ class Film:
     def wait(self, timeout_s: float) -> None:
         """Wait so long for a still to be finished."""
         with self._changed:
-            self._changed.wait_for(lambda: self._unseen is not None or self._failure is not None, timeout_s)
+            self._changed.wait_for(lambda: self._memory.has_unseen() or self._failure is not None, timeout_s)
 
     def close(self) -> None:
         """End the thread."""
@@ -160,7 +184,7 @@ class Film:
             self._changed.notify_all()
 
     def _stills(self, request: SkyRequest) -> list[KeptStill]:
-        return [one for one in (*self._drawn, *self._ahead) if same_sky(one.still.request, request)]
+        return [one for one in self._memory.stills() if same_sky(one.still.request, request)]
 
     def _pace(self) -> float:
         """How fast the sky moves along its path, a second; 0 where it stands, or is turned by hand."""
@@ -232,8 +256,10 @@ class Film:
             self._renderer.render_still(
                 moment, pictures, draft=Draft(self._moments, self._moments.grain, STILL_DISC_SHARE)
             )
-        still = KeptStill(finished_still(moment, pictures))
+            still = KeptStill(finished_still(moment, pictures))
+            self._memory.add(still, ahead=True)
+            self._memory.note_picture(still)
+            took_s = time.monotonic() - started
+            self._settle()
         with self._changed:
-            self._ahead.append(still)
-            self._unseen = still
-            self._learn(there, time.monotonic() - started)
+            self._learn(there, took_s)

@@ -50,6 +50,10 @@ class KeptMoments:
         self._made, self._grain = {0: low, 1: high}, grain
         self._way.clear()
 
+    def forget(self) -> None:
+        """Nobody keeps clouds any more."""
+        self._made, self._way = {}, {}
+
     def grain(self, grain: float) -> float:
         """The kept grain, if it is near enough to the one that is asked for, else that one."""
         if abs(grain - self._grain) > GRAIN_TOLERANCE:

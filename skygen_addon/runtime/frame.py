@@ -31,8 +31,8 @@ from ..core.weather import apply_weather, weather_state
 from ..core.white_balance import output_gains
 from .cloud_field import CloudField
 from .draft import DRAFT_SHARE, Draft, carried
+from .frame_memory import FrameMemory
 from .graphs import GRAPH_FOLDER, Graph
-from .kept import Kept
 from .layers import MOST_SUBSTEPS, LayerLight, layer_dome, layer_light, substeps_at
 from .scene import Scene, sun_disc_directions, unlit_scene
 from .still import LayerPictures
@@ -83,8 +83,8 @@ class FrameRenderer:
         }
         self._dome = Graph(GRAPH_FOLDER / "dome.onnx", DOME, keep_memory=True)
         self._compose = Graph(GRAPH_FOLDER / "compose.onnx", COMPOSE, keep_memory=True)
-        self._scenes: Kept[Scene] = Kept()
-        self._layers: dict[tuple[int, bool], Kept[LayerLight | None]] = {}
+        self.memory = FrameMemory(self._field)
+        """What frames share."""
 
     def weather(self, request: SkyRequest) -> tuple[SkyRequest, float]:
         """The request after the weather has acted on it, and the grain that it asks for."""
@@ -130,7 +130,8 @@ class FrameRenderer:
         same = uncomposed(request)
         share = 0 if draft is None else draft.disc_share
         check = pictures.check if pictures is not None else lambda: None
-        scene = self._scenes.get((same, grain, share, made), lambda: self._scene(request, made, grain, share, check))
+        key = (same, grain, share, made)
+        scene = self.memory.scene.get(key, lambda: self._scene(request, made, grain, share, check))
         if pictures is not None:
             pictures.scene, pictures.made = scene, (*made, grain)
         gains = output_gains(request.exposure_ev, request.white_balance_k, request.white_balance_tint)
@@ -149,7 +150,7 @@ class FrameRenderer:
     def _layer(
         self, request: SkyRequest, index: int, layer: LayerRequest, grain: float, sun_direction: FloatArray, draft: bool
     ) -> LayerLight | None:
-        light = self._layers.setdefault((index, draft), Kept()).get(
+        light = self.memory.layer(index, draft).get(
             (layer, request.seed, grain, request.loop_angle_rad, sun_direction.tobytes()),
             lambda: layer_light(
                 self._field,
@@ -190,7 +191,7 @@ class FrameRenderer:
         clear_irradiance = direct + sky.sky_irradiance
         albedo = np.asarray(request.ground_albedo, dtype=np.float32)
         clear = np.zeros_like(low)
-        clear_disc = self.compose_tile(direction, clear, clear, scene)
+        clear_disc = self.compose_tile(direction, clear, clear, scene, 2.0 / size)
         if self._correction:
             features = shade_features(direction, low, high, scene.sun_direction, clear_disc @ REC709_LUMINANCE)
             spread = self.bundle.disc_size // size  # the network sees a disc of one size
@@ -205,7 +206,7 @@ class FrameRenderer:
             light[2] = light[5] = ground
             air_light, air_glow = air_below(irradiance, clear_irradiance, ground, scene.open_share)
             scene = replace(scene, light=light, ground_radiance=ground, air_light=air_light, air_glow=air_glow)
-            disc = self.compose_tile(direction, low, high, scene)
+            disc = self.compose_tile(direction, low, high, scene, 2.0 / size)
             irradiance = direct * scene.sun_share + (disc * weight[..., None]).sum((0, 1))
         return scene
 
@@ -243,7 +244,9 @@ class FrameRenderer:
         low, high = (a + (b - a) * share for a, b in zip(own, above, strict=True))
         return low, high
 
-    def compose_tile(self, direction: FloatArray, low: FloatArray, high: FloatArray, scene: Scene) -> FloatArray:
+    def compose_tile(
+        self, direction: FloatArray, low: FloatArray, high: FloatArray, scene: Scene, footprint_rad: float
+    ) -> FloatArray:
         """Radiance (h, w, 3) of directions (h, w, 3) from the dome graph's outputs (6, h, w) of both layers."""
         (radiance,) = self._compose(
             direction=direction,
@@ -258,6 +261,8 @@ class FrameRenderer:
             air_light=scene.air_light,
             sun_share=scene.sun_share,
             air_glow=scene.air_glow,
+            sun_irradiance=scene.sun_irradiance,
+            footprint_rad=footprint_rad,
             exposure=scene.exposure,
         )
         return radiance
@@ -277,7 +282,7 @@ class FrameRenderer:
                     low, high = self._band_domes(direction, 2 * np.pi / width, tile, scene)
                 if pictures is not None:
                     pictures.put(tile, columns, low, high)
-                radiance = self.compose_tile(direction, low, high, scene)
+                radiance = self.compose_tile(direction, low, high, scene, 2 * np.pi / width)
                 samples = radiance.reshape(tile.stop - tile.start, tile.supersamples, -1, 3)
                 panorama[tile.start : tile.stop, columns] = samples.mean(1)
 

@@ -18,6 +18,16 @@ class Kept(Generic[Value]):
     def __init__(self) -> None:
         self._pair: tuple[Hashable, Value] | None = None
 
+    @property
+    def value(self) -> Value | None:
+        """The kept value; None where there is none."""
+        pair = self._pair
+        return None if pair is None else pair[1]
+
+    def forget(self) -> None:
+        """Keep none."""
+        self._pair = None
+
     def peek(self, key: Hashable) -> Value | None:
         """The value of ``key`` if it is the kept one."""
         pair = self._pair

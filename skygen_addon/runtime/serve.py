@@ -14,6 +14,7 @@ import logging
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -24,13 +25,17 @@ from ..core.errors import OutputError, SkyGenError
 from ..core.request import SkyRequest
 from .bake import Renderer
 from .film import Film, StillRenderer
+from .kept_memory import MemoryUse
 from .serve_protocol import (
     Ask,
     AskError,
+    MemoryOrder,
     Picture,
     Refusal,
+    memory_line,
     picture_line,
     read_ask,
+    read_order,
     ready_line,
     refusal_line,
     write_picture,
@@ -47,10 +52,14 @@ Windows whoever starts it sets that."""
 
 
 class Newest:
-    """Hands the newest line of a stream to another thread; older ones that nobody has taken are gone."""
+    """Hands the newest line of a stream to another thread; older ones that nobody has taken are gone.
+
+    Orders are lines that are never overtaken: each is handed over, before the newest other one.
+    """
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
+        self._orders: deque[str] = deque()
         self._line: str | None = None
         self._ended = False
 
@@ -60,6 +69,12 @@ class Newest:
             self._line = line
             self._changed.notify()
 
+    def order(self, line: str) -> None:
+        """One more order."""
+        with self._changed:
+            self._orders.append(line)
+            self._changed.notify()
+
     def end(self) -> None:
         """No more lines; one that nobody has taken is gone too."""
         with self._changed:
@@ -67,14 +82,16 @@ class Newest:
             self._changed.notify()
 
     def waits(self) -> bool:
-        """Whether there is a line that nobody has taken, or the end."""
+        """Whether there is a line that nobody has taken and that is no order, or the end."""
         with self._changed:
             return self._ended or self._line is not None
 
     def take(self) -> str | None:
-        """The newest line, waited for; None at the end."""
+        """The next order or else the newest line, waited for; None at the end."""
         with self._changed:
-            self._changed.wait_for(lambda: self._ended or self._line is not None)
+            self._changed.wait_for(lambda: self._ended or self._orders or self._line is not None)
+            if self._orders and not self._ended:
+                return self._orders.popleft()
             line, self._line = self._line, None
             return None if self._ended else line
 
@@ -111,7 +128,9 @@ def serve(
 
     def read() -> None:
         for line in lines:
-            if line.strip():
+            if read_order(line) is not None:
+                newest.order(line)
+            elif line.strip():
                 _tell(films, line)
                 newest.put(line)
         newest.end()
@@ -126,6 +145,9 @@ def serve(
     while (line := newest.take()) is not None:
         number = None
         try:
+            if (order := read_order(line)) is not None:
+                answer(memory_line(_obeyed(film, order)))
+                continue
             ask = read_ask(line)
             number = ask.id
             _serve_one(renderer, film, ask, folder, answer, newest.waits)
@@ -137,6 +159,11 @@ def serve(
             answer(refusal_line(Refusal(number, SkyGenError(words, "Change a setting to try again, and report it."))))
     if film is not None:
         film.close()
+
+
+def _obeyed(film: Film | None, order: MemoryOrder) -> MemoryUse:
+    """What is kept after an order."""
+    return film.allow(order.budget, clear=order.clear) if film is not None else MemoryUse(0, 0)
 
 
 def _tell(films: Sequence[Film], line: str) -> None:
@@ -168,7 +195,8 @@ def _serve_one(
         file = f"{ask.id}_{width}.rgba"
         write_picture(folder / file, radiance)
         last = carried or width == ask.widths[-1]
-        answer(picture_line(Picture(ask.id, width, file, seconds, last, sun, carried)))
+        memory = film.memory if film is not None else None
+        answer(picture_line(Picture(ask.id, width, file, seconds, last, sun, carried, memory)))
 
     if ask.carried and film is not None:
         request, started = dataclasses.replace(ask.request, width=ask.carried), time.perf_counter()

@@ -2,12 +2,16 @@
 
 Requests are lines of JSON, ``{"id": 7, "widths": [256, 512], "draft": false, "carried": 0, "request": {...}}``: a
 number of the asker's own, the widths wanted from coarse to fine, whether drafts do, the width of a picture carried from
-other moments that does instead of all of them (0 for none), and the request as a job records it. Answers are lines too:
+other moments that does instead of all of them (0 for none), and the request as a job records it. ``{"budget":
+1000000000, "clear": false}`` says how many bytes may be kept between pictures, and whether all that is kept is to be
+let go; it is answered whatever else waits. Answers are lines too:
 
 - ``{"ready": true}`` when the renderer is loaded,
-- ``{"id": 7, "width": 256, "file": "7_256.rgba", "seconds": 0.1, "last": false, "sun": {...}, "carried": false}`` when
-  a picture lies in the folder; ``sun`` is what :class:`.sun_record.SunLight` holds, null where the renderer does not
-  know it, and ``carried`` tells a picture by :class:`.film.Film` from a rendered one,
+- ``{"id": 7, "width": 256, "file": "7_256.rgba", "seconds": 0.1, "last": false, "sun": {...}, "carried": false,
+  "memory": {...}}`` when a picture lies in the folder; ``sun`` is what :class:`.sun_record.SunLight` holds, null where
+  the renderer does not know it, ``carried`` tells a picture by :class:`.film.Film` from a rendered one, and ``memory``
+  is what :class:`.kept_memory.MemoryUse` holds, null where nothing is kept,
+- ``{"memory": {...}}`` when a budget was taken over,
 - ``{"id": 7, "error": "...", "remedy": "..."}`` when a request cannot be served; without ``id`` the process ends.
 """
 
@@ -26,6 +30,7 @@ from numpy.typing import NDArray
 from ..core.errors import OutputError, RequestError, SkyGenError
 from ..core.request import SkyRequest, request_from_dict
 from ..core.whole_file import whole_file
+from .kept_memory import MemoryUse
 from .sun_record import SunLight
 
 MAX_ID = 2**53
@@ -46,6 +51,16 @@ class Ask:
     """Whether quick looks do, from a renderer that draws them."""
     carried: int = 0
     """Width of a picture carried from other moments, which does instead where it can be had; 0 if none does."""
+
+
+@dataclass(frozen=True)
+class MemoryOrder:
+    """What may be kept between pictures."""
+
+    budget: int
+    """Bytes of arrays, 0 to 2^53."""
+    clear: bool = False
+    """Whether what is kept now is to be let go."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +86,8 @@ class Picture:
     """What the sun gives; None where the renderer does not know it."""
     carried: bool = False
     """Whether its clouds were carried from other moments, so that it never stands for a rendered picture."""
+    memory: MemoryUse | None = None
+    """What is kept after it; None of a renderer that keeps nothing."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +150,29 @@ def read_ask(line: str) -> Ask:
     return Ask(number, request, tuple(widths), data["draft"], carried)
 
 
+def order_line(order: MemoryOrder) -> str:
+    """An order as a serving process reads it."""
+    return json.dumps(dataclasses.asdict(order))
+
+
+def read_order(line: str) -> MemoryOrder | None:
+    """What :func:`order_line` wrote; None for any other line."""
+    try:
+        data = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(data, dict) or data.keys() != {"budget", "clear"}:
+        return None
+    budget, clear = data["budget"], data["clear"]
+    known = type(budget) is int and 0 <= budget <= MAX_ID and isinstance(clear, bool)
+    return MemoryOrder(budget, clear) if known else None
+
+
+def memory_line(memory: MemoryUse) -> str:
+    """What is kept, for the program that has given an order."""
+    return json.dumps({"memory": dataclasses.asdict(memory)})
+
+
 def ready_line() -> str:
     """The renderer is loaded, for the program that asks."""
     return json.dumps({"ready": True})
@@ -149,7 +189,7 @@ def refusal_line(refusal: Refusal) -> str:
     return json.dumps(text if refusal.id is None else {"id": refusal.id, **text})
 
 
-def read_answer(line: str) -> Ready | Picture | Refusal | None:
+def read_answer(line: str) -> Ready | Picture | Refusal | MemoryUse | None:
     """What a serving process says; None for anything else, such as a library's chatter."""
     try:
         data = json.loads(line)
@@ -157,11 +197,14 @@ def read_answer(line: str) -> Ready | Picture | Refusal | None:
             return Ready()
         if not isinstance(data, dict):
             return None
+        if data.keys() == {"memory"}:
+            return MemoryUse(**data["memory"])
         if data.keys() - {"id"} == {"error", "remedy"}:
             return Refusal(data.get("id"), SkyGenError(str(data["error"]), str(data["remedy"])))
         if data.keys() != {field.name for field in dataclasses.fields(Picture)}:
             return None
-        return Picture(**{**data, "sun": _sunlight(data["sun"])})
+        memory = None if data["memory"] is None else MemoryUse(**data["memory"])
+        return Picture(**{**data, "sun": _sunlight(data["sun"]), "memory": memory})
     except (ValueError, TypeError, KeyError, RequestError, RecursionError):
         return None
 

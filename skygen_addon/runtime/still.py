@@ -22,6 +22,7 @@ from functools import lru_cache
 import numpy as np
 
 from ..core.geometry import EARTH_RADIUS_KM, FloatArray, panorama_directions, shell_distance_km
+from ..core.phase_functions import DROPLET_LOBES
 from ..core.request import LayerRequest, SkyRequest
 from .scene import Scene
 from .tiles import RowTile, row_tiles
@@ -56,7 +57,8 @@ def sun_pattern(cos_angle: FloatArray, sun_depth: FloatArray) -> FloatArray:
     direct = np.exp(-sun_depth)
     beam = np.exp(-(1 - _ASYMMETRY) * sun_depth)
     flat = _BEAM_LIGHT * _lobes(cos_angle, _BEAM_FLATTENING)
-    pattern: FloatArray = _lobes(cos_angle, 1.0) * direct + flat * (beam - direct) + np.float32(_DIFFUSE_LIGHT)
+    once = sum(np.float32(share) * _henyey_greenstein(cos_angle, g) for share, g in DROPLET_LOBES)
+    pattern: FloatArray = once * direct + flat * (beam - direct) + np.float32(_DIFFUSE_LIGHT)
     return pattern
 
 

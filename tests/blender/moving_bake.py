@@ -45,7 +45,9 @@ class MovingRenderer:
         angles = request.sun_azimuth_rad, request.sun_elevation_rad
         return self._frame(radiance, self._light(*angles, (1.0, 1.0, 1.0), 1.0, red))
 
-    def compose_tile(self, direction: np.ndarray, low: np.ndarray, high: np.ndarray, scene: Any) -> np.ndarray:
+    def compose_tile(
+        self, direction: np.ndarray, low: np.ndarray, high: np.ndarray, scene: Any, footprint_rad: float
+    ) -> np.ndarray:
         """The scene's colour everywhere."""
         return np.broadcast_to(scene.ground_radiance, direction.shape).copy()
 

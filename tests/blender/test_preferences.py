@@ -25,7 +25,7 @@ def preferences(package: Any) -> Any:
     """The preferences, as they were afterwards."""
     found = bpy.context.preferences.addons[MODULE].preferences
     yield found
-    for name in ("model_folder", "threads", "device", "measured", "devices"):
+    for name in ("model_folder", "threads", "device", "measured", "devices", "live_memory_mb"):
         found.property_unset(name)
 
 
@@ -33,16 +33,18 @@ def panel() -> Any:
     """What the preferences show."""
     cls = part("blender.engine.preferences").SkyGenPreferences
     found = bpy.context.preferences.addons[MODULE].preferences
-    names = ("model_folder", "threads", "device", "measured", "devices")
+    names = ("model_folder", "threads", "device", "measured", "devices", "live_memory_mb")
     body = {"draw": vars(cls)["draw"], "device_words": vars(cls)["device_words"], "bl_rna": found.bl_rna}
     return drawn(type("Preferences", (), body | {name: getattr(found, name) for name in names}))
 
 
 def test_they_explain_themselves_and_have_safe_defaults(preferences: Any) -> None:
     own = [p for p in preferences.bl_rna.properties if p.identifier not in ("rna_type", "name", "bl_idname")]
-    assert {p.identifier for p in own} == {"model_folder", "threads", "device", "devices", "measured"}
+    assert {p.identifier for p in own} == {"model_folder", "threads", "device", "devices", "measured", "live_memory_mb"}
     assert [p.identifier for p in own if len(p.description) < 10 or p.description.endswith(".")] == []
     assert (preferences.model_folder, preferences.threads, preferences.device) == ("", 0, "cpu")
+    assert preferences.live_memory_mb == 1000 and "live_memory_mb" in panel().props
+    assert panel().operators == ["skygen.test_device", "skygen.clear_live_memory"]
     assert part("blender.engine.preferences_access").engine_options() == []
     words = " ".join(panel().texts)
     assert words.startswith("Model: ") and "schema 1" in words and " MB" in words

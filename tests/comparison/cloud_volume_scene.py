@@ -78,7 +78,9 @@ def trace_views(volume: CloudVolume, views: Sequence[str], per_side: int, seed: 
     One path starts on each ray of :func:`view_directions`; ``options`` are those of
     :class:`trainer.simulate.reference.TraceOptions`.
     """
-    chosen = TraceOptions(**{"paths_per_ray": 1, "sharp_orders": EXACT, "chunk_rays": 2**17, **options})  # type: ignore[arg-type]
+    chosen = TraceOptions(
+        **{"paths_per_ray": 1, "sharp_orders": EXACT, "chunk_rays": 2**17, "two_lobes": True, **options}
+    )  # type: ignore[arg-type]
     directions = torch.cat([view_directions(view, per_side) for view in views])
     rays = trace_reference(volume, directions, chosen, seed)
     rows = torch.stack([rays.sun_scatter, rays.sky_scatter, rays.ground_scatter, rays.transmittance])  # 4 n

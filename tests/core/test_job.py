@@ -58,6 +58,7 @@ def test_select_keeps_requests_with_their_frames(tmp_path: Path) -> None:
         (("engine",), "1"), (("engine",), 1), (("engine",), None),
         (("output", "compression"), "piz"), (("output", "compression"), None), (("output", "format"), "png"),
         (("output", "folder"), 3), (("output", "pattern"), "sky.exr"),
+        (("output", "pictures"), "gif"), (("output", "pictures"), None),
         (("output", "pattern"), "../{frame}.exr"), (("output", "pattern"), "{frame}"),
         (("output", "pattern"), "{other}.exr"), (("output", "pattern"), "{frame!r}{frame.exr"),
         (("output", "pattern"), "{frame!r}.exr"), (("output", "pattern"), "{frame!s:04d}.exr"),
@@ -197,8 +198,8 @@ def test_the_recorded_job_grows_and_does_not_shrink(tmp_path: Path) -> None:
     recorded(whole.select((4, 1)), tmp_path)
     assert job_record(whole.select((3, 2))) == JobRecord(whole, ())
     assert job_record(whole.select((1,))).job == whole.select((1, 4))
-    half = dataclasses.replace(whole.select((2,)), pixel_format="half")
-    assert job_record(half).job == dataclasses.replace(whole.select((1, 2, 4)), pixel_format="half")
+    half = dataclasses.replace(whole.select((2,)), pixel_format="half", pictures="png")
+    assert job_record(half).job == dataclasses.replace(whole.select((1, 2, 4)), pixel_format="half", pictures="png")
 
 
 @pytest.mark.parametrize("change", [{"seed": 10}, {"width": 1024}, {"haze": 3.0}])
@@ -250,6 +251,23 @@ def test_the_engine_is_told_by_its_version_and_its_graphs(tmp_path: Path) -> Non
     assert one.startswith(f"{ENGINE_VERSION}-") and engine_identity() != one
     with pytest.raises(BundleError, match="no graphs"):
         engine()
+
+
+def test_a_job_of_before_pictures_has_none_and_pictures_have_the_names_of_frames(tmp_path: Path) -> None:
+    for kind, name in (("png", "sky_0007.png"), ("jpeg", "sky_0007.jpg")):
+        job = dataclasses.replace(job_of(tmp_path), pictures=kind)
+        assert job.picture_path(7) == tmp_path / name
+        write_job(job, tmp_path / "sky.json")
+        assert read_job(tmp_path / "sky.json") == job
+    dotted = dataclasses.replace(job, pattern="my.sky.{frame}.exr")
+    assert dotted.picture_path(7) == tmp_path / "my.sky.7.jpg"
+    data = json.loads((tmp_path / "sky.json").read_text())
+    del data["output"]["pictures"]
+    (tmp_path / "sky.json").write_text(json.dumps(data))
+    older = read_job(tmp_path / "sky.json")
+    assert older.pictures == "none" and older.picture_path(7) is None
+    with pytest.raises(JobError, match="'gif'.*none, png, jpeg"):
+        dataclasses.replace(job, pictures="gif")
 
 
 def test_a_job_of_before_compressions_is_zip_and_dwaa_wants_half(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ TRAINER_LIBRARIES = {
 
 ALLOWED = {
     "skygen_addon/core": {"numpy"},
-    "skygen_addon/runtime": {"numpy", "onnxruntime", "OpenEXR", "skygen_addon.core"},
+    "skygen_addon/runtime": {"numpy", "onnxruntime", "OpenEXR", "simplejpeg", "skygen_addon.core"},
     "skygen_addon/blender": {"numpy", "bpy", "bpy_extras", "mathutils", "skygen_addon.core", "skygen_addon.runtime"},
     "trainer": TRAINER_LIBRARIES | {"skygen_addon.core", "skygen_addon.runtime"},
     "build.py": set(),

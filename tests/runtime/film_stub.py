@@ -69,7 +69,9 @@ class StillsOfTime:
         """What a bake asks for."""
         return self.render_still(request).radiance
 
-    def compose_tile(self, direction: FloatArray, low: FloatArray, high: FloatArray, scene: Scene) -> FloatArray:
+    def compose_tile(
+        self, direction: FloatArray, low: FloatArray, high: FloatArray, scene: Scene, footprint_rad: float
+    ) -> FloatArray:
         """The scene's air light everywhere."""
         return np.full(direction.shape, scene.air_light, np.float32)
 

@@ -96,10 +96,10 @@ def test_clouds_that_nobody_waits_for_are_given_up_between_the_layers(
     asked = list[int]()
 
     def nobody_waits() -> bool:
-        asked.append(len(sky_renderer._layers))
+        asked.append(len(sky_renderer.memory._layers))
         return True
 
-    sky_renderer._layers.clear()
+    sky_renderer.memory.forget()
     with pytest.raises(GivenUp):
         sky_renderer.render_still(request, LayerPictures(64, nobody_waits), draft=Draft())
     assert asked == [1]

@@ -81,7 +81,8 @@ def uniform_sky(sun_elevation_rad: float, air: Air) -> ClearSky:
     one = np.ones(3, dtype=np.float32)
     high_air = np.array([[1e-6, 1e-6, 1e-6, 1e5], [0.0, 0.0, 0.0, 1e5]], dtype=np.float32)
     table, ambient = np.ones((*SKY_VIEW_SHAPE, 3), dtype=np.float32), np.ones((6, 3), dtype=np.float32)
-    return ClearSky(air, sun_elevation_rad, table, 0 * one, math.pi * one, one, high_air, ambient)
+    parts = np.concatenate([table, 0 * table], axis=-1)
+    return ClearSky(air, sun_elevation_rad, table, parts, 0 * one, math.pi * one, one, high_air, ambient)
 
 
 def test_in_uniform_light_clouds_vanish_and_the_ground_receives_pi(

@@ -19,13 +19,16 @@ import pytest
 
 from skygen_addon.core.request import SkyRequest
 from skygen_addon.runtime.frame import FrameRenderer
+from skygen_addon.runtime.kept_memory import MemoryUse, resident_bytes
 from skygen_addon.runtime.serve import serve
 from skygen_addon.runtime.serve_protocol import (
     Ask,
+    MemoryOrder,
     Picture,
     Ready,
     Refusal,
     ask_line,
+    order_line,
     read_answer,
     read_picture,
 )
@@ -127,6 +130,59 @@ def test_the_newest_request_wins(served: Served, gate: Gate) -> None:
     gate.go_on.put(None)
     assert [served.next().id, served.next().id] == [1, 4]
     served.end()
+
+
+def test_an_order_is_never_overtaken_and_drops_no_picture(served: Served, gate: Gate) -> None:
+    """Those that come while a picture is made are carried out after it, before the newest request."""
+    served.input.put(ask(1, 64, seed=1))
+    gate.begun.get(timeout=30)
+    served.input.put(*(order_line(MemoryOrder(budget)) for budget in (1, 2)), ask(2, 64), order_line(MemoryOrder(3)))
+    served.input.put(ask(3, 64))
+    time.sleep(0.2)  # the reading thread has them all
+    gate.go_on.put(None)
+    gate.go_on.put(None)
+    said = [served.next() for _ in range(5)]
+    assert [type(one) for one in said] == [Picture, MemoryUse, MemoryUse, MemoryUse, Picture]
+    assert [said[0].id, said[-1].id] == [1, 3]
+    served.input.put(ask(4, 64, 128))
+    gate.begun.get(timeout=30)
+    gate.begun.get(timeout=30)
+    served.input.put(order_line(MemoryOrder(4)))
+    time.sleep(0.2)
+    gate.go_on.put(None)
+    gate.go_on.put(None)
+    assert [(one.id, one.width) for one in (served.next(), served.next())] == [(4, 64), (4, 128)]
+    assert isinstance(served.next(), MemoryUse)
+    served.end()
+
+
+def test_a_process_says_what_it_keeps_and_clears_it(tmp_path: Path, sky_renderer: FrameRenderer) -> None:
+    """Drawn anew the picture is the same, bit for bit; cleared, the process is smaller by most of what it kept."""
+    line = ask_line(Ask(1, SkyRequest(seed=2), (64,)))
+    with process(tmp_path) as served:
+        assert served.stdin is not None and served.stdout is not None
+        said, resident = [read_answer(served.stdout.readline())], list[int | None]()
+        for line_in in (line, order_line(MemoryOrder(10**9, True)), line, order_line(MemoryOrder(0)), line):
+            served.stdin.write(line_in + "\n")
+            served.stdin.flush()
+            said.append(read_answer(served.stdout.readline()))
+            resident.append(resident_bytes(served.pid))
+            if isinstance(said[-1], Picture):
+                (tmp_path / said[-1].file).rename(tmp_path / str(len(said)))
+        served.stdin.close()
+        assert served.wait(60) == 0
+    _, first, cleared, again, forbidden, last = said
+    assert isinstance(first, Picture) and isinstance(again, Picture) and isinstance(last, Picture)
+    assert first.memory is not None and again.memory is not None and last.memory is not None
+    assert isinstance(cleared, MemoryUse) and isinstance(forbidden, MemoryUse)
+    assert first.memory.kept > 10**7 and 0 < first.memory.picture <= first.memory.kept
+    assert cleared.kept == 0 and forbidden.kept == 0 and last.memory.kept == 0
+    assert again.memory.kept == first.memory.kept and last.memory.picture == first.memory.picture
+    files = [(tmp_path / name).read_bytes() for name in ("2", "4", "6")]
+    assert files[0] == files[1] == files[2]
+    before, after = resident[:2]
+    if before is not None and after is not None:
+        assert before - after > 0.5 * first.memory.kept
 
 
 def test_a_finer_picture_waits_for_a_newer_request(served: Served, gate: Gate) -> None:

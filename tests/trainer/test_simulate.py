@@ -13,7 +13,7 @@ from torch.nn.functional import normalize
 
 from skygen_addon.core.errors import RequestError, SkyGenError
 from trainer.networks.atlas import atlas_grid, sample
-from trainer.networks.cloud_light import ASYMMETRY, dual_lobe, sky_share
+from trainer.networks.cloud_light import ASYMMETRY, droplet_lobes, dual_lobe, sky_share
 from trainer.networks.sunlight import sharpened, shell_fill
 from trainer.simulate.analytic_volumes import heap_extinction, slab_extinction
 from trainer.simulate.cloud_volume import CloudVolume, VolumeSampler, height_km, make_volume
@@ -120,7 +120,7 @@ def test_single_scattering_in_a_thin_slab_is_analytic() -> None:
     cos_view, cos_sun = float(view[0, 2]), float(SUN[2])
     # from below: light through the part above a point, then the part below it toward the camera
     a, b = depth / cos_sun, depth / cos_view
-    phase = float(dual_lobe((view[0] * SUN).sum()))
+    phase = float(droplet_lobes((view[0] * SUN).sum()))
     expected = phase * b * (math.exp(-a) - math.exp(-b)) / (b - a)
     assert float(rays.transmittance.mean()) == pytest.approx(math.exp(-b), rel=0.01)  # the earth's curvature
     assert float(rays.sun_scatter.mean()) == pytest.approx(expected, rel=0.015)

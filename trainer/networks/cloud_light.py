@@ -1,9 +1,9 @@
 """The analytic scattering formula: what a place in a cloud scatters toward the camera, per unit of light.
 
-- Sun: single scattering ``P(angle) exp(-S)`` with a dual-lobe Henyey-Greenstein phase function,
-  light scattered forward only so far (the similarity relation's beam exp(-(1-g) S) less the
-  direct one, with a flatter phase function), and the diffuse field of a conservative cloud layer
-  after Eddington, lit at the slant U / S, or deep inside at the sun's own.
+- Sun: single scattering ``P(angle) exp(-S)`` with the phase function of droplets but for what they diffract, which is
+  seen within a degree or two of the sun only and added by :mod:`.compose`; light scattered forward only so far (the
+  similarity relation's beam exp(-(1-g) S) less the direct one, with a flatter dual-lobe phase function), and the
+  diffuse field of a conservative cloud layer after Eddington, lit at the slant U / S, or deep inside at the sun's own.
 - Sky and ground: each scattered photon came from one of them; the share follows the two-stream
   solution, so that a cloud under equal light from everywhere vanishes (white furnace).
 
@@ -18,8 +18,11 @@ import math
 import torch
 from torch import Tensor
 
+from skygen_addon.core.phase_functions import DROPLET_LOBES
+
 FORWARD_G, BACKWARD_G, FORWARD_WEIGHT = 0.88, -0.3, 0.96
-"""Lobes whose mean cosine is near that of water droplets in daylight, 0.85 (Hu and Stamnes 1993)."""
+"""Lobes of light that is scattered often; their mean cosine is near that of water droplets in daylight, 0.85 (Hu and
+Stamnes 1993)."""
 ASYMMETRY = FORWARD_WEIGHT * FORWARD_G + (1 - FORWARD_WEIGHT) * BACKWARD_G
 """Mean cosine g of the phase function, for the two-stream terms."""
 BEAM_LIGHT, BEAM_FLATTENING = 1.46, 0.64
@@ -44,6 +47,12 @@ def dual_lobe(cos_angle: Tensor, flattening: float = 1.0) -> Tensor:
     forward = henyey_greenstein(cos_angle, FORWARD_G * flattening)
     backward = henyey_greenstein(cos_angle, BACKWARD_G * flattening)
     return FORWARD_WEIGHT * forward + (1 - FORWARD_WEIGHT) * backward
+
+
+def droplet_lobes(cos_angle: Tensor) -> Tensor:
+    """What droplets scatter once, 1/sr, without what they diffract."""
+    forward, backward = (share * henyey_greenstein(cos_angle, g) for share, g in DROPLET_LOBES)
+    return forward + backward
 
 
 def settled_slant(slant: Tensor, sun_slope: Tensor, buried: Tensor) -> Tensor:
@@ -97,7 +106,7 @@ def sun_source(
     flow = (3 * FLUX_FACTOR * ASYMMETRY) * (flux - slant * beam) * sin_elevation
     diffuse = (DIFFUSE_LIGHT / (4 * math.pi)) * (mean + flow).clamp(min=0.0)
     forward = BEAM_LIGHT * dual_lobe(cos_angle, BEAM_FLATTENING) * (beam - direct)
-    return dual_lobe(cos_angle) * direct + forward + diffuse
+    return droplet_lobes(cos_angle) * direct + forward + diffuse
 
 
 def sky_share(sin_elevation: Tensor, above: Tensor, below: Tensor) -> Tensor:

@@ -6,6 +6,9 @@ distance melts into the clear sky and a sky without clouds is the clear sky exac
 keep the sun from that air, its light has no glow around the sun: it tends to the clear sky's mean
 over azimuth, and under a closed layer it is ``air_glow``, which has no direction: nothing of the clear sky's
 horizon shows there.
+
+Thin clouds diffract sunlight into a degree or two. So near to the sun, ray and sunbeam pass the same cloud, and what is
+scattered once on the way is depth x exp(-depth) of the sun's light.
 """
 
 from __future__ import annotations
@@ -15,7 +18,12 @@ import math
 import torch
 from torch import Tensor, nn
 
-from skygen_addon.core.phase_functions import AUREOLE_ASYMMETRY, AUREOLE_SHARE
+from skygen_addon.core.phase_functions import (
+    AUREOLE_ASYMMETRY,
+    AUREOLE_SHARE,
+    DROPLET_PEAK_ASYMMETRY,
+    DROPLET_PEAK_SHARE,
+)
 
 from .shells import EARTH_RADIUS_KM
 
@@ -71,11 +79,19 @@ def air_depth_to_space(sin_elevation: Tensor, air: Tensor) -> Tensor:
     return mass[..., None] * vertical
 
 
-def aureole(direction: Tensor, sun_direction: Tensor) -> Tensor:
-    """Phase function (h, w) of the aureole in 1/sr, for each pixel's angle to the sun; as in core.phase_functions."""
-    g = AUREOLE_ASYMMETRY
-    away = (direction - sun_direction).square().sum(-1)  # 2 - 2 cosine, without its cancellation
-    return AUREOLE_SHARE * (1 - g * g) / (4 * math.pi) * ((1 - g) ** 2 + g * away) ** -1.5
+PIXEL_WIDTH = 0.4
+"""Width of a lobe, as 1 - mean cosine, whose peak is the mean over a pixel of 1 rad that holds it all."""
+
+
+def narrow_lobe(away: Tensor, share: float, asymmetry: float, footprint_rad: Tensor) -> Tensor:
+    """Part of a phase function in 1/sr whose integral is ``share``, as in core.phase_functions, seen by a pixel.
+
+    A pixel wider than the lobe sees a wider lobe of the same integral. ``away`` is 2 - 2 cosine of the angle to the
+    sun, the square of the distance between unit vectors.
+    """
+    width = torch.sqrt((1 - asymmetry) ** 2 + (PIXEL_WIDTH * footprint_rad) ** 2).clamp(max=0.5)
+    g = 1 - width
+    return share * (1 - g * g) / (4 * math.pi) * (width * width + g * away) ** -1.5
 
 
 class Compose(nn.Module):
@@ -95,6 +111,8 @@ class Compose(nn.Module):
         air_light: Tensor,
         sun_share: Tensor,
         air_glow: Tensor,
+        sun_irradiance: Tensor,
+        footprint_rad: Tensor,
         exposure: Tensor,
     ) -> Tensor:
         sample = nn.functional.grid_sample
@@ -103,7 +121,9 @@ class Compose(nn.Module):
         table = table_position(direction, sun_direction)[None]  # 1 h w 2
         parts = sample(sky_view, table, mode="bilinear", padding_mode="border", align_corners=True)
         parts = parts[0].permute(1, 2, 0)  # h w 6
-        clear = parts[..., :3] + parts[..., 3:] * aureole(direction, sun_direction)[..., None]  # h w 3
+        away = (direction - sun_direction).square().sum(-1)
+        aureole = narrow_lobe(away, AUREOLE_SHARE, AUREOLE_ASYMMETRY, footprint_rad)
+        clear = parts[..., :3] + parts[..., 3:] * aureole[..., None]
         mean = sky_view[:, :3].mean(3, keepdim=True)
         even = sample(mean, table, mode="bilinear", padding_mode="border", align_corners=True)
         even = even[0].permute(1, 2, 0)  # h w 3
@@ -123,7 +143,10 @@ class Compose(nn.Module):
             transmittance = torch.exp(-layer[0])[..., None]  # h w 1
             radiance = radiance + through * (cloud * correction * dimming + (1 - transmittance) * veil)
             through = through * transmittance
-        sky_radiance = radiance + through * clear
+        depth = low[0] + high[0]
+        peak = narrow_lobe(away, DROPLET_PEAK_SHARE, DROPLET_PEAK_ASYMMETRY, footprint_rad)
+        diffracted = depth * torch.exp(-depth) * peak
+        sky_radiance = radiance + through * clear + diffracted[..., None] * sun_irradiance
 
         reach = CAMERA_HEIGHT_KM / (-sin_elevation).clamp(1e-4, 1.0)
         dimming = torch.exp(-reach[..., None] * (air[0, :3] + air[1, :3]))

@@ -164,7 +164,7 @@ def _settled(
     clear_irradiance = direct + sky.sky_irradiance
     irradiance = direct * sun_share + sky.sky_irradiance
     light = light_from_above(request, sky, shares[1])
-    table = _on(views, sky.radiance.transpose(2, 0, 1)[None])
+    table = _on(views, sky.parts.transpose(2, 0, 1)[None])
     for _ in range(SETTLING_ROUNDS):
         ground = (np.asarray(request.ground_albedo, dtype=np.float32) / np.pi * irradiance).astype(np.float32)
         light[2] = light[5] = ground
@@ -182,6 +182,8 @@ def _settled(
             torch.tensor(air_light),
             torch.tensor(sun_share),
             _on(views, air_glow),
+            _on(views, sky.sun_irradiance),
+            torch.tensor(2.0 / views.shape[0]),
             torch.ones(3, device=views.device),
         )
         radiance: FloatArray = composed.cpu().numpy()

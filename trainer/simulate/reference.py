@@ -1,7 +1,8 @@
 """The reference: a volumetric path tracer through the same volume that the dome reads.
 
-Scattering is conservative (albedo 1), by the dual-lobe phase function. The first collision of a
-view ray is forced and weighted by the ray's opacity; further flights use delta tracking
+Scattering is conservative (albedo 1), by the dual-lobe phase function; sunlight that was scattered once only is
+weighted by the droplets' own lobes, without what they diffract (:mod:`trainer.networks.cloud_light`). The first
+collision of a view ray is forced and weighted by the ray's opacity; further flights use delta tracking
 (Woodcock et al. 1965) with local majorants. At each collision the sun is connected by marching a
 few gaps between shells and reading the tabulated sun depth for the rest (the table alone blurs
 lit edges and dims dense heaps by up to a fifth), or, for checks, by ratio tracking (Novak et al.
@@ -22,7 +23,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from trainer.networks.cloud_light import ASYMMETRY, dual_lobe
+from trainer.networks.cloud_light import ASYMMETRY, droplet_lobes, dual_lobe
 from trainer.networks.shells import EARTH_RADIUS_KM, shell_distance_km
 
 from .cloud_volume import CloudVolume, VolumeSampler, height_km
@@ -44,6 +45,8 @@ class TraceOptions:
     """Samples between two shells along a view ray."""
     sharp_orders: int = 6
     """Collisions with the true phase function; later ones use the similarity relation."""
+    two_lobes: bool = False
+    """Take the dual-lobe phase function for single scattering too, for comparison with renderers that know no other."""
     exact_sun: bool = False
     """Trace the whole way to the sun by ratio tracking."""
     max_orders: int | None = None
@@ -188,7 +191,10 @@ def _sun_light(
         transmittance = ratio_tracked_transmittance(sampler, position, sun, thinning, generator)
     else:
         transmittance = torch.exp(-marched_sun_depth(sampler, position) * thinning)
-    phase = torch.where(blurred, torch.tensor(1 / (4 * math.pi)), dual_lobe((incoming * sun[:, None]).sum(0)))
+    cosine = (incoming * sun[:, None]).sum(0)
+    phase = torch.where(blurred, torch.tensor(1 / (4 * math.pi)), dual_lobe(cosine))
+    if not options.two_lobes:
+        phase = torch.where(order == 0, droplet_lobes(cosine), phase)
     return phase * transmittance
 
 

@@ -8,6 +8,7 @@ import bpy
 
 from ...core.errors import SkyGenError
 from ...core.job import check_storage
+from ..live.live_pictures import is_live_image
 from ..settings.properties import SkyGenSettings, sky_settings
 from ..world.world_nodes import ROLE, environment_node
 from ..world.world_owner import is_own
@@ -40,7 +41,7 @@ def bake_outlook(context: bpy.types.Context, world: bpy.types.World) -> list[Sky
     if stopped is not None:
         states.append(SkyState(stopped, "RECOVER_LAST", False))
     try:
-        check_storage(str(settings.format), str(settings.compression))
+        check_storage(str(settings.format), str(settings.compression), str(settings.pictures))
     except SkyGenError as error:
         return [*states, SkyState(f"{error.message} {error.remedy}", "ERROR", False)]
     space = bake_space(
@@ -49,21 +50,25 @@ def bake_outlook(context: bpy.types.Context, world: bpy.types.World) -> list[Sky
         int(settings.width),
         pixel_format=str(settings.format),
         compression=str(settings.compression),
+        pictures=str(settings.pictures),
         preview_bytes_per_pixel=_preview_bytes_per_pixel(world),
     )
     if space is None:
         return states
     to_bake = space.frames if _are_current(folder, settings, fingerprint) else len(frames)
-    if to_bake:
+    if to_bake or space.pictures:
         states.append(_estimate(space, settings, to_bake))
     return states
 
 
 def _preview_bytes_per_pixel(world: bpy.types.World) -> float | None:
-    """How well the shown preview compresses, which tells of this very sky; None without one that is packed."""
+    """How well the shown preview compresses, which tells of this very sky; None without one that is packed.
+
+    Nor of a live picture, which Blender packs in full floats: they hardly compress, and tell nothing.
+    """
     node = environment_node(world)
     image = node.image if node is not None else None
-    if image is None or image.packed_file is None or ROLE not in image.keys():
+    if image is None or image.packed_file is None or ROLE not in image.keys() or is_live_image(image):
         return None
     pixels = int(image.size[0]) * int(image.size[1])
     return float(image.packed_file.size) / pixels if pixels else None
@@ -76,10 +81,11 @@ def _are_current(folder: Path, settings: SkyGenSettings, fingerprint: str) -> bo
 
 
 def _estimate(space: BakeSpace, settings: SkyGenSettings, to_bake: int) -> SkyState:
-    frames = "1 frame" if to_bake == 1 else f"{to_bake} frames"
+    what, number = ("frame", to_bake) if to_bake else ("picture", space.pictures)
+    frames = f"1 {what}" if number == 1 else f"{number} {what}s"
     parts = [f"about {size_in_words(space.bytes)} more on disk"] if space.bytes else []
     seconds = seconds_per_frame(settings, int(settings.width))
-    if seconds is not None:
+    if seconds is not None and to_bake:
         parts.append(f"about {_duration(seconds * to_bake)}")
     if not space.fits:
         parts.append(f"but only {size_in_words(space.free_bytes)} are free")

@@ -163,4 +163,5 @@ def job_of_plan(context: bpy.types.Context, world: bpy.types.World, plan: BakePl
         folder=plan.folder,
         pixel_format=str(sky_settings(world).format),
         compression=str(sky_settings(world).compression),
+        pictures=str(sky_settings(world).pictures),
     )

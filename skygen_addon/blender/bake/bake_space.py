@@ -2,7 +2,7 @@
 
 From frames that are there, else from the preview, which is a frame of the same sky, else from typical frames. How
 these compare was measured over the shipped presets: clouds compress worse than clear air or an even sheet, wide
-frames better than narrow ones, and full floats hardly at all.
+frames better than narrow ones, and full floats hardly at all. The pictures beside them take a part of a frame.
 """
 
 from __future__ import annotations
@@ -16,13 +16,15 @@ from pathlib import Path
 
 from ...core.errors import OutputError
 from ...core.frames import frames_in_words
-from ...core.job import DEFAULT_PATTERN, SkyJob
+from ...core.job import DEFAULT_PATTERN, PICTURE_ENDINGS, SkyJob
 from .sequence import frame_name, frame_storage, known_missing_frames
 
 TYPICAL_BYTES_PER_PIXEL = {("zip", True): 1.6, ("zip", False): 9.0, ("dwaa", True): 0.7}
 """By compression and whether half floats are stored: fair-weather clouds."""
 WIDE = 0.65
 """Bytes per pixel of a wide frame over those of a preview, half floats and ZIP: 0.48 to 0.70 at 2048 over 512."""
+PICTURE_SHARE = {"png": 0.3, "jpeg": 0.15}
+"""Size of a picture over that of its frame in half floats and ZIP: 0.22 to 0.36, and 0.10 to 0.18."""
 SAMPLES = 3
 """Frames of a folder that are looked at: those after the first are much like it."""
 CERTAINTY = {True: 0.9, False: 0.2}
@@ -37,11 +39,13 @@ class BakeSpace:
     frames: int
     """Frames that are not there yet."""
     bytes: int
-    """Estimate of their size, and of what frames gain that are there and stored in another way."""
+    """Estimate of their size with pictures, and of what frames gain that are there and stored in another way."""
     measured: bool
     """Whether it comes from frames of the same folder, width and storage."""
     free_bytes: int
     """Free on the disk of the folder."""
+    pictures: int = 0
+    """Pictures that are not there yet."""
 
     @property
     def fits(self) -> bool:
@@ -56,11 +60,12 @@ def bake_space(
     *,
     pixel_format: str,
     compression: str,
+    pictures: str = "none",
     preview_bytes_per_pixel: float | None = None,
 ) -> BakeSpace | None:
     """Estimate for frames of a folder that need not exist; None where the disk does not tell its free space.
 
-    Format and compression must go together, see :func:`..core.job.check_storage`.
+    Format, compression and pictures must go together, see :func:`..core.job.check_storage`.
 
     Frames that are there in this width and storage are counted as kept: one that is written again takes the place of
     its older self. Others are replaced by larger ones, or smaller ones, which free nothing before they are written.
@@ -77,12 +82,17 @@ def bake_space(
         per_pixel *= WIDE * preview_bytes_per_pixel / TYPICAL_BYTES_PER_PIXEL["zip", True]
     each = sum(alike) / len(alike) if alike else per_pixel * width * (width // 2)
     gain = sum(max(0.0, each - size) for size in other) * len(present) / max(1, len(sampled))
+    lacking, lacking_bytes = 0, 0.0
+    if pictures != "none":
+        lacking = len(known_missing_frames(folder, frames, PICTURE_ENDINGS[pictures]))
+        usual = each * TYPICAL_BYTES_PER_PIXEL["zip", True] / TYPICAL_BYTES_PER_PIXEL[compression, half]
+        lacking_bytes = PICTURE_SHARE[pictures] * usual * lacking
     try:
         existing = next(p for p in (folder, *folder.parents) if p.exists())
         free = shutil.disk_usage(existing).free
     except (OSError, StopIteration):
         return None
-    return BakeSpace(len(missing), round(each * len(missing) + gain), bool(alike), free)
+    return BakeSpace(len(missing), round(each * len(missing) + gain + lacking_bytes), bool(alike), free, lacking)
 
 
 def check_space(job: SkyJob) -> None:
@@ -96,7 +106,12 @@ def check_space(job: SkyJob) -> None:
     if job.pattern != DEFAULT_PATTERN:
         return
     space = bake_space(
-        job.folder, job.frames, job.requests[0].width, pixel_format=job.pixel_format, compression=job.compression
+        job.folder,
+        job.frames,
+        job.requests[0].width,
+        pixel_format=job.pixel_format,
+        compression=job.compression,
+        pictures=job.pictures,
     )
     if space is not None and not space.fits:
         raise OutputError(

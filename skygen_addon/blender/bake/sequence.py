@@ -19,6 +19,8 @@ from ...runtime.exr import REQUEST_ATTRIBUTE
 from ..world.world_nodes import ROLE
 
 COLOUR_SPACE = "Linear Rec.709"
+EXR = ".exr"
+"""Ending of the baked frames."""
 HEADER_BYTES = 4096
 """More than the header of a baked frame takes."""
 _SETTLED_NS = 3_000_000_000
@@ -26,9 +28,9 @@ _SETTLED_NS = 3_000_000_000
 _COMPRESSIONS = {3: "zip", 8: "dwaa"}
 
 
-def frame_name(frame: int) -> str:
-    """File name of a baked frame, ``sky_0001.exr``."""
-    return DEFAULT_PATTERN.format(frame=frame)
+def frame_name(frame: int, ending: str = EXR) -> str:
+    """File name of a baked frame, ``sky_0001.exr``, or of the picture beside it."""
+    return DEFAULT_PATTERN.format(frame=frame).removesuffix(EXR) + ending
 
 
 def folder_of_sequence(image: bpy.types.Image) -> Path:
@@ -36,16 +38,16 @@ def folder_of_sequence(image: bpy.types.Image) -> Path:
     return Path(bpy.path.abspath(image.filepath, library=image.library)).parent
 
 
-def missing_frames(folder: Path, frames: Sequence[int]) -> list[int]:
-    """Frames of ``frames`` whose file is not in ``folder``."""
+def missing_frames(folder: Path, frames: Sequence[int], ending: str = EXR) -> list[int]:
+    """Frames of ``frames`` whose file, with this ending, is not in ``folder``."""
     try:
         present = set(os.listdir(folder))
     except (FileNotFoundError, NotADirectoryError):
         return list(frames)
-    return [f for f in frames if frame_name(f) not in present]
+    return [f for f in frames if frame_name(f, ending) not in present]
 
 
-def known_missing_frames(folder: Path, frames: Sequence[int]) -> list[int]:
+def known_missing_frames(folder: Path, frames: Sequence[int], ending: str = EXR) -> list[int]:
     """:func:`missing_frames` for a panel that is drawn often: a folder is listed again only when it has changed.
 
     A folder that has changed a moment ago is listed every time, because its time stamp may be that of the next change.
@@ -55,14 +57,14 @@ def known_missing_frames(folder: Path, frames: Sequence[int]) -> list[int]:
     except OSError:
         return list(frames)
     if abs(time.time_ns() - changed_ns) < _SETTLED_NS:
-        return missing_frames(folder, frames)
+        return missing_frames(folder, frames, ending)
     asked = frames if isinstance(frames, range) else tuple(frames)
-    return list(_missing_frames(folder, changed_ns, asked))
+    return list(_missing_frames(folder, changed_ns, asked, ending))
 
 
 @lru_cache(maxsize=16)
-def _missing_frames(folder: Path, changed_ns: int, frames: range | tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(missing_frames(folder, frames))
+def _missing_frames(folder: Path, changed_ns: int, frames: range | tuple[int, ...], ending: str) -> tuple[int, ...]:
+    return tuple(missing_frames(folder, frames, ending))
 
 
 def check_complete(folder: Path, frames: Sequence[int]) -> None:

@@ -28,10 +28,10 @@ from .bake_progress import BakeProgress, progress_of
 from .sequence import folder_of_sequence, frames_in_words, known_missing_frames
 
 _WITHOUT_EFFECT = {
-    "rna_type", "name", "preset", "own_preset", "preset_gallery", "frame_end", "output_folder", "format", "compression",
-    "look", "match", "sun", "sun_disc", "sun_in", "lamp", "followed_lamp", "sky_peak", "shown_frame", "shown_azimuth",
-    "shown_elevation", "shown_transmittance", "unrecorded", "baked_start", "baked_end",
-    "baked_settings", "measured_seconds", "measured_width",
+    "rna_type", "name", "preset", "own_preset", "preset_gallery", "frame_end", "output_folder", "format",
+    "compression", "pictures", "look", "match", "sun", "sun_disc", "sun_in", "lamp", "followed_lamp", "sky_peak",
+    "shown_frame", "shown_azimuth", "shown_elevation", "shown_transmittance", "unrecorded", "baked_start",
+    "baked_end", "baked_settings", "measured_seconds", "measured_width",
 }  # fmt: skip
 
 _CAME_LATER = {"white_balance_temperature": NEUTRAL_WHITE_K, "white_balance_tint": 0.0}

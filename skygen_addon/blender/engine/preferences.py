@@ -1,4 +1,4 @@
-"""The add-on's preferences: the model, the device and the threads of everything that renders a sky."""
+"""The add-on's preferences: model, device and threads of everything that renders a sky, and the preview's memory."""
 
 # Blender reads properties from annotations that are calls, which no type checker accepts.
 # mypy: disable-error-code="valid-type"
@@ -12,6 +12,7 @@ from bpy.props import CollectionProperty, IntProperty, StringProperty
 
 from ...core.errors import SkyGenError
 from ...runtime.devices import CPU
+from ...runtime.kept_memory import DEFAULT_BUDGET_MB
 from ..panels.panel_base import draw_lines
 from .model import bundle_folder, model_words
 from .preferences_access import ADDON
@@ -25,8 +26,14 @@ def _another_device(preferences: Any, context: bpy.types.Context) -> None:
     preferences.measured = ""
 
 
+def _another_budget(preferences: Any, context: bpy.types.Context) -> None:
+    from ..live.live_memory import apply_budget  # the live preview reads these choices
+
+    apply_budget()
+
+
 class SkyGenPreferences(bpy.types.AddonPreferences):
-    """Model, device and threads; they hold for bakes, previews and thumbnails alike."""
+    """Model, device and threads, which hold for bakes, previews and thumbnails alike; the live preview's memory."""
 
     bl_idname = ADDON
 
@@ -61,6 +68,19 @@ class SkyGenPreferences(bpy.types.AddonPreferences):
         default="",
     )
 
+    live_memory_mb: IntProperty(
+        name="Live Preview Memory (MB)",
+        description="Megabytes of clouds and pictures that the live preview keeps to be quick. Over it the oldest "
+        "pictures go first; a picture that takes more is drawn all the same. The engine itself takes more beside it",
+        default=DEFAULT_BUDGET_MB,
+        min=1,
+        max=1_000_000,
+        soft_min=100,
+        soft_max=8000,
+        step=100,
+        update=_another_budget,
+    )
+
     def draw(self, context: bpy.types.Context) -> None:
         """The model and whether it is whole, then threads and device."""
         layout: Any = cast(Any, self).layout
@@ -76,6 +96,7 @@ class SkyGenPreferences(bpy.types.AddonPreferences):
             layout.prop_search(self, "device", self, "devices", icon="MEMORY")
         draw_lines(layout, context, [(self.device_words(), "INFO")])
         layout.operator("skygen.test_device", icon="TIME")
+        _draw_memory(layout, context, self)
 
     def device_words(self) -> str:
         """Which device renders, how fast it is, and whether there is another."""
@@ -85,6 +106,17 @@ class SkyGenPreferences(bpy.types.AddonPreferences):
         if names == [CPU]:
             words += ". ONNX Runtime offers no other device here"
         return words
+
+
+def _draw_memory(layout: Any, context: bpy.types.Context, preferences: SkyGenPreferences) -> None:
+    """What the live preview may keep and keeps, and the button that frees it."""
+    from ..live.live_memory import memory_in_words  # the live preview reads these choices
+
+    layout.separator()
+    row = layout.row(align=True)
+    row.prop(preferences, "live_memory_mb")
+    row.operator("skygen.clear_live_memory", icon="TRASH")
+    draw_lines(layout, context, [(memory_in_words(), "MEMORY")])
 
 
 CLASSES: tuple[type, ...] = (SkyGenDevice, SkyGenPreferences)

@@ -9,6 +9,7 @@ import bpy
 
 from ...core.errors import BundleError
 from ...runtime.devices import CPU
+from ...runtime.kept_memory import DEFAULT_BUDGET_MB, MEGABYTE
 
 ADDON = (__package__ or "").rpartition(".blender.")[0]
 """Name under which Blender knows this add-on, ``bl_ext.<repository>.skygen``."""
@@ -44,6 +45,12 @@ def device_name() -> str:
     """What renders, as the command line calls it, in capitals."""
     preferences = addon_preferences()
     return str((preferences.device if preferences is not None else "") or CPU).upper()
+
+
+def live_memory_bytes() -> int:
+    """Bytes of arrays that the live preview may keep between pictures."""
+    preferences = addon_preferences()
+    return MEGABYTE * (int(preferences.live_memory_mb) if preferences is not None else DEFAULT_BUDGET_MB)
 
 
 def engine_options() -> list[str]:

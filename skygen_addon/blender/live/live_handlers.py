@@ -15,6 +15,7 @@ from bpy.app.handlers import persistent
 from ..engine.running import is_running
 from . import live_properties
 from .live_bake import uncover_all
+from .live_memory import memory_in_words
 from .live_pictures import remove_spare_images
 from .live_render import finish, lag_in_words
 from .live_session import PREVIEW, QUIET_S
@@ -31,6 +32,7 @@ class _Timer:
 
     def __init__(self) -> None:
         self._shown: dict[int, LiveState] = {}
+        self._memory = ""
         self._calls = self.call  # Blender knows a timer by its very object, and every look at a method is another
         self._logged = ""
 
@@ -41,16 +43,18 @@ class _Timer:
         try:
             pause_s = PREVIEW.tick(playing=any(window.screen.is_animation_playing for window in windows))
             shown = {w.scene.world.session_uid: PREVIEW.state(w.scene.world) for w in windows if w.scene.world}
+            memory = memory_in_words()
         except Exception as error:  # a timer that raises is never called again
             if self._logged != repr(error):
                 self._logged = repr(error)
                 _LOG.exception("SkyGen: the live preview failed.")
             return 1.0
-        if shown != self._shown:
-            self._shown = shown
-            for area in (area for window in windows for area in window.screen.areas):
-                if area.type in _AREAS:
-                    area.tag_redraw()
+        areas = _AREAS if shown != self._shown else set[str]()
+        areas = areas | ({"PREFERENCES"} if memory != self._memory else set())
+        self._shown, self._memory = shown, memory
+        for area in (area for window in windows if areas for area in window.screen.areas):
+            if area.type in areas:
+                area.tag_redraw()
         return pause_s
 
     def start(self) -> None:

@@ -19,12 +19,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.errors import SkyGenError
+from ...runtime.kept_memory import MemoryUse
 from ...runtime.serve import Newest
-from ...runtime.serve_protocol import Ask, Picture, Ready, Refusal, ask_line, read_answer, read_picture
+from ...runtime.serve_protocol import (
+    Ask,
+    MemoryOrder,
+    Picture,
+    Ready,
+    Refusal,
+    ask_line,
+    order_line,
+    read_answer,
+    read_picture,
+)
 from ..engine.child import Child
 from ..engine.interpreter import bake_command, bake_environment
 from ..engine.model import bundle_folder
-from ..engine.preferences_access import engine_options
+from ..engine.preferences_access import engine_options, live_memory_bytes
 
 GRACE_S = 5.0
 """How long a process that was asked to end may take before it is ended by force."""
@@ -86,6 +97,8 @@ class LiveProcess:
         command += ["serve", "--folder", self._folder.name, "--bundle", *self.engine]
         self._asks, self._answers = Newest(), queue.SimpleQueue[Answer]()
         self._stopping = False
+        self.memory: MemoryUse | None = None
+        """What it keeps, as it has said last; None before the first word."""
         try:
             self._process = Child(command, environment, less_urgent=True)
         except SkyGenError:
@@ -94,6 +107,7 @@ class LiveProcess:
         self._threads = [threading.Thread(target=work, daemon=True) for work in (self._write, self._read)]
         for thread in self._threads:
             thread.start()
+        self.allow(live_memory_bytes())
 
     @property
     def pid(self) -> int:
@@ -103,6 +117,10 @@ class LiveProcess:
     def ask(self, ask: Ask) -> None:
         """Ask for pictures; earlier requests that have not begun are dropped."""
         self._asks.put(ask_line(ask))
+
+    def allow(self, budget: int, *, clear: bool = False) -> None:
+        """Let it keep so many bytes from now on, and with ``clear`` nothing of what it keeps now."""
+        self._asks.order(order_line(MemoryOrder(budget, clear)))
 
     def answers(self) -> list[Answer]:
         """What has come in since the last call, in order."""
@@ -145,7 +163,10 @@ class LiveProcess:
     def _read(self) -> None:
         for line in self._process.output:
             answer = read_answer(line)
-            if isinstance(answer, Picture):
+            if isinstance(answer, MemoryUse):
+                self.memory = answer
+            elif isinstance(answer, Picture):
+                self.memory = answer.memory or self.memory
                 self._answers.put(Arrived(answer, self._pixels(answer)))
             elif answer is not None:
                 self._answers.put(answer)

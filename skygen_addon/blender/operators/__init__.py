@@ -11,6 +11,7 @@ from .apply_match import SKYGEN_OT_apply_match
 from .apply_preset import SKYGEN_OT_apply_preset
 from .bake_sequence import SKYGEN_OT_bake_sequence
 from .bind_sequence import SKYGEN_OT_bind_sequence
+from .clear_live_memory import SKYGEN_OT_clear_live_memory
 from .delete_preset import SKYGEN_OT_delete_preset
 from .make_local import SKYGEN_OT_make_local
 from .match_hdri import SKYGEN_OT_match_hdri
@@ -39,6 +40,7 @@ CLASSES: tuple[type, ...] = (
     SKYGEN_OT_bind_sequence,
     SKYGEN_OT_restore_world,
     SKYGEN_OT_test_device,
+    SKYGEN_OT_clear_live_memory,
     SKYGEN_OT_open_manual,
 )
 

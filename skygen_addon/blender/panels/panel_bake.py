@@ -72,6 +72,7 @@ def _draw_settings(layout: bpy.types.UILayout, settings: SkyGenSettings) -> None
     layout.prop(settings, "output_folder")
     layout.prop(settings, "format")
     layout.prop(settings, "compression")
+    layout.prop(settings, "pictures")
 
 
 def _draw_states(layout: bpy.types.UILayout, context: bpy.types.Context, states: list[SkyState]) -> None:

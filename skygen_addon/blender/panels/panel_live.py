@@ -5,6 +5,7 @@ from __future__ import annotations
 import bpy
 
 from ..live.live_bake import bound_sequence
+from ..live.live_memory import budget_in_words
 from ..live.live_properties import live_settings
 from ..live.live_request import has_live_values
 from ..live.live_session import PREVIEW
@@ -27,5 +28,8 @@ def draw_live(layout: bpy.types.UILayout, context: bpy.types.Context, world: bpy
     lines = [(state.text, state.icon)] if state.text else []
     if live.enabled and has_live_values(world):
         lines.append(("Drivers and strips count as they are now, for all frames; a bake evaluates them", "INFO"))
+    too_small = budget_in_words()
+    if live.enabled and too_small:
+        lines.append((too_small, "MEMORY"))
     if lines:
         draw_lines(layout, context, lines)

@@ -44,6 +44,12 @@ COMPRESSION_ITEMS: Items = [
     ("dwaa", "DWAA", "A fifth to a half of the size; half floats only, a pixel changes by about 0.3 %"),
 ]
 
+PICTURE_ITEMS: Items = [
+    ("none", "Nothing", "Only the EXR frames"),
+    ("png", "PNG", "Lossless; about a third of the size of the frame"),
+    ("jpeg", "JPEG", "About a sixth of the size of the frame"),
+]
+
 
 PRESET_NUMBERS = {
     "clear_noon": 2,

@@ -25,18 +25,19 @@ from bpy.props import (
 )
 
 from ..bake.bake_state_properties import BakeState
+from ..bake.bake_storage_properties import BakeStorage
 from ..match.match_properties import SkyGenMatch
 from ..presets.preset_properties import PresetChoice
 from ..sun.sun_properties import SkyGenSun, sun_moved
 from ..world.world_look_properties import SkyGenLook
-from .choices import COMPRESSION_ITEMS, FORMAT_ITEMS, WIDTH_ITEMS
+from .choices import WIDTH_ITEMS
 from .layer_properties import DEFAULT_CONTROLS, FIXED, SkyGenHighLayer, SkyGenLayer
 
 FOLDER: set[str] = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()
 """Options of a folder that may start with //; Blender asks for the mark since 4.5."""
 
 
-class SkyGenSettings(PresetChoice, BakeState, bpy.types.PropertyGroup):
+class SkyGenSettings(PresetChoice, BakeStorage, BakeState, bpy.types.PropertyGroup):
     """Everything that steers a world's sky."""
 
     seed: IntProperty(
@@ -209,20 +210,6 @@ class SkyGenSettings(PresetChoice, BakeState, bpy.types.PropertyGroup):
         max=1048574,
         options=FIXED,
         subtype="TIME",
-    )
-    format: EnumProperty(
-        name="Depth",
-        description="Number format of the baked frames",
-        items=FORMAT_ITEMS,
-        default="auto",
-        options=FIXED,
-    )
-    compression: EnumProperty(
-        name="Compression",
-        description="How the baked frames are packed; frames that are packed otherwise are baked again",
-        items=COMPRESSION_ITEMS,
-        default="zip",
-        options=FIXED,
     )
     output_folder: StringProperty(
         name="Folder",

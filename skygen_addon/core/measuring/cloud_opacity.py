@@ -26,7 +26,7 @@ from .smoothing import gaussian_blur
 TAU_MAX = 30.0
 """Largest optical depth that is told apart."""
 
-OVERCAST_SPREAD = 0.62
+OVERCAST_SPREAD = 0.51
 """Least variety of colour (`colour_variety`) of a sky that holds clear sky: overcast reads below 0.5."""
 
 MIN_GAP = 0.12
