@@ -200,13 +200,16 @@ class FrameRenderer:
         r2 = np.square(direction[..., :2] / (1 + direction[..., 2:])).sum(-1)
         weight = np.where(direction[..., 2] > 0, (4.0 / size**2) * 4 / (1 + r2) ** 2 * direction[..., 2], 0.0)
         irradiance = direct * scene.sun_share + sky.sky_irradiance
+        # A lobe as narrow as the disc's pixels, which are wider toward the zenith, would give more or less light by
+        # where between them the sun stands. Seen by pixels twice as wide it gives what it has.
+        footprint_rad = 2 * (2.0 / size) * (1 + max(float(scene.sun_direction[2]), 0.0))
         for _ in range(2):
             ground = (albedo / np.pi * irradiance).astype(np.float32)
             light = scene.light.copy()
             light[2] = light[5] = ground
             air_light, air_glow = air_below(irradiance, clear_irradiance, ground, scene.open_share)
             scene = replace(scene, light=light, ground_radiance=ground, air_light=air_light, air_glow=air_glow)
-            disc = self.compose_tile(direction, low, high, scene, 2.0 / size)
+            disc = self.compose_tile(direction, low, high, scene, footprint_rad)
             irradiance = direct * scene.sun_share + (disc * weight[..., None]).sum((0, 1))
         return scene
 

@@ -36,7 +36,8 @@ def check_pictures(job: SkyJob) -> None:
     Raises
     ------
     OutputError
-        If the name of one belongs to a folder or to a file that no bake has made.
+        If the name of one belongs to a folder or to a file that no bake has made; an empty file, which a loss of power
+        may leave, is replaced.
     SkyGenError
         If JPEG is wanted and its encoder cannot be loaded.
     """
@@ -44,7 +45,7 @@ def check_pictures(job: SkyJob) -> None:
         _encoder()
     for frame in job.frames:
         path = job.picture_path(frame)
-        if path is None or not path.exists() or picture_request(path) is not None:
+        if path is None or not path.exists() or picture_request(path) is not None or _is_empty(path):
             continue
         raise OutputError(
             f"{path} is not a picture that SkyGen has baked, so it is not replaced.",
@@ -103,6 +104,10 @@ def picture_request(path: Path) -> str | None:
     words = _png_text(head) if head.startswith(_PNG_START) else _jpeg_comment(head)
     keyword, _, digest = words.partition(" ")
     return digest if keyword == REQUEST_ATTRIBUTE and digest else None
+
+
+def _is_empty(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size == 0
 
 
 def _is_whole(path: Path) -> bool:

@@ -125,6 +125,17 @@ def test_files_of_others_are_not_replaced(job: SkyJob, bundle_folder: Path, cont
     assert path.is_dir() if content == "folder" else path.read_bytes() == before
 
 
+def test_an_empty_picture_is_replaced(job: SkyJob, bundle_folder: Path, load: Callable[..., Any]) -> None:
+    """A loss of power leaves a file that was renamed but not yet written: it has nothing to lose, and is no reason
+    to refuse the bake."""
+    bake(job, bundle_folder, load=load)
+    whole, path = pictures(job), job.picture_path(2)
+    assert path is not None
+    path.write_bytes(b"")
+    bake(job, bundle_folder, skip_existing=True, load=refuse)
+    assert pictures(job) == whole
+
+
 def test_without_the_encoder_jpeg_is_refused_and_png_is_not(
     tmp_path: Path, bundle_folder: Path, load: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

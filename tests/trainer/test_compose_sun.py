@@ -78,3 +78,26 @@ def test_thin_clouds_diffract_what_they_scatter_once(depth: float) -> None:
 
 def test_a_closed_cloud_hides_the_sun() -> None:
     assert float(_composed(60.0, 256).max()) < 1e-12
+
+
+@pytest.mark.parametrize("depth", [0.2, 1.0, 30.0])
+def test_the_aureole_of_the_air_before_a_cloud_is_dimmed_by_the_cloud(depth: float) -> None:
+    """Half of the sky's sunlight gets through elsewhere, but the air before this cloud lies in its shadow."""
+    direction, _ = _sphere(512)
+    low = torch.zeros(6, *direction.shape[:2])
+    low[0], low[4] = depth, 5.0  # km
+    parts = torch.zeros(1, 6, 8, 8)
+    parts[:, 3:] = 1.0
+    air = torch.tensor([[0.01, 0.01, 0.01, 8.0], [0.02, 0.02, 0.02, 1.3]])
+    nothing = torch.zeros(3)
+    radiance = Compose()(
+        direction, parts, low, torch.zeros_like(low), torch.zeros(1, 3, 4, 4), SUN, torch.zeros(6, 3), air, nothing,
+        torch.tensor(1.0), torch.tensor(0.5), nothing, nothing, torch.tensor(2 * math.pi / 512), torch.ones(3),
+    )[..., 0]  # fmt: skip
+    clear = narrow_lobe(
+        (direction - SUN).square().sum(-1), AUREOLE_SHARE, AUREOLE_ASYMMETRY, torch.tensor(2 * math.pi / 512)
+    )
+    seen = direction @ SUN > math.cos(math.radians(3))
+    assert float(seen.sum()) > 10
+    share = (radiance / clear)[seen]
+    assert (share >= 0.99 * math.exp(-depth)).all() and (share <= 2.01 * math.exp(-depth)).all()

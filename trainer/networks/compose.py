@@ -7,8 +7,9 @@ keep the sun from that air, its light has no glow around the sun: it tends to th
 over azimuth, and under a closed layer it is ``air_glow``, which has no direction: nothing of the clear sky's
 horizon shows there.
 
-Thin clouds diffract sunlight into a degree or two. So near to the sun, ray and sunbeam pass the same cloud, and what is
-scattered once on the way is depth x exp(-depth) of the sun's light.
+Within a few degrees of the sun, ray and sunbeam pass the same cloud. So the air's aureole before a cloud is dimmed by
+that cloud, and what thin clouds diffract, which they do into a degree or two, is depth x exp(-depth) of the sun's
+light.
 """
 
 from __future__ import annotations
@@ -127,7 +128,9 @@ class Compose(nn.Module):
         mean = sky_view[:, :3].mean(3, keepdim=True)
         even = sample(mean, table, mode="bilinear", padding_mode="border", align_corners=True)
         even = even[0].permute(1, 2, 0)  # h w 3
-        air_radiance = (even + (clear - even) * sun_share) * air_light
+        shade = torch.where(sin_elevation < 0, sun_share, torch.exp(-low[0] - high[0]))
+        glow = parts[..., 3:] * (aureole * shade)[..., None]
+        air_radiance = (even + (parts[..., :3] - even) * sun_share + glow) * air_light
         disc = disc_grid(direction)[None]
         correction = sample(log_correction, disc, mode="bilinear", padding_mode="border", align_corners=False)
         correction = torch.exp(correction[0].permute(1, 2, 0))  # h w 3

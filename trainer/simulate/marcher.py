@@ -165,7 +165,9 @@ def _settled(
     irradiance = direct * sun_share + sky.sky_irradiance
     light = light_from_above(request, sky, shares[1])
     table = _on(views, sky.parts.transpose(2, 0, 1)[None])
-    for _ in range(SETTLING_ROUNDS):
+    pixel_rad = 2.0 / views.shape[0]
+    wide_rad = 2 * pixel_rad * (1 + max(float(sun[2]), 0.0))  # narrow lobes keep their light, see runtime.frame
+    for last in [False] * SETTLING_ROUNDS + [True]:
         ground = (np.asarray(request.ground_albedo, dtype=np.float32) / np.pi * irradiance).astype(np.float32)
         light[2] = light[5] = ground
         air_light, air_glow = air_below(irradiance, clear_irradiance, ground, open_share)
@@ -183,11 +185,12 @@ def _settled(
             torch.tensor(sun_share),
             _on(views, air_glow),
             _on(views, sky.sun_irradiance),
-            torch.tensor(2.0 / views.shape[0]),
+            torch.tensor(pixel_rad if last else wide_rad),
             torch.ones(3, device=views.device),
         )
         radiance: FloatArray = composed.cpu().numpy()
-        irradiance = direct * sun_share + (radiance * weight[..., None]).sum((0, 1))
+        if not last:
+            irradiance = direct * sun_share + (radiance * weight[..., None]).sum((0, 1))
     return radiance, light
 
 

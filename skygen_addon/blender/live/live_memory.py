@@ -36,7 +36,8 @@ def memory_in_words() -> str:
 
 def budget_in_words() -> str:
     """What the panel says where one picture takes more than may be kept; empty where it does not."""
-    memory = PREVIEW.process.memory if PREVIEW.process is not None else None
+    process = PREVIEW.process  # asked once: a render in another thread may end it
+    memory = None if process is None else process.memory
     return "" if memory is None or memory.picture <= live_memory_bytes() else _picture_in_words(memory)
 
 
