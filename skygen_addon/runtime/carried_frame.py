@@ -25,7 +25,17 @@ from .scene import Scene
 from .still import Still, sky_rows
 from .sun_record import SkyFrame, SunLight
 
-_BLENDED = ("sky_view", "log_correction", "light", "ground_radiance", "air", "air_light", "sun_share", "air_glow")
+_BLENDED = (
+    "sky_view",
+    "log_correction",
+    "light",
+    "ground_radiance",
+    "air",
+    "air_light",
+    "sun_share",
+    "air_glow",
+    "sun_irradiance",
+)
 """What two scenes are faded in, beside their layers."""
 
 
@@ -150,7 +160,7 @@ def _faded(shares: Sequence[Share]) -> Scene:
     if len(shares) == 1:
         return scene
     mean: dict[str, Any] = {}
-    for name in (*_BLENDED, "sun_irradiance"):
+    for name in _BLENDED:
         values = [np.asarray(getattr(one.still.scene, name), dtype=np.float32) for one in shares]
         value = sum(np.float32(one.weight) * value for one, value in zip(shares, values, strict=True))
         mean[name] = value if isinstance(getattr(scene, name), np.ndarray) else float(value)

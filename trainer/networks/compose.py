@@ -31,6 +31,8 @@ from .shells import EARTH_RADIUS_KM
 CAMERA_HEIGHT_KM = 0.1
 """Height above the ground that decides how fast the ground melts into haze: a hill of 100 m, so that the
 horizon ends in haze over a degree or two and not in a line."""
+PIXEL_WIDTH = 0.4
+"""Width of a lobe, as 1 - mean cosine, whose peak is the mean over a pixel of 1 rad that holds it all."""
 
 
 def table_position(direction: Tensor, sun_direction: Tensor) -> Tensor:
@@ -78,10 +80,6 @@ def air_depth_to_space(sin_elevation: Tensor, air: Tensor) -> Tensor:
     mass = 1 / (sin_elevation.clamp(0.0, 1.0) + 0.50572 * (degrees + 6.07995) ** -1.6364)
     vertical = air[0, :3] * air[0, 3] + air[1, :3] * air[1, 3]
     return mass[..., None] * vertical
-
-
-PIXEL_WIDTH = 0.4
-"""Width of a lobe, as 1 - mean cosine, whose peak is the mean over a pixel of 1 rad that holds it all."""
 
 
 def narrow_lobe(away: Tensor, share: float, asymmetry: float, footprint_rad: Tensor) -> Tensor:
