@@ -9,9 +9,12 @@ import cv2
 import numpy as np
 import pytest
 
+from skygen_addon.core.bundle import installed_bundle
 from skygen_addon.core.geometry import direction_from_angles, panorama_directions
 from skygen_addon.core.measuring.calibration import model_radiance
 from trainer.__main__ import main
+from trainer.evaluation.skies.real_skies import read_real_skies
+from trainer.evaluation.skies.requests_like_captures import requests_like_captures
 
 SITES = ("meadow", "harbour", "ridge", "dunes", "quay")
 
@@ -72,6 +75,33 @@ def test_it_writes_tables_figure_and_sheets(captured: tuple[Path, Path], tmp_pat
     assert evaluate(captured, tmp_path, *words) == 0
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "skies").iterdir()} == drawn
     assert json.loads((tmp_path / "evaluation.json").read_text(encoding="utf-8")) == found
+
+
+def test_skies_like_the_captures_are_matched_once_and_judged_by_the_held_out_ones(
+    captured: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sites in turn, each with about the height of its sun and its cover, haze in order; seeds and azimuths differ."""
+    captures, data = captured
+    real = read_real_skies(data, captures, frozenset())
+    asked = requests_like_captures(real, installed_bundle(), 7, 128, tmp_path / "matches")
+    assert [site for site, _ in asked] == [*sorted(SITES), *sorted(SITES)[:2]]
+    assert len({request.seed for _, request in asked}) == len({request.sun_azimuth_rad for _, request in asked}) == 7
+    by_site = dict(asked)
+    for number, site in enumerate(SITES):  # without a disc the sun is placed by the light about it
+        assert np.rad2deg(by_site[site].sun_elevation_rad) == pytest.approx(20.0 + 9 * number, abs=6)
+        assert by_site[site].low.cover < 0.03 and by_site[site].high.cover < 0.03
+    hazes = [by_site[site].haze for site in SITES]
+    assert hazes == sorted(hazes)
+    monkeypatch.setattr("trainer.evaluation.skies.requests_like_captures.match", None)  # what is kept is enough
+    rows = []
+    words = ["--like", "captures", "--skies", "5", "--only", "detail_off", "--resamples", "20", "--motion"]
+    for held_out in (["ridge", "quay"], ["meadow", "harbour"]):
+        assert evaluate(captured, tmp_path, *words, "--held-out", *held_out) == 0
+        found = json.loads((tmp_path / "evaluation.json").read_text(encoding="utf-8"))
+        rows.append(found["comparison"]["rows"][0])
+    assert found["asked"] == "captures"
+    assert "asked for like the captures" in (tmp_path / "evaluation.md").read_text(encoding="utf-8")
+    assert rows[0]["kid"] == rows[1]["kid"] and rows[0]["kid_held_out"] != rows[1]["kid_held_out"]
 
 
 @pytest.mark.parametrize(

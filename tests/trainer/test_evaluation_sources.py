@@ -58,10 +58,10 @@ def test_a_sky_is_drawn_once(tmp_path: Path) -> None:
 
 
 def test_the_shipped_bundle_always_stands_first_and_2021_needs_its_run(tmp_path: Path) -> None:
-    sources = all_sources(installed_bundle(), 12, ["detail_off"], None, tmp_path)
+    sources = all_sources(installed_bundle(), preset_requests(12), ["detail_off"], None, tmp_path)
     assert [s.name for s in sources] == [SHIPPED, "detail_off"]
     with pytest.raises(RequestError, match="needs its run"):
-        all_sources(installed_bundle(), 12, ["dense_2021"], None, tmp_path)
+        all_sources(installed_bundle(), preset_requests(12), ["dense_2021"], None, tmp_path)
 
 
 def test_sheets_hold_the_same_pictures_and_only_one_names_them(tmp_path: Path) -> None:

@@ -138,6 +138,7 @@ def compare(
     seen: dict[str, list[SeenSky]],
     *,
     shipped: str,
+    like_sites: bool = False,
     resamples: int = 1000,
     seed: int = 0,
 ) -> Comparison:
@@ -150,6 +151,9 @@ def compare(
     sources, seen : sequence of SkySource, and what was seen of each by name
     shipped : str
         Name of the source that all others are compared with.
+    like_sites : bool
+        Whether the shipped bundle's skies are labelled with the sites that they were asked to be like; then those like
+        held-out sites alone are compared with these. So are other sources of the same labels.
     resamples : int
         Bootstrap resamples.
     seed : int
@@ -172,7 +176,12 @@ def compare(
     held_index: Index = np.array([k for k, site in enumerate(sites) if site in held_out], dtype=np.int64)
     halves = halves_distance(kernel, real_index, resamples, rng)
     resampled = resampled_distances(kernel, real_index, index, resamples, rng)
-    held = resampled_distances(kernel, held_index, index, resamples, rng) if len(held_index) > 1 else None
+    labels = next(source.labels for source in sources if source.name == shipped)
+    like_held = np.array([label in held_out for label in labels]) if like_sites else np.ones(len(labels), dtype=bool)
+    held_own = {source.name: index[source.name] for source in sources}
+    if like_held.sum() > 1:
+        held_own |= {s.name: index[s.name][like_held] for s in sources if s.labels == labels}
+    held = resampled_distances(kernel, held_index, held_own, resamples, rng) if len(held_index) > 1 else None
     known_index: Index = np.array([k for k, site in enumerate(sites) if site not in held_out], dtype=np.int64)
     known = [by_site[site] for site in sites if site not in held_out]
     nearest = {}
@@ -195,7 +204,7 @@ def compare(
                 len(own),
                 kernel.distance(real_index, index[source.name]),
                 _interval(resampled[source.name]),
-                None if held is None else kernel.distance(held_index, index[source.name]),
+                None if held is None else kernel.distance(held_index, held_own[source.name]),
                 None if held is None else _interval(held[source.name]),
                 float((resampled[shipped] < resampled[source.name]).mean()) if other else None,
                 float((held[shipped] < held[source.name]).mean()) if other and held is not None else None,

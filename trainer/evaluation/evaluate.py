@@ -21,13 +21,17 @@ from trainer.evaluation.pages.figure import draw_distances
 from trainer.evaluation.pages.sheets import draw_sheet, write_blind_sheets
 from trainer.evaluation.pages.tables import as_json, as_markdown
 from trainer.evaluation.skies.real_skies import read_real_skies
-from trainer.evaluation.skies.sources import SkySource
+from trainer.evaluation.skies.requests_like_captures import requests_like_captures
+from trainer.evaluation.skies.sources import WIDTH, SkySource, preset_requests
 from trainer.evaluation.skies.systems import SHIPPED, SOURCES, all_sources, check_sources
 
 log = logging.getLogger(__name__)
 
 SKIES = 72
 """Skies of each source: six of every shipped preset."""
+
+ASKED = ("presets", "captures")
+"""What the bundle's skies are asked for."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,6 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dense", type=Path, help="run of 'train dense_2021'; without it that row is left out")
     parser.add_argument("--held-out", nargs="+", metavar="SITE", help="sites that the bundle's training never saw")
     parser.add_argument("--skies", type=int, default=SKIES, help=f"skies of each source ({SKIES})")
+    parser.add_argument(
+        "--like", choices=ASKED, default=ASKED[0], help="ask for the presets' skies, or for skies like the captures'"
+    )
     parser.add_argument("--only", nargs="+", choices=SOURCES, help="sources beside the shipped bundle (default: all)")
     parser.add_argument("--resamples", type=int, default=1000, help="bootstrap resamples (1000)")
     parser.add_argument(
@@ -70,14 +77,21 @@ def run(arguments: argparse.Namespace) -> int:
         load_preset(preset)
     real = [sky for sky in read_real_skies(arguments.data, arguments.captures, held_out) if len(sky.views)]
     seen_real = [look_at(s.panorama, judge, n, s.views, s.seen) for n, s in enumerate(real)]
+    if arguments.like == "captures":  # half a minute or more each
+        requests = requests_like_captures(real, bundle, arguments.skies, WIDTH, out / "matches")
+    else:
+        requests = preset_requests(arguments.skies)
     with tempfile.TemporaryDirectory(prefix="skygen_evaluate_") as scratch:
-        sources = all_sources(bundle, arguments.skies, arguments.only, arguments.dense, Path(scratch))
+        sources = all_sources(bundle, requests, arguments.only, arguments.dense, Path(scratch))
         seen: dict[str, list[SeenSky]] = {}
         for source in sources:
             seen[source.name] = _look_at_source(source, out / "skies", judge)
             captions = [f"{n + 1} {label}" for n, label in enumerate(source.labels)]
             draw_sheet([s.thumbnail for s in seen[source.name]], captions, out / f"sheet_{source.name}.png")
-    comparison = compare(real, seen_real, sources, seen, shipped=SHIPPED, resamples=arguments.resamples)
+    like_sites = arguments.like == "captures"
+    comparison = compare(
+        real, seen_real, sources, seen, shipped=SHIPPED, like_sites=like_sites, resamples=arguments.resamples
+    )
     sites = [sky.site for sky in real]
     draw_sheet([s.thumbnail for s in seen_real], sites, out / "sheet_real.png")
     shipped = next(source for source in sources if source.name == SHIPPED)
@@ -92,7 +106,7 @@ def run(arguments: argparse.Namespace) -> int:
         if preset is not None:
             log.info("motion of %s", preset)
             motion[preset] = motion_figures(bundle, preset)
-        described = as_json(comparison, [s.figures for s in seen_real], motion, load_bundle(bundle))
+        described = as_json(comparison, [s.figures for s in seen_real], motion, load_bundle(bundle), arguments.like)
         text = as_markdown(described)
         for name, content in (("evaluation.json", json.dumps(described, indent=1) + "\n"), ("evaluation.md", text)):
             with whole_file(out / name) as temporary:

@@ -24,10 +24,15 @@ _SKY_COLUMNS = (
 
 
 def as_json(
-    comparison: Comparison, real: Sequence[SkyFigures], motion: Mapping[str, MotionFigures], bundle: Bundle
+    comparison: Comparison,
+    real: Sequence[SkyFigures],
+    motion: Mapping[str, MotionFigures],
+    bundle: Bundle,
+    asked: str = "presets",
 ) -> dict[str, Any]:
-    """Everything that was measured, as plain data."""
+    """Everything that was measured, as plain data; ``asked`` says what the bundle's skies were asked for."""
     return {
+        "asked": asked,
         "bundle": {"name": bundle.name, "identity": bundle.identity, "engine": engine_identity()},
         "comparison": asdict(comparison),
         "real": summarise(real),
@@ -46,6 +51,8 @@ def as_markdown(described: Mapping[str, Any]) -> str:
         " (views of 75 degrees pitched up by 58, unobstructed ones only; features of EfficientNet-lite0;"
         " polynomial kernel, unbiased, pairs within one site or sky left out;"
         f" {comparison['resamples']} bootstrap resamples of sites and skies).",
+        "",
+        f"The bundle's skies were asked for like the {described['asked']}.",
         "",
         f"Random halves of the real sites to one another: {floor:.0f}, standard deviation"
         f" {comparison['floor_deviation']:.0f}, 95 % from {low:.0f} to {high:.0f}.",

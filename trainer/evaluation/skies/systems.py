@@ -10,11 +10,11 @@ from pathlib import Path
 
 from skygen_addon.core.bundle import load_bundle
 from skygen_addon.core.errors import RequestError
+from skygen_addon.core.request import SkyRequest
 from trainer.evaluation.skies.sources import (
     SkySource,
     bundle_source,
     evolving,
-    preset_requests,
     simulator_source,
     steady,
     stored_source,
@@ -44,7 +44,11 @@ DENSE_SEED = 20210
 
 
 def all_sources(
-    bundle: Path, count: int, only: Sequence[str] | None, dense: Path | None, scratch: Path
+    bundle: Path,
+    requests: Sequence[tuple[str, SkyRequest]],
+    only: Sequence[str] | None,
+    dense: Path | None,
+    scratch: Path,
 ) -> list[SkySource]:
     """The shipped bundle first, then the other sources that were asked for, by default all.
 
@@ -52,8 +56,8 @@ def all_sources(
     ----------
     bundle : Path
         Bundle folder.
-    count : int
-        Skies of each source.
+    requests : sequence of (str, SkyRequest)
+        Labels and requests of the bundle's skies; other sources have as many.
     only : sequence of str, optional
         Names out of SOURCES.
     dense : Path, optional
@@ -70,7 +74,7 @@ def all_sources(
     check_sources(only, dense)
     if dense is None and "dense_2021" in wanted:
         wanted.remove("dense_2021")
-    requests = preset_requests(count)
+    count = len(requests)
     sources = []
     for name in wanted:
         if name == SHIPPED:
