@@ -164,6 +164,26 @@ def test_series_keep_known_statistics(tmp_path):
     assert np.abs(fit.keep - 0.78).max() < 0.06
 
 
+def test_days_are_held_out_by_name(tmp_path):
+    """A day that knows nothing of a channel too; its run does not go on with another day held out."""
+    write_series(tmp_path / "t.npz")
+    with np.load(tmp_path / "t.npz") as table:
+        columns = dict(table)
+    columns["mask"][4, :, 3] = False
+    np.savez(tmp_path / "t.npz", **columns)
+    series = load_series(tmp_path / "t.npz", ["day4"])
+    assert series.held_out == (4,) and series.training == (0, 1, 2, 3, 5) and series.active == tuple(range(6))
+    with pytest.raises(CaptureError, match="no day noday"):
+        load_series(tmp_path / "t.npz", ["day4", "noday"])
+    toy = replace(TOY, steps=2)
+    figures = train_weather(tmp_path / "t.npz", tmp_path / "run", minutes=1, config=toy, held_out=["day4"])
+    assert figures["held_out_days"] == ["day4"] and figures["lag1_held_out"][3] is None
+    assert all(isinstance(value, float) for value in figures["lag1_held_out"][:3])
+    assert figures["spectrum_error_lstm_held_out"] > 0
+    with pytest.raises(BundleError):
+        train_weather(tmp_path / "t.npz", tmp_path / "run", minutes=1, config=toy, held_out=["day3"])
+
+
 def test_gaps_do_not_bias_autocovariance():
     random = np.random.default_rng(0)
     state, known = random.normal(size=(4000, 4)), (random.uniform(size=(4000, 4)) < 0.5).astype(float)

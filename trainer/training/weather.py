@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,12 @@ class WeatherConfig:
 
 
 def train_weather(
-    data_path: Path, out_dir: Path, minutes: float = 5.0, config: WeatherConfig | None = None, resume: bool = True
+    data_path: Path,
+    out_dir: Path,
+    minutes: float = 5.0,
+    config: WeatherConfig | None = None,
+    resume: bool = True,
+    held_out: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """Train on ``timelapse.npz``.
 
@@ -78,6 +84,8 @@ def train_weather(
         Settings.
     resume : bool
         Continue the checkpoint in ``out_dir``, if there is one.
+    held_out : sequence of str, optional
+        Days to leave out, as :func:`.weather_series.load_series` has it.
 
     Returns
     -------
@@ -89,19 +97,20 @@ def train_weather(
     CaptureError
         If the table is missing or has too little weather.
     BundleError
-        If the checkpoint is damaged or has other settings.
+        If the checkpoint is damaged or has other settings or other days held out by name.
     SkyGenError
         If a loss or a weight is no number; the last good checkpoint stays.
     """
     config = config or WeatherConfig()
-    series = load_series(data_path)
+    series = load_series(data_path, held_out)
     torch.manual_seed(config.seed)
     network = WeatherStep(config.hidden)
     optimiser = torch.optim.Adam(network.parameters(), config.learning_rate)
     fall = lambda s: 0.55 + 0.45 * float(np.cos(np.pi * s / config.steps))  # noqa: E731
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, fall)
     step, checkpoint = 0, out_dir / CHECKPOINT
-    saved = read_checkpoint(checkpoint, asdict(config), ()) if resume else None
+    settings = asdict(config) | ({} if held_out is None else {"held_out": list(held_out)})
+    saved = read_checkpoint(checkpoint, settings, ()) if resume else None
     if saved is not None:
         network.load_state_dict(saved["network"])
         optimiser.load_state_dict(saved["optimiser"])
@@ -111,7 +120,7 @@ def train_weather(
     def save() -> None:
         state = {
             "network": network.state_dict(), "optimiser": optimiser.state_dict(), "schedule": schedule.state_dict(),
-            "step": step, "config": asdict(config), "deviation": list(series.deviation),
+            "step": step, "config": settings, "deviation": list(series.deviation),
         }  # fmt: skip
         write_checkpoint(checkpoint, "weather", state)
 
@@ -193,6 +202,23 @@ def _losses(
     return {"likelihood": negative_log / count.clamp(min=1), "moments": moments, "meet": meet}
 
 
+def load_weather(checkpoint: Path) -> tuple[WeatherStep, dict[str, Any]]:
+    """The trained network of a checkpoint, and the checkpoint.
+
+    Raises
+    ------
+    BundleError
+        If it cannot be read.
+    """
+    try:
+        saved = torch.load(checkpoint, weights_only=True)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise BundleError(f"{checkpoint} cannot be read: {error}.", "Train the weather network again.") from error
+    network = WeatherStep(int(saved["config"]["hidden"])).eval()
+    network.load_state_dict(saved["network"])
+    return network, saved
+
+
 def export_weather(checkpoint: Path, path: Path) -> WeatherScale:
     """Write the graph of signature WEATHER to ``path`` (opset 20, static shapes) and return its scale.
 
@@ -203,12 +229,7 @@ def export_weather(checkpoint: Path, path: Path) -> WeatherScale:
     """
     import onnxruntime
 
-    try:
-        saved = torch.load(checkpoint, weights_only=True)
-    except (OSError, RuntimeError, ValueError) as error:
-        raise BundleError(f"{checkpoint} cannot be read: {error}.", "Train the weather network again.") from error
-    network = WeatherStep(int(saved["config"]["hidden"])).eval()
-    network.load_state_dict(saved["network"])
+    network, saved = load_weather(checkpoint)
     generator = torch.Generator().manual_seed(1)
     example = tuple(torch.randn(1, size, generator=generator) for size in (4, network.hidden, network.hidden, 4))
     path.parent.mkdir(parents=True, exist_ok=True)

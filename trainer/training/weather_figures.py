@@ -22,7 +22,7 @@ def measure_weather(network: WeatherStep, series: WeatherSeries, warmup_steps: i
     """Figures of the network beside the AR(1) of the training days, against the held-out days.
 
     Likelihoods are nats per known value. Spectra are compared as root-mean-square log10 ratios over
-    PERIODS_MIN and channels, each divided by its own variance.
+    PERIODS_MIN and channels, each divided by its own variance. A channel that the held-out days do not know has None.
     """
     with torch.no_grad():
         generator = torch.Generator().manual_seed(12345)
@@ -43,16 +43,17 @@ def measure_weather(network: WeatherStep, series: WeatherSeries, warmup_steps: i
     walk = [(auto.spread**2 / (1 - auto.keep**2)) * auto.keep**lag for lag in lags]
     curves = {name: autocovariance(*pair, lags) for name, pair in {**measured, "lstm": free}.items()}
     curves["ar1"] = np.array(walk)
-    shapes = {name: np.log10(spectrum(c / c[0], PERIODS_MIN)) for name, c in curves.items()}
+    relative = {name: c / np.where(c[0] > 0, c[0], np.nan) for name, c in curves.items()}
+    shapes = {name: np.log10(spectrum(c, PERIODS_MIN)) for name, c in relative.items()}
     figures: dict[str, Any] = {"channels": list(WEATHER_STATE), "deviation": list(series.deviation)}
     figures["held_out_days"] = [series.names[i] for i in series.held_out]
     for name, curve in curves.items():
         figures[f"std_{name}"] = np.sqrt(curve[0]).round(4).tolist()
-        figures[f"lag1_{name}"] = (curve[1] / curve[0]).round(4).tolist()
-        figures[f"lag6_{name}"] = (curve[6] / curve[0]).round(4).tolist()
+        for lag in (1, 6):
+            figures[f"lag{lag}_{name}"] = [None if np.isnan(v) else round(float(v), 4) for v in relative[name][lag]]
     for reference in ("train", "held_out"):
         for name in ("lstm", "ar1"):
-            error = np.sqrt(((shapes[name] - shapes[reference]) ** 2).mean())
+            error = np.sqrt(np.nanmean((shapes[name] - shapes[reference]) ** 2))
             figures[f"spectrum_error_{name}_{reference}"] = round(float(error), 4)
         figures[f"nll_ar1_{reference}"] = round(auto.likelihood(*measured[reference]), 4)
         figures[f"nll_lstm_{reference}"] = round(_likelihood(network, *measured[reference]), 4)

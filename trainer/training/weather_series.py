@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,8 @@ COVER_FLOOR = 0.02
 """Covers are kept this far from 0 and 1 before their logit."""
 ACTIVE_COVER = (0.04, 0.99)
 """Slow mean cover between which a frame tells about changing weather."""
+ACTIVE_STEPS = 60
+"""Steps of changing weather that make a day one to judge by."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,8 @@ class WeatherSeries:
     """Standard deviation of each channel over the training days, before scaling."""
     held_out: tuple[int, ...]
     """Indices of the days that training never sees."""
+    active: tuple[int, ...]
+    """Indices of the days with ACTIVE_STEPS and more of changing weather."""
 
     @property
     def training(self) -> tuple[int, ...]:
@@ -44,15 +49,20 @@ class WeatherSeries:
         return tuple(i for i in range(len(self.names)) if i not in self.held_out)
 
 
-def load_series(data_path: Path) -> WeatherSeries:
-    """Read ``timelapse.npz`` of :func:`trainer.captures.days.timelapse.write_table`.
+def load_series(data_path: Path, held_out: Sequence[str] | None = None) -> WeatherSeries:
+    """Read a table of measured days.
 
-    Of the days with active weather every second is held out, up to three.
+    Parameters
+    ----------
+    data_path : Path
+        ``timelapse.npz`` of :func:`trainer.captures.days.timelapse.write_table`.
+    held_out : sequence of str, optional
+        Names of the days that training never sees; by default every second day with active weather, up to three.
 
     Raises
     ------
     CaptureError
-        If the file is missing or holds fewer than three active days.
+        If the file is missing, holds fewer than three active days or lacks a day that is to be held out.
     """
     try:
         with np.load(data_path) as table:
@@ -64,15 +74,19 @@ def load_series(data_path: Path) -> WeatherSeries:
     cover = values[..., order[0]].clip(COVER_FLOOR, 1 - COVER_FLOOR)
     values[..., order[0]] = np.log(cover / (1 - cover))
     days = [_resample(values[d][:, order], mask[d][:, order], float(frame_s[d])) for d in range(len(names))]
-    active = [d for d in range(len(names)) if days[d][1][:, 0].sum() >= 60]
+    active = [d for d in range(len(names)) if days[d][1][:, 0].sum() >= ACTIVE_STEPS]
     if len(active) < 3:
         raise CaptureError(f"{data_path} has {len(active)} days with changing weather.", "Ingest three or more.")
-    held_out = tuple(active[1::2][:3])
-    training = [days[d] for d in range(len(names)) if d not in held_out]
+    unknown = sorted(set(held_out or ()) - set(names))
+    if unknown:
+        raise CaptureError(f"{data_path} has no day {', '.join(unknown)}.", f"Its days are {', '.join(names)}.")
+    apart = tuple(active[1::2][:3]) if held_out is None else tuple(names.index(name) for name in held_out)
+    training = [days[d] for d in range(len(names)) if d not in apart]
     square = sum((x**2 * k).sum(0) for x, k in training) / np.maximum(sum(k.sum(0) for _, k in training), 1)
     deviation = np.sqrt(np.maximum(square, 1e-6))
     states = tuple(x * k / deviation for x, k in days)
-    return WeatherSeries(tuple(names), states, tuple(k for _, k in days), tuple(float(v) for v in deviation), held_out)
+    known = tuple(k for _, k in days)
+    return WeatherSeries(tuple(names), states, known, tuple(float(v) for v in deviation), apart, tuple(active))
 
 
 def _resample(values: Array, mask: NDArray[np.bool_], frame_s: float) -> tuple[Array, Array]:
