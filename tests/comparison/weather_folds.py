@@ -4,10 +4,10 @@
 
 Every day with changing weather is left out once: a network and an AR(1) per channel are fitted to the other days and
 walk freely; what they give is compared with the day that was left out. Prints, for each channel, distances over all
-these days: of the distribution (Wasserstein, in deviations of the measured), of the autocorrelation (root mean square
-over lags to two hours) and of the spectrum (root mean square of log10 over the periods of
-:mod:`trainer.training.weather_figures`), and the share of bootstrap resamples of days in which the network is nearer.
-Draws weather.png. Two to five minutes a day; what is trained is kept in the folder and found there again.
+these days: of the distribution (Wasserstein, in deviations of the measured; a shuffled day keeps its own), of the
+autocorrelation (root mean square over lags to two hours) and of the spectrum (root mean square of log10 over the
+periods of :mod:`trainer.training.weather_figures`), and the share of bootstrap resamples of days in which the network
+is nearer. Draws weather.png. Two to five minutes a day; what is trained is kept in the folder and found there again.
 """
 
 from __future__ import annotations
@@ -183,6 +183,8 @@ def draw(folds: list[Fold], out: Path) -> None:
     for axis, (title, across, up) in zip(axes.ravel(), titles, strict=True):
         axis.set(title=title, xlabel=across, ylabel=up)
     axes[1, 0].set_xscale("log")
+    axes[1, 0].set_xticks(PERIODS_MIN, [f"{period:.0f}" for period in PERIODS_MIN])
+    axes[1, 0].minorticks_off()
     axes[0, 1].legend()
     figure.savefig(out, dpi=80)
     pyplot.close(figure)
