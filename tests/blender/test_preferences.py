@@ -34,7 +34,7 @@ def panel() -> Any:
     cls = part("blender.engine.preferences").SkyGenPreferences
     found = bpy.context.preferences.addons[MODULE].preferences
     names = ("model_folder", "threads", "device", "measured", "devices", "live_memory_mb")
-    body = {"draw": vars(cls)["draw"], "device_words": vars(cls)["device_words"], "bl_rna": found.bl_rna}
+    body = {name: vars(cls)[name] for name in ("draw", "device_words", "testing_words")} | {"bl_rna": found.bl_rna}
     return drawn(type("Preferences", (), body | {name: getattr(found, name) for name in names}))
 
 
@@ -118,6 +118,12 @@ def test_threads_and_device_reach_the_bake(
     with pytest.raises(RuntimeError, match="no device 'quantum' .* Use one of cpu"):
         bpy.ops.skygen.bake_sequence()
     assert commands[1][commands[1].index("--device") + 1] == "quantum"
+
+
+def test_a_running_test_of_the_device_is_told(preferences: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(part("blender.engine.preferences"), "is_running", lambda _, name: name.endswith("test_device"))
+    words = " ".join(panel().texts)
+    assert "cpu is being tested" in words and "Esc" in words and "not measured yet" not in words
 
 
 def test_the_device_is_measured_in_a_process_of_its_own(preferences: Any) -> None:

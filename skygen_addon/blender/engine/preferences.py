@@ -16,6 +16,7 @@ from ...runtime.kept_memory import DEFAULT_BUDGET_MB
 from ..panels.panel_base import draw_lines
 from .model import bundle_folder, model_words
 from .preferences_access import ADDON
+from .running import is_running
 
 
 class SkyGenDevice(bpy.types.PropertyGroup):
@@ -94,7 +95,8 @@ class SkyGenPreferences(bpy.types.AddonPreferences):
         preferences = cast(Any, self)
         if len(preferences.devices) > 1 or preferences.device != CPU:
             layout.prop_search(self, "device", self, "devices", icon="MEMORY")
-        draw_lines(layout, context, [(self.device_words(), "INFO")])
+        testing = is_running(context, "SKYGEN_OT_test_device")
+        draw_lines(layout, context, [(self.testing_words(), "SORTTIME") if testing else (self.device_words(), "INFO")])
         layout.operator("skygen.test_device", icon="TIME")
         _draw_memory(layout, context, self)
 
@@ -106,6 +108,10 @@ class SkyGenPreferences(bpy.types.AddonPreferences):
         if names == [CPU]:
             words += ". ONNX Runtime offers no other device here"
         return words
+
+    def testing_words(self) -> str:
+        """What goes on while the device is tested."""
+        return f"Device: {cast(Any, self).device or CPU} is being tested, half a minute or more. Esc stops the test"
 
 
 def _draw_memory(layout: Any, context: bpy.types.Context, preferences: SkyGenPreferences) -> None:
