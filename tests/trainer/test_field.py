@@ -22,7 +22,7 @@ from trainer.networks.field_export import example_inputs, export_field
 from trainer.networks.field_generator import FieldGenerator
 from trainer.networks.field_octaves import Billow, Resample
 from trainer.networks.procedural_field import FIELD_LATTICE, ProceduralField, field_lattice
-from trainer.networks.vertical_profile import PROFILES, RELIEF_SLOPE, VerticalProfile
+from trainer.networks.vertical_profile import GREATEST_STRETCH, PROFILES, RELIEF_SLOPE, VerticalProfile, normal_stretch
 from trainer.training.field import FieldConfig, load_field, train_field
 from trainer.training.field_patches import held_out_sites, load_patches
 from trainer.training.run import run as run_training
@@ -175,23 +175,41 @@ def test_bases_of_stratus_undulate_and_those_of_towers_hardly_do() -> None:
     assert lift["stratus"] > 0.1 > lift["towering_cumulus"]
 
 
-def disc_top(radius_texels: float, depth: float) -> float:
-    """Height of the top in the middle of a round cumulus on the finest level, without puffs."""
+def disc_tops(type_name: str, radius_texels: float, depth: float) -> torch.Tensor:
+    """Heights (256,) of the top along a line through a round cloud on the finest level, without puffs."""
     profile = VerticalProfile()
-    types = torch.zeros(1, 6, 128, 128)
-    types[:, 0] = 1
-    axis = torch.arange(128) - 63.5
+    types = torch.zeros(1, len(CLOUD_TYPES), 256, 256)
+    types[:, CLOUD_TYPES.index(type_name)] = 1
+    axis = torch.arange(256) - 127.5
     maps = depth * (axis[:, None] ** 2 + axis[None, :] ** 2 <= radius_texels**2).float()[None, None]
     height = torch.linspace(0, 1, 101)
-    middle = profile(maps, profile.parameters_of(types), None, torch.zeros_like(maps), height, 0)[0, :, 64, 64]
-    return float(height[middle > 0.5 * middle.max()].max())
+    line = profile(maps, profile.parameters_of(types), None, torch.zeros_like(maps), height, 0)[0, :, 128]
+    dense = (line > 0.5 * line.amax(0)) & (line > 0.1)
+    return (dense * height[:, None]).amax(0)
 
 
 def test_cumulus_are_about_as_high_as_wide() -> None:
-    tops = {radius: disc_top(radius, 40.0) * 1300 / 25 for radius in (4, 8, 16, 32)}  # texels, in a layer of 1.3 km
-    for radius, top in tops.items():
+    tops = {radius: float(disc_tops("cumulus", radius, 40.0)[128]) * 1300 / 25 for radius in (4, 8, 16, 32)}
+    for radius, top in tops.items():  # texels, in a layer of 1.3 km
         assert 0.5 * radius < top < 2.2 * radius, (radius, top)
-    assert disc_top(16, 60.0) > disc_top(16, 8.0) + 0.05  # and thick ones are higher
+    assert disc_tops("cumulus", 16, 60.0)[128] > disc_tops("cumulus", 16, 8.0)[128] + 0.05  # thick ones are higher
+
+
+@pytest.mark.parametrize(("radius", "least"), [(20, 1.0), (40, 1.0), (80, 0.8)])
+def test_towers_are_up_to_three_times_as_high_as_wide_and_have_broad_heads(radius: int, least: float) -> None:
+    """Clouds of 1, 2 and 4 km; the layer ends before the widest is as high as that."""
+    tops = disc_tops("towering_cumulus", radius, 80.0) * 4000 / 25  # texels, in a layer of 4 km
+    assert 2 * radius * least < float(tops.max()) < 2 * radius * 3
+    head = int((tops > 0.7 * tops.max()).sum())
+    assert head > 1.2 * radius  # a cone would have 0.6, half a ball 1.4
+
+
+def test_a_slope_is_moved_farther_up_than_along_its_normal() -> None:
+    rise = 0.01 * torch.arange(16.0)[None, None, None].expand(1, 1, 16, 16)
+    found = normal_stretch(rise, torch.full_like(rise, 300.0))[..., 1:-1]
+    torch.testing.assert_close(found, torch.full_like(found, 10**0.5))  # three texels up in each
+    assert float(normal_stretch(100 * rise, torch.full_like(rise, 300.0)).max()) == GREATEST_STRETCH
+    torch.testing.assert_close(normal_stretch(0 * rise, torch.full_like(rise, 300.0)), torch.ones_like(rise))
 
 
 def test_export_matches_torch_and_keeps_shells_free(tmp_path: Path) -> None:

@@ -13,6 +13,9 @@ DETAIL_WARP = 0.11
 """Deviation by which an octave displaces outlines, in shares of its wavelength at strength 1."""
 GREATEST_WARP_TEXELS = 3.0
 """No place is displaced farther: occupancy looks no farther around its cells."""
+SPREAD_WAVELENGTHS = 2.5
+"""How much wider than the places that a ray sees an octave must be to show: where a ray grazes a cloud, its place
+changes so fast from pixel to pixel that displaced outlines would fold into curls beside the cloud."""
 DETAIL_RADIUS_TEXELS, DETAIL_TURN = 1.5, 0.35
 """The detail is read along a helix around the vertical (radius, and radians per texel of height), so that
 it does not stand as vertical streaks."""
@@ -60,7 +63,7 @@ class DetailTile:
         for octave, texels in enumerate(WARP_TEXELS):
             wavelength = texels * self.texel_km
             resolved = (wavelength / (2 * footprint_km) - 0.5).clamp(0.0, 1.0)
-            resolved = resolved * (wavelength / (spread_km + 1e-6) - 0.5).clamp(0.0, 1.0)
+            resolved = resolved * (wavelength / (SPREAD_WAVELENGTHS * spread_km + 1e-6) - 0.5).clamp(0.0, 1.0)
             amplitude_km = resolved * (self.strength * (DETAIL_WARP * texels) * self.texel_km)
             east = east + amplitude_km * values[2 * octave]
             north = north + amplitude_km * values[2 * octave + 1]

@@ -50,9 +50,18 @@ PUFF_OCTAVES = (
 )
 
 
+WIDE_AMPLITUDE = 1.3
+"""Of the lobes twice as wide as the widest octave's that towers have too, relative to the sum of all octaves."""
+
+
 def puff_cells(octave: PuffOctave, size: int, factor: int) -> int:
     """Side of an octave's noise input whose widest level has ``size`` texels, levels a ``factor`` apart."""
     return cell_count(size, octave.cell_texels // factor ** (octave.levels - 1))
+
+
+_WIDE_COMMON = 0.26
+"""Correlation of those lobes with the others, for they are made of the same noise; measured."""
+_WIDE_OCTAVE = PuffOctave("", 2 * PUFF_OCTAVES[0].cell_texels, 8, 8, WIDE_AMPLITUDE, PUFF_OCTAVES[0].levels)
 
 
 def slice_weights(height: Tensor, slices: int) -> Tensor:
@@ -82,6 +91,8 @@ class Puffs(nn.Module):
         super().__init__()
         self.octaves = [(i, o) for i, o in enumerate(PUFF_OCTAVES) if level < o.levels]
         self.spread = nn.ModuleList(Resample(size, o.cell_texels // factor**level, "noise") for _, o in self.octaves)
+        widest = PUFF_OCTAVES[0].cell_texels // factor**level
+        self.spread_wide = Resample(size, 2 * widest, "noise")
         power = math.fsum(o.amplitude**2 for o in PUFF_OCTAVES)
         self.gains = [o.amplitude / math.sqrt(power) for _, o in self.octaves]
 
@@ -105,7 +116,22 @@ class Puffs(nn.Module):
             lobes = (torch.sqrt(smooth * smooth + _CREASE) - _MEAN) * (gain / _DEVIATION)
             total = lobes if total is None else total + lobes
         assert total is not None
-        return total
+        wide = self.spread_wide(_on_shells(_pooled(noise[0][0]), _WIDE_OCTAVE, shell_height, tall))
+        wide = wide.clamp(-_TALLEST, _TALLEST)
+        share = WIDE_AMPLITUDE * tall
+        lobes = (torch.sqrt(wide * wide + _CREASE) - _MEAN) * (share / _DEVIATION)
+        return (total + lobes) / torch.sqrt(1 + 2 * _WIDE_COMMON * share + share * share)
+
+
+def _pooled(lattice: Tensor) -> Tensor:
+    """Unit normal noise (slices / 2, n / 2 + 2, same) of twice as large cells from a lattice (slices, n, n), both even.
+
+    Windows move by whole steps of more cells than two, so that the same cells always make a pair.
+    """
+    slices, side = lattice.shape[0] // 2, lattice.shape[-1]
+    pairs = lattice.reshape(slices, 2, side, side).sum(1)
+    halves = functional.avg_pool2d(pairs[None], 2) * math.sqrt(2.0)
+    return functional.pad(halves, (1, 1, 1, 1), mode="replicate")[0]  # a halo of two cells again
 
 
 def _on_shells(lattice: Tensor, octave: PuffOctave, shell_height: Tensor, tall: Tensor) -> Tensor:

@@ -14,8 +14,12 @@ from torch import Tensor, nn
 
 from skygen_addon.core.signatures import WINDOW_FACTOR
 
-SPANS = 5
-"""Widths over which a cloud is measured: about 60, 120, 240, 480 and 960 m at texture scale 1."""
+TEXEL_KM = 0.025
+"""Texel of the finest level at texture scale 1."""
+SPANS = 6
+"""Widths over which a cloud is measured: about 60, 120, 240, 480, 960 and 1920 m at texture scale 1."""
+COARSEST_POOL = 32
+"""Texels of the finest level by which a map is pooled at most before it is blurred."""
 
 
 @dataclass(frozen=True)
@@ -29,35 +33,41 @@ class ProfileShape:
     half_depth: float
     """Column optical depth at which the top is half-way as high as depth can make it."""
     puffs: float
-    """Deviation of the top's height by puffs, in high clouds."""
+    """Deviation of the surface by puffs along its normal, in high clouds and in shares of the thickness."""
     softness: float
     """Height over which the top fades out, several shells wide; the dome makes it three times steeper."""
     gain: float
     """Growth of extinction with height (liquid water rises above a condensation level)."""
     base_softness: float
     """Height over which the base fades in where there is no relief; small for flat bases."""
-    width_share: tuple[float, float, float, float, float, float]
-    """Shares of height that a cloud has anywhere, and where it fills 60, 120, 240, 480 and 960 m around a
+    width_share: tuple[float, float, float, float, float, float, float]
+    """Shares of height that a cloud has anywhere, and where it fills 60, 120, 240, 480, 960 and 1920 m around a
     place; they sum to 1. Convection cells are about as high as they are wide."""
     relief: float = 0.0
     """Height between the lowest and the highest places of the base: the undulations that an overcast shows."""
     tall: float = 0.0
-    """1 for towers, whose layer is several times as thick as other types'."""
+    """1 for towers, whose layer is several times as thick as other types', with steep sides and broad shoulders."""
+    usual_km: float = 1.0
+    """Thickness that the layer usually has; tells how steep a cloud's sides are."""
 
 
 PROFILES = (
-    ProfileShape(-0.04, 1.00, 14.0, 0.13, 0.36, 0.6, 0.02, (0.0, 0.14, 0.20, 0.30, 0.36, 0.0), 0.12),  # cumulus
-    ProfileShape(0.12, 0.90, 7.0, 0.10, 0.25, 0.5, 0.02, (0.15, 0.25, 0.30, 0.30, 0.0, 0.0), 0.22),  # stratocumulus
-    ProfileShape(0.25, 0.90, 3.0, 0.08, 0.40, 0.0, 0.20, (0.40, 0.35, 0.25, 0.0, 0.0, 0.0), 0.12),  # altocumulus
-    ProfileShape(0.70, 0.95, 8.0, 0.05, 0.30, 0.2, 0.02, (1.0, 0.0, 0.0, 0.0, 0.0, 0.0), 0.22),  # stratus
-    ProfileShape(0.60, 1.00, 0.4, 0.05, 0.60, 0.0, 0.60, (1.0, 0.0, 0.0, 0.0, 0.0, 0.0)),  # cirrus
-    ProfileShape(
-        -0.03, 1.00, 24.0, 0.13, 0.30, 0.5, 0.02, (0.0, 0.06, 0.10, 0.20, 0.30, 0.34), 0.06, 1.0
-    ),  # towering cumulus
+    # cumulus
+    ProfileShape(-0.04, 1.00, 14.0, 0.07, 0.36, 0.6, 0.02, (0.0, 0.14, 0.20, 0.30, 0.36, 0.0, 0.0), 0.12, 0.0, 1.3),
+    # stratocumulus
+    ProfileShape(0.12, 0.90, 7.0, 0.10, 0.25, 0.5, 0.02, (0.15, 0.25, 0.30, 0.30, 0.0, 0.0, 0.0), 0.22, 0.0, 0.5),
+    # altocumulus
+    ProfileShape(0.25, 0.90, 3.0, 0.08, 0.40, 0.0, 0.20, (0.40, 0.35, 0.25, 0.0, 0.0, 0.0, 0.0), 0.12, 0.0, 0.4),
+    # stratus
+    ProfileShape(0.70, 0.95, 8.0, 0.05, 0.30, 0.2, 0.02, (1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0), 0.22, 0.0, 0.6),
+    # cirrus
+    ProfileShape(0.60, 1.00, 0.4, 0.05, 0.60, 0.0, 0.60, (1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0), 0.0, 0.0, 0.9),
+    # towering cumulus
+    ProfileShape(-0.03, 1.00, 24.0, 0.05, 0.30, 0.5, 0.02, (0.0, 0.04, 0.08, 0.16, 0.26, 0.27, 0.19), 0.06, 1.0, 4.0),
 )
 """Shapes in the order of CLOUD_TYPES."""
 
-PARAMETERS = 7 + 1 + SPANS + 2
+PARAMETERS = 7 + 1 + SPANS + 3
 DEPTH_SHARE = 0.45
 """Share of the height that depends on the column's depth; the rest is there wherever the cloud is wide."""
 FULL_DEPTH = (0.35, 0.5, 0.7)
@@ -66,6 +76,13 @@ RELIEF_SLOPE = 0.35
 """Share of a base's relief per deviation of its noise; what goes beyond lies at the lowest or highest place."""
 LEAST_TOP = (-0.1, 0.0, 0.08)
 """Least height of a top, by level: rims may vanish, but a coarser texel's rim is a mean that holds more than rims."""
+LEAST_SHARE = 0.25
+"""Share of its surroundings that a crown needs: a tower with clefts is still as wide as it is."""
+RIM_SPAN = 2
+"""Span, from the narrowest, over which towers rise from their rims."""
+GREATEST_STRETCH, GREATEST_BULGE = 10.0, 2.5
+"""How much farther up than their size puffs move a steep surface, at most: inward, and outward, where lobes would come
+off as crumbs."""
 LEAST_SOFTNESS = 0.14
 """Softness of the lowest tops, about two shells."""
 GREATEST_PACKING = 120.0
@@ -83,16 +100,14 @@ def _soften(maps: Tensor, times: int) -> Tensor:
 
 def _spread_over(maps: Tensor, pool: int) -> Tensor:
     """Maps (B, 1, S, S) blurred over a deviation of 1.2 ``pool`` texels; S a multiple of ``pool``."""
-    if pool == 1:
-        return _soften(maps, 3)
-    coarse = _soften(nn.functional.avg_pool2d(maps, pool), 3)
-    return nn.functional.interpolate(coarse, scale_factor=float(pool), mode="bilinear", align_corners=False)
+    return _magnified(_soften(nn.functional.avg_pool2d(maps, pool), 3), pool)
 
 
-def inner_width(filled: Tensor, level: int) -> list[Tensor]:
-    """How far a place lies inside its cloud, 0 at the rim to 1 well inside, over each of the five spans.
+def inner_width(filled: Tensor, level: int) -> tuple[list[Tensor], list[Tensor], Tensor]:
+    """How far a place lies inside its cloud, 0 at the rim to 1 well inside, over each of the spans; crowns and rim.
 
     A straight rim at distance d gives erf(d / (span sqrt 2)); what is narrower than a span gives 0 there.
+    A crown is the same spread out again over about the span, so that it is as wide as what holds it.
 
     Parameters
     ----------
@@ -100,18 +115,68 @@ def inner_width(filled: Tensor, level: int) -> list[Tensor]:
         Share of each texel that is cloud, 0 to 1; S a multiple of 32 on the finest level.
     level : int
         0 for texels of 25 m, 1 for 100 m, 2 for 400 m.
+
+    Returns
+    -------
+    widths, crowns : list of Tensor, shape (B, 1, S, S)
+        By span, narrowest first.
+    rim : Tensor, shape (B, 1, S, S)
+        From 0 to 1 over the span RIM_SPAN.
     """
-    widths = []
+    widths, crowns, rim = [], [], filled
     for span in range(SPANS):
-        pool = 2 ** (span + 1) // WINDOW_FACTOR**level
-        blurred = _spread_over(filled, pool) if pool else filled
-        widths.append(torch.relu(2 * blurred - 1))
-    return widths
+        wide = 2 ** (span + 1)
+        pool = min(wide, COARSEST_POOL) // WINDOW_FACTOR**level
+        pooled = nn.functional.avg_pool2d(filled, pool) if pool > 1 else filled
+        times = max(wide // COARSEST_POOL, 1)
+        blurred = _soften(pooled, 3 * times**2) if pool else pooled
+        width = torch.relu(2 * blurred - 1)
+        crown = torch.relu((blurred - LEAST_SHARE) * (1 / (1 - LEAST_SHARE)))
+        if span == RIM_SPAN:
+            rim = _magnified(crown, pool)
+        for _ in range(times if pool else 0):
+            crown = nn.functional.max_pool2d(crown, 3, stride=1, padding=1)
+        widths.append(_magnified(width, pool))
+        crowns.append(_magnified(_soften(crown, 1), pool))
+    return widths, crowns, rim
+
+
+def _magnified(maps: Tensor, pool: int) -> Tensor:
+    """Maps of pooled texels on the texels."""
+    if pool <= 1:
+        return maps
+    return nn.functional.interpolate(maps, scale_factor=float(pool), mode="bilinear", align_corners=False)
 
 
 def tall_share(shape: Tensor) -> Tensor:
     """Share of towers (B, 1, S, S) in maps of :meth:`VerticalProfile.parameters_of`."""
-    return shape[:, PARAMETERS - 1 :]
+    return shape[:, PARAMETERS - 2 : PARAMETERS - 1]
+
+
+def normal_stretch(top: Tensor, texels: Tensor) -> Tensor:
+    """How much farther up than along its normal a surface must be moved to lie as far from where it was.
+
+    Parameters
+    ----------
+    top : Tensor, shape (B, 1, S, S)
+        Height of the surface in shares of the thickness.
+    texels : Tensor, shape (B, 1, S, S)
+        Thickness in texels.
+
+    Returns
+    -------
+    Tensor, shape (B, 1, S, S)
+        1 where it is level, up to GREATEST_STRETCH where it is steep.
+    """
+    wide = nn.functional.pad(top, (1, 1, 1, 1), mode="replicate")
+    east = wide[..., 1:-1, 2:] - wide[..., 1:-1, :-2]
+    north = wide[..., 2:, 1:-1] - wide[..., :-2, 1:-1]
+    slope_squared = (east * east + north * north) * (0.5 * texels).square()
+    return torch.sqrt(1 + slope_squared).clamp(max=GREATEST_STRETCH)
+
+
+def _domed(inside: Tensor) -> Tensor:
+    return inside * (2 - inside)
 
 
 class VerticalProfile(nn.Module):
@@ -131,6 +196,7 @@ class VerticalProfile(nn.Module):
                 *p.width_share,
                 p.relief,
                 p.tall,
+                p.usual_km,
             )
             for p in PROFILES
         ]
@@ -173,9 +239,12 @@ class VerticalProfile(nn.Module):
         height = shell_height[None, :, None, None]
         half = torch.exp(shape[:, 2:3])
         local = _spread_over(depth, 4) if level == 0 else depth  # narrower, it would stand as a finger
-        widths = inner_width((depth / (half * FULL_DEPTH[level])).clamp(0.0, 1.0), level)
-        inside = shape[:, 7:8] + sum(shape[:, 8 + i : 9 + i] * width for i, width in enumerate(widths))
-        inside = inside * (2 - inside)  # domes, not tents
+        widths, crowns, rim = inner_width((depth / (half * FULL_DEPTH[level])).clamp(0.0, 1.0), level)
+        shares = [shape[:, 8 + i : 9 + i] for i in range(SPANS)]
+        inside = _domed(shape[:, 7:8] + sum(share * width for share, width in zip(shares, widths, strict=True)))
+        crowned = _domed(shape[:, 7:8] + sum(share * crown for share, crown in zip(shares, crowns, strict=True)))
+        # Domes, not tents; towers have steep sides and heads nearly as wide as they are.
+        inside = inside + tall_share(shape) * (crowned * _domed(rim) - inside)
         turret = (1 - DEPTH_SHARE) + DEPTH_SHARE * (local / (local + half))
         top = (shape[:, 0:1] + shape[:, 1:2] * inside * turret).clamp(min=LEAST_TOP[level])
         raised = torch.relu(top)
@@ -184,10 +253,13 @@ class VerticalProfile(nn.Module):
         if puffs is not None:
             # Puffs grow from a cloud's base to its middle, so bases stay flat, and with the cloud.
             risen = (height / (0.5 * raised + 0.02)).clamp(0.0, 1.0)
-            surface = surface + (shape[:, 3:4] * (raised / (raised + 0.2))) * risen * puffs
+            stretch = normal_stretch(raised, shape[:, PARAMETERS - 1 :] * (1 / (TEXEL_KM * WINDOW_FACTOR**level)))
+            bulge = stretch.clamp(max=GREATEST_BULGE)
+            moved = torch.relu(puffs) * bulge - torch.relu(-puffs) * stretch
+            surface = surface + (shape[:, 3:4] * (raised / (raised + 0.2))) * risen * moved
         filled = (surface * steep + 0.5).clamp(0.0, 1.0)
         shown = (2 - 10 * (shell_height[1] - shell_height[0])).clamp(0.0, 1.0)  # few shells show no relief
-        relief_height = shape[:, PARAMETERS - 2 : PARAMETERS - 1] * shown
+        relief_height = shape[:, PARAMETERS - 3 : PARAMETERS - 2] * shown
         lift = relief_height * (0.5 + RELIEF_SLOPE * relief).clamp(0.0, 1.0)
         lift = torch.minimum(lift, 0.5 * torch.relu(raised - 0.1))  # rims are thin and keep their base
         softness = 1 / shape[:, 6:7] + 0.5 * relief_height  # shells show a slope, not a step
