@@ -1,19 +1,16 @@
 """A sky that plays: stills are drawn ahead of it in a thread of its own, and what comes between is carried from them.
 
-Drawing takes longer than a frame of a film lasts, carrying does not. So the film draws the moment to which the sky
-will have come when the next still but one is finished, and shows meanwhile what lies between the last two. A sky that
-is turned by hand goes nowhere in particular: then the moment is drawn that was asked for last.
+Drawing takes longer than a frame of a film lasts, carrying does not. So the film draws moments to come, as
+:mod:`.film_plan` chooses them, and shows meanwhile what lies between the last two.
 """
 
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Protocol, runtime_checkable
@@ -21,39 +18,29 @@ from typing import Protocol, runtime_checkable
 from ..core.request import SkyRequest, composed_as
 from .carried_frame import CarriedFrames, Composer, Share
 from .draft import Draft
-from .film_memory import AT_HAND_S, FilmMemory
+from .film_memory import FilmMemory
 from .film_moments import KeptMoments
-from .film_path import apart, gone_on, is_steady, place, same_sky
+from .film_path import place, same_sky
+from .film_plan import FilmPlan, Planned
 from .film_shares import KeptStill, shares_of
 from .kept_memory import MemoryUse
 from .still import GivenUp, LayerPictures, finished_still
 from .sun_record import SkyFrame
 
-STILL_WIDTHS = (256, 384, 512)
-"""Widths of the stills that are drawn while a sky plays."""
-STILL_S = 0.8
-"""Time that one may take; the widest is drawn that does, or the narrowest."""
 STILL_DISC_SHARE = 4
 """They are shaded on this share of the disc's side."""
 WIDEST_STILL = 1024
 """A frame wider than this is not kept as a still."""
-LEAST_STEP = 0.1
-"""Stills are not drawn closer to one another, as :func:`.film_path.apart` has it."""
-FARTHEST_STEP = 0.9
-"""Nor so far ahead that the sky could not be carried from them when they are finished."""
-PLAYS_S = AT_HAND_S
-"""Time after the last moment asked for in which the sky still counts as playing."""
 PATIENCE = 6
 """Steps by which drawing ahead is less urgent than carrying, which shows at once."""
-ASKS = 12
-"""Requests by which the pace of a sky is told."""
-_FIRST_GUESS_S = {True: 0.7, False: 2.0}
-"""Time that a still takes by clouds that are there, and by others, before one was drawn."""
 
 
 @runtime_checkable
 class StillRenderer(Composer, Protocol):
     """A renderer whose frames can be kept as stills."""
+
+    def weather(self, request: SkyRequest) -> tuple[SkyRequest, float]:
+        """The request after the weather has acted on it, and the grain that it asks for."""
 
     def render_still(
         self, request: SkyRequest, pictures: LayerPictures | None = None, *, draft: Draft | None = None
@@ -78,10 +65,8 @@ class Film:
         """Held by whoever draws."""
         self._wanted = 0
         """How many want to draw what was asked for; the thread gives up what it draws then."""
-        self._asked: deque[tuple[float, SkyRequest]] = deque(maxlen=ASKS)
-        self._under_way: SkyRequest | None = None
-        self._takes_s = dict(_FIRST_GUESS_S)
-        self._width = STILL_WIDTHS[0]
+        self._plan = FilmPlan()
+        self._under_way: Planned | None = None
         self._failure: tuple[SkyRequest, Exception] | None = None
         """What has failed in the thread, and of which moment."""
         self._closed = False
@@ -90,10 +75,7 @@ class Film:
     def note(self, request: SkyRequest) -> None:
         """A request has come, which may be overtaken by a newer one before anybody looks at it: the sky goes there."""
         with self._changed:
-            if self._asked and not same_sky(self._asked[-1][1], request):
-                self._asked.clear()
-            if not self._asked or self._asked[-1][1] != request:
-                self._asked.append((time.monotonic(), request))
+            self._plan.note(request, time.monotonic())
             self._changed.notify_all()
 
     def draw(self, request: SkyRequest, *, draft: bool) -> SkyFrame:
@@ -157,10 +139,10 @@ class Film:
             failed, self._failure = self._failure, None
             if failed is not None and same_sky(failed[0], request):
                 raise failed[1]
-            shares = shares_of(self._stills(request), here, time.monotonic())
+            plays = self._plan.pace() > 0
+            shares = shares_of(self._stills(request), here, time.monotonic(), self._plan.reach(plays=plays))
             unseen = self._memory.take_unseen()
-            goes_on = self._pace() > 0
-        if not shares and unseen is not None and goes_on and same_sky(unseen.still.request, request):
+        if not shares and unseen is not None and plays and same_sky(unseen.still.request, request):
             shares = [Share(unseen.still, 1.0)]
             request = composed_as(unseen.still.request, request)
         self._memory.note_carried(shares)
@@ -169,7 +151,7 @@ class Film:
     def plays(self, request: SkyRequest) -> bool:
         """Whether the sky of a request plays, so that a still that is being drawn will show more of it than a draft."""
         with self._changed:
-            steady = self._pace() > 0 and same_sky(self._asked[-1][1], request)
+            steady = self._plan.pace() > 0 and same_sky(self._plan.asked[-1][1], request)
             return steady and (self._under_way is not None or self._next() is not None)
 
     def wait(self, timeout_s: float) -> None:
@@ -186,32 +168,13 @@ class Film:
     def _stills(self, request: SkyRequest) -> list[KeptStill]:
         return [one for one in self._memory.stills() if same_sky(one.still.request, request)]
 
-    def _pace(self) -> float:
-        """How fast the sky moves along its path, a second; 0 where it stands, or is turned by hand."""
-        moments = [request for _, request in self._asked]
-        if not is_steady(moments):
-            return 0.0
-        return apart(place(moments[0]), place(moments[-1])) / max(self._asked[-1][0] - self._asked[0][0], 1e-3)
-
-    def _next(self) -> SkyRequest | None:
-        """The moment to be drawn next; None while there is nothing to draw, or whoever asks has to draw it.
-
-        That is so after a jump, from which nobody knows where the sky goes on to.
-        """
-        now = time.monotonic()
-        if self._wanted or not self._asked or now - self._asked[-1][0] > PLAYS_S:
+    def _next(self) -> Planned | None:
+        """What is to be drawn next, if there is something and nobody else wants to draw."""
+        asked = self._plan.asked
+        if self._wanted or not asked:
             return None
-        (first_at, first), (last_at, last) = self._asked[0], self._asked[-1]
-        moment, pace = last, self._pace()
-        for there in (True, False) if pace > 0 else ():
-            takes_s = self._takes_s[there]
-            lead_s = takes_s + min(takes_s, FARTHEST_STEP / pace)
-            moment = gone_on(first, last, (now - last_at + lead_s) / max(last_at - first_at, 1e-3))
-            if there == self._moments.last_for((moment.low, moment.high)):
-                break
-        point = place(moment)
-        near = min((apart(one.place, point) for one in self._stills(moment)), default=math.inf)
-        return moment if near >= LEAST_STEP and (pace > 0 or near <= 1) else None
+        drawn = [one.place for one in self._stills(asked[-1][1])]
+        return self._plan.next_moment(time.monotonic(), drawn, self._moments.last_for)
 
     def _work(self) -> None:
         if sys.platform == "linux":  # elsewhere the threads of a process are as urgent as one another
@@ -223,36 +186,29 @@ class Film:
                     self._changed.wait_for(lambda: self._closed or self._next() is not None)
                     if self._closed:
                         return
-                    moment = self._under_way = self._next()
-                if moment is not None:
-                    self._draw_ahead(replace(moment, width=self._width))
+                    planned = self._under_way = self._next()
+                if planned is not None:
+                    self._draw_ahead(replace(planned.moment, width=self._plan.width), planned.following)
             except GivenUp:
                 pass
             except Exception as error:  # whoever asks next is told
                 with self._changed:
-                    moment = self._under_way or (self._asked[-1][1] if self._asked else None)
+                    asked, planned = self._plan.asked, self._under_way
+                    moment = planned.moment if planned is not None else asked[-1][1] if asked else None
                     self._failure = None if moment is None else (moment, error)
-                    self._asked.clear()
+                    asked.clear()
             finally:
                 with self._changed:
                     self._under_way = None
                     self._changed.notify_all()
 
-    def _learn(self, there: bool, took_s: float) -> None:
-        """How long a still has taken, by clouds that were there or not; the next one is as wide as time allows."""
-        self._takes_s[there] = 0.5 * (self._takes_s[there] + took_s)
-        if there:
-            second_s = self._takes_s[True] / self._width**2
-            fitting = [width for width in STILL_WIDTHS if width**2 * second_s <= STILL_S]
-            self._takes_s[True] *= (max(fitting, default=STILL_WIDTHS[0]) / self._width) ** 2
-            self._width = max(fitting, default=STILL_WIDTHS[0])
-
-    def _draw_ahead(self, moment: SkyRequest) -> None:
+    def _draw_ahead(self, moment: SkyRequest, following: SkyRequest | None) -> None:
         pictures = LayerPictures(moment.width, lambda: self._wanted > 0 or self._closed)
         with self._drawing:
             pictures.check()
             started = time.monotonic()
-            there = self._moments.last_for((moment.low, moment.high))
+            later, grain = (None, 0.0) if following is None else self._renderer.weather(following)
+            self._moments.begin(None if later is None else (later.low, later.high), grain)
             self._renderer.render_still(
                 moment, pictures, draft=Draft(self._moments, self._moments.grain, STILL_DISC_SHARE)
             )
@@ -262,4 +218,4 @@ class Film:
             took_s = time.monotonic() - started
             self._settle()
         with self._changed:
-            self._learn(there, took_s)
+            self._plan.learn(not self._moments.made_anew, took_s)

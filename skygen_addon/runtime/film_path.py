@@ -1,7 +1,8 @@
 """The path of a sky that moves: how far two of its moments are apart, and where it goes on to.
 
 A moment is a point with a coordinate for all that changes slowly while a film plays: wind, evolution, sun, place in a
-loop, weather. Each is measured in units of what a carried picture may bridge, so that 1 apart is as far as that goes.
+loop, weather. Each is measured in units of what a carried picture bridges well. Where the next still is under way a
+picture is carried farther, for one whose clouds go on is nearer to the truth than one that stands; but not its light.
 """
 
 from __future__ import annotations
@@ -28,8 +29,13 @@ DARK_DEG = -18.0
 LOOP_LIMIT_RAD = 0.15
 UNSTEADY = 6.0
 """Ratio of two steps from which on a sky is turned by hand; frames that are left out make steps longer too."""
+_LEAST_TIME_S = 1e-3
 WEATHER_LIMIT_S = 600.0
 """Sky time in which evolving weather changes clouds little."""
+REACH = 4.0
+"""How far the clouds of a sky that plays are carried: to 4 units nearer to the truth than a picture that stands."""
+_LIGHT = slice(6, 10)
+"""Coordinates of sun and daylight: a sun farther on would leave its glow."""
 
 
 def same_sky(one: SkyRequest, other: SkyRequest) -> bool:
@@ -79,19 +85,30 @@ def _daylight(sun_elevation_rad: float) -> float:
     return math.log1p(math.exp(max(math.degrees(sun_elevation_rad), DARK_DEG)))
 
 
-def apart(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    """Distance of two places; up to 1 clouds are carried from one to the other."""
-    return float(np.linalg.norm(one - other))
+def apart(one: NDArray[np.float64], other: NDArray[np.float64], reach: float = 1.0) -> float:
+    """Distance of two places; up to 1 clouds are carried from one to the other.
+
+    ``reach`` is by how much farther they are carried under the same light.
+    """
+    step = (one - other) / reach
+    step[_LIGHT] *= reach
+    return float(np.linalg.norm(step))
 
 
-def is_steady(moments: Sequence[SkyRequest]) -> bool:
-    """Whether moments, three or more, lead on one way: no step turns back or is much longer than another."""
+def is_steady(moments: Sequence[SkyRequest], times_s: Sequence[float]) -> bool:
+    """Whether moments, three or more, lead on one way: no step turns back, or is much longer and faster than another.
+
+    ``times_s`` are those at which they were asked for: a machine that was busy for a while has left out many, and one
+    that answers them all at once asks for many in no time.
+    """
     steps = np.diff([place(moment) for moment in moments], axis=0)
     if len(steps) < 2:
         return False
     lengths = np.linalg.norm(steps, axis=1)
+    speeds = lengths / np.maximum(np.diff(times_s), _LEAST_TIME_S)
     forward = (steps[1:] * steps[:-1]).sum(1) > 0
-    return bool(forward.all() and lengths.max() <= UNSTEADY * lengths.min())
+    even = any(bool(sizes.max() <= UNSTEADY * sizes.min()) for sizes in (lengths, speeds))
+    return bool(forward.all()) and even
 
 
 def gone_on(before: SkyRequest, now: SkyRequest, times: float) -> SkyRequest:

@@ -30,7 +30,7 @@ class KeptStill:
         self.still, self.place, self.at = still, place(still.request), time.monotonic()
 
 
-def shares_of(stills: Sequence[KeptStill], here: NDArray[np.float64], now: float) -> list[Share]:
+def shares_of(stills: Sequence[KeptStill], here: NDArray[np.float64], now: float, reach: float = 1.0) -> list[Share]:
     """Stills to carry a place's frame from, one or two of them; none where all are too far away.
 
     Parameters
@@ -41,8 +41,10 @@ def shares_of(stills: Sequence[KeptStill], here: NDArray[np.float64], now: float
         As :func:`.film_path.place` has it.
     now : float
         Time by the clock of ``KeptStill.at``.
+    reach : float
+        How far clouds are carried, see :func:`.film_path.apart`.
     """
-    near = sorted((apart(one.place, here), i) for i, one in enumerate(stills) if apart(one.place, here) <= 1)
+    near = sorted((way, i) for i, one in enumerate(stills) if (way := apart(one.place, here, reach)) <= 1)
     if not near:
         return []
     first = stills[near[0][1]]

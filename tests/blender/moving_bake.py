@@ -28,6 +28,10 @@ class MovingRenderer:
         radiance: np.ndarray = self.render_still(request).radiance
         return radiance
 
+    def weather(self, request: Any) -> Any:
+        """It does nothing, and asks for no grain."""
+        return request, 0.0
+
     def render_still(self, request: Any, pictures: Any = None, *, draft: Any = None) -> Any:
         """Radiance and sun; the scene's ground is what it looks like."""
         red = 0.1 + max(0.0, request.time_s) / 60

@@ -45,6 +45,10 @@ class StillsOfTime:
         self.go_on = threading.Event()
         self.go_on.set()
 
+    def weather(self, request: SkyRequest) -> tuple[SkyRequest, float]:
+        """It does nothing."""
+        return request, 0.0
+
     def render_still(
         self, request: SkyRequest, pictures: LayerPictures | None = None, *, draft: Draft | None = None
     ) -> SkyFrame:

@@ -16,6 +16,7 @@ from skygen_addon.core.request import LayerRequest, SkyRequest
 from skygen_addon.runtime.carried_frame import CarriedFrames, Share
 from skygen_addon.runtime.carry import carried_values, dome_outputs
 from skygen_addon.runtime.draft import Draft
+from skygen_addon.runtime.film_path import REACH, apart, place
 from skygen_addon.runtime.frame import FrameRenderer
 from skygen_addon.runtime.still import CHANNELS, GivenUp, LayerPicture, LayerPictures, Still, finished_still, sky_rows
 
@@ -60,6 +61,33 @@ def test_a_carried_picture_is_much_nearer_to_the_truth_than_one_that_stands(
     moved = frames.frame(wanted, [Share(still, 1.0)]).radiance
     assert np.isfinite(moved).all() and moved.min() >= 0
     assert seen_difference(moved, truth) < seen_difference(standing, truth) / 2
+
+
+@pytest.mark.parametrize(("preset", "seconds"), [("endless_day", 2.5), ("storm_front", 1.25)])
+def test_a_sky_that_hurries_is_carried_nearer_to_the_truth_than_it_stands_all_the_way_between_two_stills(
+    sky_renderer: FrameRenderer, frames: CarriedFrames, preset_requests: Requests, preset: str, seconds: float
+) -> None:
+    """Over three to four times what is bridged well: the mean error is 0.5 and 0.2 of that of the last still.
+
+    Nearer at each of the moments, though from the first still alone not by much at the end.
+    """
+    shares = (0.25, 0.5, 0.75)
+    asked = [1 + round(24 * seconds * share) for share in (0.0, *shares, 1.0)]
+    first, *between, last = (
+        replace(one, sun_disc=False) for one in preset_requests(preset, asked, 256, time_scale=240.0)
+    )
+    assert 3 < apart(place(first), place(last)) < REACH
+    (before, standing), (after, _) = still_of(sky_renderer, first), still_of(sky_renderer, last)
+    errors = []
+    for share, wanted in zip(shares, between, strict=True):
+        truth = sky_renderer.render_draft(wanted).radiance
+        both = [Share(before, 1 - share), Share(after, share)]
+        moved = [frames.frame(wanted, one).radiance for one in (both, [Share(before, 1.0)])]
+        assert all(np.isfinite(one).all() and one.min() >= 0 for one in moved)
+        errors.append([seen_difference(one, truth) for one in (*moved, standing)])
+    faded, alone, stood = np.transpose(errors)
+    assert (faded < stood).all() and (alone < stood).all()
+    assert faded.mean() < 0.65 * stood.mean()
 
 
 def test_nothing_moved_is_the_picture_itself_with_its_sun(

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from skygen_addon.core.request import LayerRequest, SkyRequest
-from skygen_addon.runtime.film import PLAYS_S, WIDEST_STILL, Film
-from skygen_addon.runtime.film_moments import EVOLUTION_TOLERANCE, WIND_TOLERANCE_KM, KeptMoments
-from skygen_addon.runtime.film_path import SEEN_DEG, SUN_LIMIT_DEG, apart, gone_on, is_steady, place, same_sky
+from skygen_addon.runtime.film import WIDEST_STILL, Film
+from skygen_addon.runtime.film_path import REACH, SEEN_DEG, SUN_LIMIT_DEG, apart, place
+from skygen_addon.runtime.film_plan import LEAST_ASKS, PLAYS_S
 from skygen_addon.runtime.film_shares import FADE_S, KeptStill, shares_of
 from skygen_addon.runtime.serve import _tell
 from skygen_addon.runtime.serve_protocol import Ask, ask_line
@@ -47,6 +47,21 @@ def film(stub: StillsOfTime) -> Iterator[Film]:
     made.close()
 
 
+def kept(way_km: float, at: float) -> KeptStill:
+    """A still that was finished at some time."""
+    pictures = LayerPictures(64)
+    pictures.scene = scene_of(moment(way_km))
+    one = KeptStill(finished_still(moment(way_km), pictures))
+    one.at = at
+    return one
+
+
+def play_to(film: Film, way_km: float, **changes: float) -> None:
+    """As many moments as tell where a sky goes."""
+    for step in range(LEAST_ASKS):
+        film.note(moment(way_km - 0.1 * (LEAST_ASKS - 1 - step), **changes))
+
+
 def until(holds: Callable[[], bool]) -> None:
     end = time.monotonic() + 20
     while not holds():
@@ -75,13 +90,6 @@ def test_between_two_stills_each_has_the_share_of_its_nearness(film: Film) -> No
 
 
 def test_a_new_still_fades_in() -> None:
-    def kept(way_km: float, at: float) -> KeptStill:
-        pictures = LayerPictures(64)
-        pictures.scene = scene_of(moment(way_km))
-        one = KeptStill(finished_still(moment(way_km), pictures))
-        one.at = at
-        return one
-
     stills, here = [kept(1.0, 0.0), kept(1.6, 100.0)], place(moment(1.8))
     for age, share in ((0.0, 0.0), (0.5 * FADE_S, 0.5), (FADE_S, 1.0)):
         shares = {one.still.request.time_s: one.weight for one in shares_of(stills, here, 100.0 + age)}
@@ -180,16 +188,16 @@ def test_the_lower_the_sun_the_less_far_is_its_light_carried(film: Film) -> None
 
 def test_what_fails_in_the_thread_is_told_once_and_ends_nothing(film: Film, stub: StillsOfTime) -> None:
     film.draw(moment(0.0, seed=666), draft=True)
-    film.note(moment(0.5, seed=666))
+    play_to(film, 0.5, seed=666)
     until(lambda: film._failure is not None)
     with pytest.raises(ZeroDivisionError):
         film.carried(moment(0.5, seed=666))
     assert film.carried(moment(0.5, seed=666)) is not None
-    film.note(moment(0.6, seed=666))
+    play_to(film, 0.6, seed=666)
     until(lambda: film._failure is not None)
     film.draw(moment(0.0), draft=True)
     assert film.carried(moment(0.0)) is not None  # what failed was another sky
-    film.note(moment(0.5))
+    play_to(film, 0.5)
     until(lambda: any(ahead for _, ahead in stub.drawn))
 
 
@@ -213,31 +221,28 @@ def test_a_frame_that_is_very_wide_is_drawn_and_not_kept(film: Film) -> None:
     assert film.carried(moment(0.0)) is None
 
 
-@pytest.mark.parametrize(
-    ("preset", "loop_frames"), [("storm_front", None), ("fair_cumulus", 240), ("endless_day", None)]
-)
-def test_a_film_goes_on_as_its_frames_do(preset: str, loop_frames: int | None, preset_requests: Requests) -> None:
-    first, second, third, tenth = preset_requests(preset, [3, 4, 5, 10], 64, loop_frames=loop_frames)
-    assert same_sky(first, tenth) and is_steady([first, second, third])
-    assert apart(place(gone_on(first, second, 6.0)), place(tenth)) < 1e-6
-    assert gone_on(first, second, 6.0).time_s == pytest.approx(tenth.time_s)
-    assert not is_steady([first, third, second]) and not is_steady([first, second])
-    assert place(first).shape == place(tenth).shape == (12,)
+@pytest.mark.parametrize("reach_units", [3.5, -3.5])
+def test_a_sky_that_plays_is_carried_farther_than_one_that_is_turned_by_hand_but_not_its_light(
+    reach_units: float,
+) -> None:
+    still = kept(0.0, 0.0)
+    here = place(moment(reach_units * LIMIT_KM))
+    assert not shares_of([still], here, 100.0) and shares_of([still], here, 100.0, REACH)
+    assert not shares_of([still], place(moment(1.2 * REACH * LIMIT_KM)), 100.0, REACH)
+    lower = place(moment(0.0, sun_elevation_rad=moment(0.0).sun_elevation_rad - math.radians(1.5 * SUN_LIMIT_DEG)))
+    assert not shares_of([still], lower, 100.0, REACH)
 
 
-def test_clouds_are_made_ahead_and_last_while_the_sky_goes_there_and_beyond() -> None:
-    moments, wind_km, made = KeptMoments(), 0.3, list[LayerRequest]()
-    layers = [LayerRequest(cover=0.5, displacement_km=(wind_km * i, 0.0), evolution_phase=0.01 * i) for i in range(40)]
-    for layer in layers:
-        one = moments(0, layer, layer)
-        assert moments(1, LayerRequest(), LayerRequest()) == LayerRequest()
-        assert abs(one.displacement_km[0] - layer.displacement_km[0]) <= 1.01 * WIND_TOLERANCE_KM
-        assert abs(one.evolution_phase - layer.evolution_phase) <= EVOLUTION_TOLERANCE
-        assert moments.last_for((layer, LayerRequest()))
-        made += [] if made and made[-1] == one else [one]
-    assert len(made) <= 2 + len(layers) * wind_km / (1.4 * WIND_TOLERANCE_KM)
-    hazier = replace(layers[-1], density=1.05, cover=0.51)  # as weather changes it meanwhile
-    assert moments(0, hazier, hazier) == made[-1]
-    for other in (replace(layers[-1], density=2.0), replace(layers[-1], cover=0.6), replace(layers[-1], stretch=2.0)):
-        assert moments(0, other, other) not in made
-    assert [moments.grain(grain) for grain in (0.05, 0.3, 0.25)] == [0.0, 0.3, 0.3]
+def test_a_film_goes_on_while_a_still_takes_long_and_stands_at_the_end_of_its_reach(
+    film: Film, stub: StillsOfTime
+) -> None:
+    """Three units after the start, with nothing but the first picture to be carried from."""
+    film.draw(moment(0.0), draft=True)
+    stub.go_on.clear()
+    for step in range(LEAST_ASKS):
+        film.note(moment((2.8 + 0.1 * step) * LIMIT_KM))
+        time.sleep(0.02)
+    assert bright(film.carried(moment(3.0 * LIMIT_KM))) == 0.0
+    assert film.carried(moment(1.1 * REACH * LIMIT_KM)) is None
+    stub.go_on.set()
+    until(lambda: any(ahead for _, ahead in stub.drawn))
