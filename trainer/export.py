@@ -19,8 +19,9 @@ from skygen_addon.core.errors import BundleError, OutputError
 from skygen_addon.core.signatures import ENGINE_SCHEMA
 
 from .bundle_folder import check_name, check_replaceable, replace_bundle
-from .model_card import card_with_base, card_with_shading, kept_card, licence_words, model_card
+from .model_card import card_with_base, card_with_shading, card_with_types, kept_card, licence_words, model_card
 from .networks.field_export import export_field, learned_weights
+from .networks.field_generator import LEARNED_TYPES, FieldGenerator
 from .networks.procedural_field import FIELD_LATTICE, ProceduralField
 from .training.field import load_field
 from .training.record import manifest_hash, read_record
@@ -44,6 +45,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("learned", "procedural", "kept"),
         default="learned",
         help="which field the bundle carries; kept: the learned weights of --base in this version's procedural parts",
+    )
+    parser.add_argument(
+        "--learned-types",
+        nargs="+",
+        choices=LEARNED_TYPES,
+        metavar="TYPE",
+        help=f"cloud types that the learned field changes, others stay procedural (all of {', '.join(LEARNED_TYPES)}, "
+        "or those of a kept field)",
     )
     parser.add_argument(
         "--base",
@@ -103,7 +112,9 @@ def write_description(folder: Path, described: dict[str, Any]) -> None:
     (folder / DESCRIPTION_FILE).write_text(text, encoding="utf-8")
 
 
-def write_bundle(run: Path, data: Path, out: Path, name: str, field: str = "learned") -> Bundle:
+def write_bundle(
+    run: Path, data: Path, out: Path, name: str, field: str = "learned", *, learned_types: Sequence[str] | None = None
+) -> Bundle:
     """Export every network of a run and write the bundle as a whole or not at all.
 
     Parameters
@@ -116,6 +127,8 @@ def write_bundle(run: Path, data: Path, out: Path, name: str, field: str = "lear
         Name in the description: letters, digits, ``_`` and ``-``.
     field : str
         "learned" or "procedural".
+    learned_types : sequence of str, optional
+        Cloud types that a learned field changes; by default all that it has learned.
 
     Raises
     ------
@@ -136,6 +149,7 @@ def write_bundle(run: Path, data: Path, out: Path, name: str, field: str = "lear
     card = model_card(name, field, record, figures, data / "manifest.jsonl", limits)
     with _staged(out) as staging:
         module = load_field(run / "field") if field == "learned" else ProceduralField()
+        card = _limited(module, learned_types, card)
         export_field(module, staging / "field.onnx")
         export_shade(load_shade(run / "shade"), staging / "shade.onnx")
         scale = export_weather(run / "weather" / "weather.pt", staging / "weather.onnx")
@@ -171,7 +185,16 @@ def _staged(out: Path) -> Iterator[Path]:
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def write_with_base(base: Path, run: Path | None, out: Path, name: str, field: str, *, shading: bool = False) -> Bundle:
+def write_with_base(
+    base: Path,
+    run: Path | None,
+    out: Path,
+    name: str,
+    field: str,
+    *,
+    shading: bool = False,
+    learned_types: Sequence[str] | None = None,
+) -> Bundle:
     """Write a bundle that takes all but its field, and perhaps its shading, from another one.
 
     Parameters
@@ -186,6 +209,8 @@ def write_with_base(base: Path, run: Path | None, out: Path, name: str, field: s
         "learned", "procedural", or "kept": the base's learned weights, exported with today's procedural parts.
     shading : bool
         Whether the run's shading takes the place of the base's.
+    learned_types : sequence of str, optional
+        As in :func:`write_bundle`; by default a kept field's stay as they are.
 
     Raises
     ------
@@ -223,7 +248,9 @@ def write_with_base(base: Path, run: Path | None, out: Path, name: str, field: s
             export_shade(load_shade(run / "shade"), staging / "shade.onnx")
         else:
             shutil.copyfile(base / "shade.onnx", staging / "shade.onnx")
-        export_field(_field_module(field, run, base), staging / "field.onnx")
+        module = _field_module(field, run, base)
+        card = _limited(module, learned_types, card)
+        export_field(module, staging / "field.onnx")
         write_description(staging, described)
         (staging / CARD_FILE).write_text(card, encoding="utf-8")
     return load_bundle(out)
@@ -236,12 +263,23 @@ def _field_module(field: str, run: Path | None, base: Path) -> nn.Module:
     return load_field(run / "field") if run is not None and field == "learned" else ProceduralField()
 
 
+def _limited(module: nn.Module, learned_types: Sequence[str] | None, card: str) -> str:
+    """Let a learned field change some types only, where they are given; returns the card that says so."""
+    if learned_types is None:
+        return card
+    if not isinstance(module, FieldGenerator):
+        raise BundleError("A procedural field has learned no types.", "Leave out --learned-types.")
+    module.learn_types(learned_types)
+    return card_with_types(card, module.learned_types)
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Write the bundle and say where it is."""
     out = BUNDLES_FOLDER / arguments.name if arguments.out is None else arguments.out
     if arguments.base is not None:
         taken = (arguments.run_dir, out, arguments.name, arguments.field)
-        bundle = write_with_base(arguments.base, *taken, shading=arguments.shading)
+        types = arguments.learned_types
+        bundle = write_with_base(arguments.base, *taken, shading=arguments.shading, learned_types=types)
     elif arguments.field == "kept" or arguments.shading:
         raise BundleError("A kept field is that of another bundle.", "Name the bundle with --base.")
     elif arguments.run_dir is None:
@@ -249,7 +287,8 @@ def run(arguments: argparse.Namespace) -> int:
             "RUN is missing.", "Name the run directory, or a bundle with --base; export --help tells more."
         )
     else:
-        bundle = write_bundle(arguments.run_dir, arguments.data, out, arguments.name, arguments.field)
+        whole = (arguments.run_dir, arguments.data, out, arguments.name, arguments.field)
+        bundle = write_bundle(*whole, learned_types=arguments.learned_types)
     size = sum(path.stat().st_size for path in out.iterdir())
     print(f"{out}: {bundle.name}, {size / 1e6:.1f} MB, identity {bundle.identity[:12]}")
     print(f"Next: python -m skygen_addon bake --bundle {out} --out sky")

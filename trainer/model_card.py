@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ _EXPORTED_ANEW = (
     "The field was exported anew: its learned weights are the ones described below, the procedural parts around them "
     "are of a later version than those that it was trained with."
 )
+_TYPES = "Cloud types that the learned field changes, chosen when it was exported: "
 _FROM_ANOTHER = "They are those of another bundle; this is what its card says of them."
 
 
@@ -168,7 +170,7 @@ def _without_field(card: str) -> list[str]:
             leave_out = ""
         if line == "- field":
             leave_out = "figures"
-        told_of_field = line.startswith(("**CloudField**", "- field:", _EXPORTED_ANEW, _FROM_ANOTHER))
+        told_of_field = line.startswith(("**CloudField**", "- field:", _EXPORTED_ANEW, _TYPES, _FROM_ANOTHER))
         if not leave_out and not told_of_field and (line or (kept and kept[-1])):
             kept.append(line)
     return "\n".join(kept).strip().split("\n")
@@ -236,6 +238,15 @@ def card_with_shading(card: str, how: dict[str, Any], figures: dict[str, Any]) -
         elif not inside:
             kept.append(line)
     return "\n".join(kept)
+
+
+def card_with_types(card: str, types: Sequence[str]) -> str:
+    """The card of a learned field that changes some cloud types only, in place of what it said of that before."""
+    before, field, after = card.partition("**CloudField**")
+    told, _, rest = after.partition("\n")
+    if rest.lstrip().startswith(_TYPES):
+        rest = "\n" + rest.lstrip().partition("\n")[2]
+    return f"{before}{field}{told}\n\n{_TYPES}{', '.join(types)}; the others are procedural.\n{rest}"
 
 
 def kept_card(name: str, base_card: str) -> str:

@@ -318,6 +318,26 @@ def test_learned_weights_are_kept_in_newer_procedural_parts(tmp_path: Path, caps
     assert kept_card("other", card).count("exported anew") == 1  # said once, however often it is done
 
 
+def test_a_field_may_change_some_types_only(tmp_path: Path, capsys: Any) -> None:
+    """They stay so when the field is kept again, and the card says so once."""
+    words, folders = ["export", "--field", "kept", "--name", "mine", "--base"], [tmp_path / "one", tmp_path / "other"]
+    chosen = ["--learned-types", "towering_cumulus", "altocumulus"]
+    assert main([*words, str(installed_bundle()), "--out", str(folders[0]), *chosen]) == 0
+    assert main([*words, str(folders[0]), "--out", str(folders[1])]) == 0
+    for folder in folders:
+        assert learned_weights(folder / "field.onnx").learned_types == ("altocumulus", "towering_cumulus")
+        card = (folder / "MODEL_CARD.md").read_text()
+        assert card.count("chosen when it was exported: altocumulus, towering_cumulus; the others") == 1
+        assert card.count("chosen when it was exported") == 1
+    assert main([*words, str(folders[0]), "--out", str(folders[1]), "--learned-types", "cumulus"]) == 0
+    card = (folders[1] / "MODEL_CARD.md").read_text()
+    assert card.count("chosen when it was exported") == card.count("chosen when it was exported: cumulus;") == 1
+    plain = card_with_base("again", "procedural", {}, {}, card)
+    assert "chosen when it was exported" not in plain
+    procedural = ["export", "--field", "procedural", "--base", str(folders[0]), "--out", str(tmp_path / "no")]
+    assert main([*procedural, *chosen]) == 2 and "has learned no types" in capsys.readouterr().err
+
+
 def test_a_shading_that_was_trained_anew_takes_the_place_of_the_base_s(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

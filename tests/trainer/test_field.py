@@ -19,7 +19,7 @@ from tests.trainer.toy_data import captured_planes
 from trainer.networks.cloud_spectra import SPECTRA, expected_ramp, normal_quantile
 from trainer.networks.field_critic import PatchCritic, critic_view
 from trainer.networks.field_export import example_inputs, export_field
-from trainer.networks.field_generator import FieldGenerator
+from trainer.networks.field_generator import LEARNED_TYPES, FieldGenerator
 from trainer.networks.field_octaves import Billow, Resample
 from trainer.networks.procedural_field import FIELD_LATTICE, ProceduralField, field_lattice
 from trainer.networks.vertical_profile import GREATEST_STRETCH, PROFILES, RELIEF_SLOPE, VerticalProfile, normal_stretch
@@ -228,6 +228,30 @@ def test_export_matches_torch_and_keeps_shells_free(tmp_path: Path) -> None:
             expected = field(*inputs).numpy()
         assert found.shape == (3, shells, WINDOW, WINDOW)
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4 * expected.max())
+
+
+def test_corrections_leave_types_alone_that_are_not_chosen() -> None:
+    field = FieldGenerator(128).eval()
+    for stage in field.stages:
+        torch.nn.init.normal_(stage.head.weight, std=0.05)  # type: ignore[union-attr, arg-type]
+    older = {name: value for name, value in field.state_dict().items() if name != "learned_share"}
+    conditions = {name: condition_of(128, 1, 0.5, name) for name in ("cumulus", "altocumulus", "cirrus")}
+
+    def corrections(chosen: FieldGenerator) -> dict[str, torch.Tensor]:
+        with torch.no_grad():
+            return {k: chosen.columns_and_corrections(noise_of(128, 1), c)[2][0] for k, c in conditions.items()}
+
+    every = corrections(field)
+    assert every["cirrus"].abs().max() < 1e-5 < 0.01 < every["altocumulus"].abs().mean()
+    field.learn_types(["cumulus", "cirrus"])
+    assert field.learned_types == ("cumulus",)  # of cirrus nothing is learned
+    some = corrections(field.at_window(128))
+    torch.testing.assert_close(some["cumulus"], every["cumulus"])
+    assert some["altocumulus"].abs().max() < 1e-5 and some["cirrus"].abs().max() < 1e-5
+    other = FieldGenerator(128).eval()
+    other.load_state_dict(older)
+    assert other.learned_types == LEARNED_TYPES
+    torch.testing.assert_close(corrections(other)["altocumulus"], every["altocumulus"])
 
 
 def test_critic_ignores_what_the_mask_hides() -> None:

@@ -106,6 +106,8 @@ def learned_weights(path: Path) -> FieldGenerator:
     field = FieldGenerator()
     state = field.state_dict()
     for name, value in state.items():
+        if name == "learned_share" and name not in stored:  # a field of before types could be chosen
+            continue
         if name not in stored or tuple(stored[name].dims) != tuple(value.shape):
             raise BundleError(
                 f"{path} does not hold the learned weight {name}.", "Take a bundle whose field is learned."

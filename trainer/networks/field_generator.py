@@ -4,12 +4,14 @@ The 400 m level stays procedural: captures show the plane only within a few kilo
 no 400 m structure can be seen. Each stage looks at the excess of the procedural potential, the
 noise and the conditions, and returns a correction of the excess, which moves cloud edges, and a
 gain of optical depth. The wider level's correction is handed down. Corrections fade out for
-stratus and cirrus, of whose shapes the captures hold too few.
+stratus and cirrus, of whose shapes the captures hold too few, and for types that are left alone
+because skies are no nearer to captures by them.
 """
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +32,8 @@ STAGE_HALO = 8
 """Texels that a stage's convolutions take from each side."""
 _FEATURES = 12
 _UNSEEN = tuple(CLOUD_TYPES.index(name) for name in ("stratus", "cirrus"))
+LEARNED_TYPES = tuple(name for index, name in enumerate(CLOUD_TYPES) if index not in _UNSEEN)
+"""Types that corrections may change; of the others the captures hold too few."""
 
 
 class RefineStage(nn.Module):
@@ -56,6 +60,11 @@ class RefineStage(nn.Module):
         return crop(self.head(maps), features.shape[-1] - 2 * STAGE_HALO)
 
 
+def _of_all_types(module: nn.Module, state: dict[str, Tensor], prefix: str, *_: object) -> None:
+    """Weights of before types could be chosen are those of a field that changes all that it has learned."""
+    state.setdefault(f"{prefix}learned_share", module.learned_share)
+
+
 class FieldGenerator(nn.Module):
     """CloudField with learned stages; the signature and the lattice are the procedural field's.
 
@@ -72,8 +81,23 @@ class FieldGenerator(nn.Module):
         self.window = window
         self.embed = nn.Conv2d(len(CLOUD_TYPES) + 1, 4, 1)
         self.stages = nn.ModuleList([RefineStage(), RefineStage()])  # near, mid
+        self.register_buffer("learned_share", torch.zeros(1, len(CLOUD_TYPES), 1, 1))
+        self.learned_share: Tensor
+        self.learn_types(LEARNED_TYPES)
+        self.register_load_state_dict_pre_hook(_of_all_types)
         self.autocast: torch.dtype | None = None
         """Type in which the stages' convolutions reckon while training; None for that of the weights."""
+
+    def learn_types(self, names: Sequence[str]) -> None:
+        """Let corrections change these types of LEARNED_TYPES only; they are exported and kept with the weights."""
+        shares = [float(name in names and name in LEARNED_TYPES) for name in CLOUD_TYPES]
+        self.learned_share = torch.tensor(shares, device=self.learned_share.device).view(1, -1, 1, 1)
+
+    @property
+    def learned_types(self) -> tuple[str, ...]:
+        """Types that corrections change."""
+        shares = self.learned_share.flatten().tolist()
+        return tuple(name for name, share in zip(CLOUD_TYPES, shares, strict=True) if share)
 
     def at_window(self, window: int) -> FieldGenerator:
         """A copy with the same weights and another window size."""
@@ -88,8 +112,9 @@ class FieldGenerator(nn.Module):
         size = self.procedural.size
         spread: nn.Module = self.procedural.linear[2 - level]
         unseen = sum(condition[:, 1 + i : 2 + i] for i in _UNSEEN)
-        cells = torch.cat([self.embed(condition[:, 1 : GRAIN_CHANNEL + 1]), unseen], 1)
-        context = spread(cells)
+        learned = (condition[:, 1:GRAIN_CHANNEL] * self.learned_share).sum(1, keepdim=True)
+        cells = torch.cat([self.embed(condition[:, 1 : GRAIN_CHANNEL + 1]), unseen, learned], 1)
+        context, strength = spread(cells).split([5, 1], 1)
         base = maps.potential
         if handed_down is not None:
             base = base + handed_down
@@ -98,8 +123,7 @@ class FieldGenerator(nn.Module):
         features = torch.cat([shown, crop(noise, size), maps.erosion, context], 1)
         raw = self._corrected(level, features)
         inner = raw.shape[-1]
-        strength = 1 - crop(context[:, 4:5], inner)
-        correction = torch.tanh(raw) * strength
+        correction = torch.tanh(raw) * crop(strength, inner)
         excess = crop(base, inner) + EXCESS_LIMIT * correction[:, :1]
         depth = depth_of(excess, crop(maps.deviation, inner), crop(maps.settings, inner))
         depth = depth * torch.exp(GAIN_LIMIT * correction[:, 1:])
