@@ -118,8 +118,9 @@ def _play(
             (folder / said.file).unlink()
         return said
 
-    ask(ask_line(Ask(0, film[0], (CARRIED_WIDTH,))))  # what is shown when somebody begins to play
-    while not isinstance(said := answer(_PATIENCE_S), Picture):
+    # What Blender shows when somebody begins to play: asked for as what it carries is, then finished.
+    ask(ask_line(Ask(0, film[0], (COARSE_WIDTH, CARRIED_WIDTH), True, CARRIED_WIDTH)))
+    while not (isinstance(said := answer(_PATIENCE_S), Picture) and said.width == CARRIED_WIDTH):
         if said is None:
             raise SkyGenError(f"No picture came in {_PATIENCE_S:g} seconds.", "Choose a smaller model.")
     begun = now = time.perf_counter()

@@ -31,6 +31,8 @@ FARTHEST_STEP = 0.9
 """Nor so far ahead that the sky could not be carried well from them when they are finished."""
 PLAYS_S = AT_HAND_S
 """Time after the last moment asked for in which the sky still counts as playing."""
+PLAYED_ON = 1.25
+"""How much farther or less far a sky that has played on may have come than its pace has it."""
 LEAST_ASKS, ASKS = 3, 12
 """Requests by which the pace of a sky is told. Before so many have come, a sky that begins to play would wait for a
 still of the moment that it has just left."""
@@ -71,12 +73,30 @@ class FilmPlan:
             self.asked.clear()
         if not self.asked or self.asked[-1][1] != request:
             self.asked.append((now, request))
+            if self._begun_after_a_pause():
+                last_two = list(self.asked)[-2:]
+                self.asked.clear()
+                self.asked.extend(last_two)
+        elif now - self.asked[-1][0] > PLAYS_S:  # it has stood there until now
+            self.asked[-1] = (now, request)
 
     def _rested(self, request: SkyRequest, now: float) -> bool:
-        """Whether the sky has stood since it played last; a busy machine may only have lost what was asked for."""
-        pause_s = now - self.asked[-1][0]
+        """Whether a sky that played has not played on; a busy machine may only have lost what was asked for."""
+        pause_s, pace = now - self.asked[-1][0], self.pace()
         way = apart(place(self.asked[-1][1]), place(request))
-        return pause_s > PLAYS_S and way < 0.5 * self.pace() * pause_s
+        return pause_s > PLAYS_S and pace > 0 and not 1 / PLAYED_ON < way / (pace * pause_s) < PLAYED_ON
+
+    def _begun_after_a_pause(self) -> bool:
+        """Whether the sky had stood, or was put somewhere else, before its last two moments."""
+        if len(self.asked) < 3:
+            return False
+        (before_s, before), (begun_s, begun), (now_s, now) = list(self.asked)[-3:]
+        pause_s, step_s = begun_s - before_s, now_s - begun_s
+        if pause_s <= max(PLAYS_S, 2 * step_s):
+            return False
+        jump, step = place(begun) - place(before), place(now) - place(begun)
+        slower = np.linalg.norm(jump) * step_s < 0.5 * np.linalg.norm(step) * pause_s
+        return bool(slower or jump @ step < 0)
 
     def pace(self) -> float:
         """How fast the sky moves along its path, a second; 0 where it stands, or is turned by hand."""

@@ -93,6 +93,39 @@ def test_after_a_pause_the_pace_is_that_of_what_is_asked_for_anew(goes_on_at_s: 
     assert plan.pace() == pytest.approx(pace, rel=1e-6)
 
 
+@pytest.mark.parametrize("before", [[(0.0, 0.0)], [(-9.0, 3.0), (0.0, 0.0)], [(-0.2, 9.8), (-0.1, 9.9), (0.0, 10.0)]])
+@pytest.mark.parametrize("rested_s", [1.0, 20.0])
+def test_what_was_shown_before_a_sky_plays_does_not_slow_its_plan(
+    before: list[tuple[float, float]], rested_s: float
+) -> None:
+    """One picture that stood, two that were turned to by hand, or the end of a film that is rewound."""
+    plan = FilmPlan()
+    for at_s, way_km in before:
+        plan.note(moment(way_km), at_s)
+    pace = apart(place(moment(0.0)), place(moment(1.7)))
+    for tenth in range(LEAST_ASKS):
+        plan.note(moment(0.17 * tenth), rested_s + 0.1 * tenth)
+    assert plan.pace() == pytest.approx(pace, rel=1e-6)
+    planned = plan.next_moment(rested_s + 0.2, [], KeptMoments().last_for)
+    assert planned is not None and planned.moment.time_s > 1.7 * 2
+
+
+def test_a_sky_that_is_put_elsewhere_by_hand_has_not_played_on() -> None:
+    for jump_s, goes_on in ((3.0, True), (2.0, False), (9.0, False)):
+        plan = FilmPlan()
+        for tenth in range(12):
+            plan.note(moment(0.17 * tenth), 0.1 * tenth)
+        plan.note(moment(1.7 * (1.1 + jump_s)), 1.1 + 3.0)
+        assert (plan.pace() > 0) == goes_on
+
+
+def test_a_machine_that_asks_once_a_second_plays() -> None:
+    plan = FilmPlan()
+    for second in range(6):
+        plan.note(moment(1.7 * second), 1.0 * second)
+    assert len(plan.asked) == 6 and plan.pace() > 0
+
+
 @pytest.mark.parametrize("other_km", [[], [-400.0], [400.0]])
 def test_stills_that_a_loop_has_left_far_away_do_not_move_the_plan(other_km: list[float]) -> None:
     """From its last frame a film jumps to its first one, and its stills of the end are kept for a while."""
