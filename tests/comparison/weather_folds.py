@@ -3,11 +3,14 @@
     PYTHONPATH=. .venv/bin/python -m tests.comparison.weather_folds data/captures/timelapse.npz build/comparison/weather
 
 Every day with changing weather is left out once: a network and an AR(1) per channel are fitted to the other days and
-walk freely; what they give is compared with the day that was left out. Prints, for each channel, distances over all
-these days: of the distribution (Wasserstein, in deviations of the measured; a shuffled day keeps its own), of the
-autocorrelation (root mean square over lags to two hours) and of the spectrum (root mean square of log10 over the
-periods of :mod:`trainer.training.weather_figures`), and the share of bootstrap resamples of days in which the network
-is nearer. Draws weather.png. Two to five minutes a day; what is trained is kept in the folder and found there again.
+walk freely. Prints, for each channel, distances of what they give to what was left out: of the distribution
+(Wasserstein, in deviations of the measured; a shuffled day keeps its own), of the autocorrelation (root mean square
+over lags to two hours) and of the spectrum (root mean square of log10 over the periods of
+:mod:`trainer.training.weather_figures`). Once day by day, the mean weighted by what was measured, and once of the
+statistics of all days together beside those of all models together, where what days have of their own drops out. With
+each stands the share of bootstrap resamples of days in which the network is nearer. Measured days are without their
+slow mean, as the network learns them; an AR(1) has no such mean, and its correlation cannot fall below 0.
+Draws weather.png. Two to five minutes a day; what is trained is kept in the folder and found there again.
 """
 
 from __future__ import annotations
@@ -131,7 +134,7 @@ def curves(walks: list[Walk], weights: Array) -> tuple[Array, Array, Array]:
         share = shares[order, channel]
         place = (np.cumsum(share) - 0.5 * share) / share.sum()
         quantiles[:, channel] = np.interp(QUANTILES, place, values[order, channel])
-    relative = covariance / covariance[0]
+    relative = covariance / np.where(covariance[0] > 0, covariance[0], np.nan)
     return quantiles, relative, np.log10(spectrum(relative, PERIODS_MIN))
 
 
@@ -147,6 +150,12 @@ def distances(folds: list[Fold], chosen: NDArray[np.int64]) -> dict[str, Array]:
         correlation = np.sqrt(((relative - wanted[1]) ** 2).mean(0))
         found[name] = np.stack([distribution, correlation, np.sqrt(((spectra - wanted[2]) ** 2).mean(0))])
     return found
+
+
+def _weighted(values: Array, weights: Array) -> Array:
+    """Mean (3, 4) of values (days, 3, 4) by weights (days, 4); a channel that a day does not know counts nothing."""
+    shares = np.where(np.isfinite(values), weights[:, None], 0.0)
+    return (np.nan_to_num(values) * shares).sum(0) / shares.sum(0)
 
 
 def draw(folds: list[Fold], out: Path) -> None:
@@ -194,21 +203,27 @@ def main(data: Path, folder: Path) -> None:
     """Train, print and draw."""
     series = load_series(data)
     folds = [fold(data, folder, series.names[i]) for i in series.active]
-    everything = np.arange(len(folds))
-    found = distances(folds, everything)
-    rng = np.random.default_rng(0)
-    resampled = [distances(folds, rng.integers(0, len(folds), len(folds))) for _ in range(RESAMPLES)]
     print(f"{len(folds)} days, each left out once: {', '.join(one.name for one in folds)}")
-    for row, what in enumerate(("distribution", "autocorrelation", "spectrum")):
-        for channel, name in enumerate(WEATHER_STATE):
-            values = {model: found[model][row, channel] for model in MODELS}
-            nearer = {
-                other: np.mean([one["lstm"][row, channel] < one[other][row, channel] for one in resampled])
-                for other in ("ar1", "shuffled")
-            }
-            texts = [f"{model} {value:.3f}" for model, value in values.items()]
-            shares = ", ".join(f"nearer than {other} in {share:.0%}" for other, share in nearer.items())
-            print(f"{what:16s} {name:8s} {'  '.join(texts)}   network {shares}")
+    rng = np.random.default_rng(0)
+    resamples = [rng.integers(0, len(folds), len(folds)) for _ in range(RESAMPLES)]
+    single = [distances(folds, np.array([k])) for k in range(len(folds))]
+    weights = np.stack([one.measured.known[0].sum(0) for one in folds])
+
+    def by_day(chosen: NDArray[np.int64]) -> dict[str, Array]:
+        return {m: _weighted(np.stack([single[k][m] for k in chosen]), weights[chosen]) for m in MODELS}
+
+    for title, measure in (("day by day", by_day), ("all days together", lambda chosen: distances(folds, chosen))):
+        print(title)
+        found, resampled = measure(np.arange(len(folds))), [measure(chosen) for chosen in resamples]
+        for row, what in enumerate(("distribution", "autocorrelation", "spectrum")):
+            for channel, name in enumerate(WEATHER_STATE):
+                texts = [f"{model} {found[model][row, channel]:.3f}" for model in MODELS]
+                nearer = [
+                    np.mean([one["lstm"][row, channel] < one[other][row, channel] for one in resampled])
+                    for other in ("ar1", "shuffled")
+                ]
+                shares = f"nearer than ar1 in {nearer[0]:.0%}, than shuffled in {nearer[1]:.0%}"
+                print(f"  {what:16s} {name:8s} {'  '.join(texts)}   network {shares}")
     count = np.array([one.measured.known[0].sum() for one in folds])
     for model in ("lstm", "ar1"):
         mean = float(np.average([one.likelihood[model] for one in folds], weights=count))

@@ -81,6 +81,20 @@ def test_resamples_surround_the_distance_and_compare_sets_pair_by_pair() -> None
     assert np.array_equal(same["a"], same["b"])  # the same skies meet the same resample
 
 
+def test_skies_that_are_asked_for_alike_are_drawn_together() -> None:
+    """Four copies of each of a few skies tell no more than these: their distances scatter more than those of 24."""
+    rng = np.random.default_rng(5)
+    real, few = ([rng.normal(size=(1, 8)).astype(np.float32) for _ in range(6)] for _ in range(2))
+    kernel = SkyKernel([*real, *few, *(copy for sky in few for copy in [sky] * 4)])
+    sets = {"few": np.arange(6, 12), "copies": np.arange(12, 36)}
+    kin = [str(k // 4) for k in range(24)]
+    plain, drawn = (
+        resampled_distances(kernel, np.arange(6), sets, 400, np.random.default_rng(1), words) for words in (None, kin)
+    )
+    assert drawn["copies"].std() > 1.2 * plain["copies"].std()
+    assert drawn["copies"].std() > 0.9 * drawn["few"].std()
+
+
 def test_halves_of_one_set_scatter_about_zero() -> None:
     kernel = SkyKernel(skies(30, 2, 0.0, 12))
     found = halves_distance(kernel, index(0, 30), 200, np.random.default_rng(0))

@@ -175,6 +175,10 @@ def test_days_are_held_out_by_name(tmp_path):
     assert series.held_out == (4,) and series.training == (0, 1, 2, 3, 5) and series.active == tuple(range(6))
     with pytest.raises(CaptureError, match="no day noday"):
         load_series(tmp_path / "t.npz", ["day4", "noday"])
+    assert load_series(tmp_path / "t.npz", ["day4", "day2", "day4"]).held_out == (2, 4)
+    for held_out in ([], [f"day{number}" for number in range(6)]):
+        with pytest.raises(CaptureError, match="all or none"):
+            load_series(tmp_path / "t.npz", held_out)
     toy = replace(TOY, steps=2)
     figures = train_weather(tmp_path / "t.npz", tmp_path / "run", minutes=1, config=toy, held_out=["day4"])
     assert figures["held_out_days"] == ["day4"] and figures["lag1_held_out"][3] is None

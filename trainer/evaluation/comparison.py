@@ -60,7 +60,7 @@ class SourceFigures:
     kid_interval: tuple[float, float]
     """Bootstrap interval over skies, real and generated."""
     kid_held_out: float | None
-    """The same to the sites that training never sees; None where fewer than two are open."""
+    """The same to the sites that training never sees; None where fewer than two are open, or have skies like them."""
     kid_held_out_interval: tuple[float, float] | None
     """Its bootstrap interval."""
     shipped_better: float | None
@@ -153,7 +153,8 @@ def compare(
         Name of the source that all others are compared with.
     like_sites : bool
         Whether the shipped bundle's skies are labelled with the sites that they were asked to be like; then those like
-        held-out sites alone are compared with these. So are other sources of the same labels.
+        held-out sites alone are compared with these, and resampling draws sites. So it is with other sources of the
+        same labels.
     resamples : int
         Bootstrap resamples.
     seed : int
@@ -175,13 +176,16 @@ def compare(
     real_index: Index = np.arange(len(sites))
     held_index: Index = np.array([k for k, site in enumerate(sites) if site in held_out], dtype=np.int64)
     halves = halves_distance(kernel, real_index, resamples, rng)
-    resampled = resampled_distances(kernel, real_index, index, resamples, rng)
     labels = next(source.labels for source in sources if source.name == shipped)
+    kin = labels if like_sites and len(set(labels)) > 1 else None
+    resampled = resampled_distances(kernel, real_index, index, resamples, rng, kin)
     like_held = np.array([label in held_out for label in labels]) if like_sites else np.ones(len(labels), dtype=bool)
     held_own = {source.name: index[source.name] for source in sources}
-    if like_held.sum() > 1:
-        held_own |= {s.name: index[s.name][like_held] for s in sources if s.labels == labels}
-    held = resampled_distances(kernel, held_index, held_own, resamples, rng) if len(held_index) > 1 else None
+    held_own |= {s.name: index[s.name][like_held] for s in sources if s.labels == labels}
+    like = [label for label, held in zip(labels, like_held, strict=True) if held]
+    enough = len(held_index) > 1 and len(set(like)) > 1
+    kin = like if like_sites else None
+    held = resampled_distances(kernel, held_index, held_own, resamples, rng, kin) if enough else None
     known_index: Index = np.array([k for k, site in enumerate(sites) if site not in held_out], dtype=np.int64)
     known = [by_site[site] for site in sites if site not in held_out]
     nearest = {}

@@ -109,7 +109,7 @@ def train_weather(
     fall = lambda s: 0.55 + 0.45 * float(np.cos(np.pi * s / config.steps))  # noqa: E731
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, fall)
     step, checkpoint = 0, out_dir / CHECKPOINT
-    settings = asdict(config) | ({} if held_out is None else {"held_out": list(held_out)})
+    settings = asdict(config) | ({} if held_out is None else {"held_out": sorted(set(held_out))})
     saved = read_checkpoint(checkpoint, settings, ()) if resume else None
     if saved is not None:
         network.load_state_dict(saved["network"])

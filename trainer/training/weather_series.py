@@ -62,7 +62,8 @@ def load_series(data_path: Path, held_out: Sequence[str] | None = None) -> Weath
     Raises
     ------
     CaptureError
-        If the file is missing, holds fewer than three active days or lacks a day that is to be held out.
+        If the file is missing, holds fewer than three active days, or lacks a day that is to be held out, or none is
+        held out, or no active one is left to train on.
     """
     try:
         with np.load(data_path) as table:
@@ -80,7 +81,9 @@ def load_series(data_path: Path, held_out: Sequence[str] | None = None) -> Weath
     unknown = sorted(set(held_out or ()) - set(names))
     if unknown:
         raise CaptureError(f"{data_path} has no day {', '.join(unknown)}.", f"Its days are {', '.join(names)}.")
-    apart = tuple(active[1::2][:3]) if held_out is None else tuple(names.index(name) for name in held_out)
+    apart = tuple(active[1::2][:3]) if held_out is None else tuple(sorted({names.index(name) for name in held_out}))
+    if not apart or not set(active) - set(apart):
+        raise CaptureError("Of the days with changing weather all or none are held out.", "Hold out some of them.")
     training = [days[d] for d in range(len(names)) if d not in apart]
     square = sum((x**2 * k).sum(0) for x, k in training) / np.maximum(sum(k.sum(0) for _, k in training), 1)
     deviation = np.sqrt(np.maximum(square, 1e-6))

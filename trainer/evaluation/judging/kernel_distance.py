@@ -72,18 +72,26 @@ def halves_distance(kernel: SkyKernel, skies: Index, repeats: int, rng: np.rando
 
 
 def resampled_distances(
-    kernel: SkyKernel, real: Index, generated: dict[str, Index], repeats: int, rng: np.random.Generator
+    kernel: SkyKernel,
+    real: Index,
+    generated: dict[str, Index],
+    repeats: int,
+    rng: np.random.Generator,
+    kin: Sequence[str] | None = None,
 ) -> dict[str, NDArray[np.float64]]:
     """Distances (repeats,) of each generated set to the real one over bootstrap resamples of skies.
 
     All sets meet the same resample of real skies; sets of the same length meet the same resample of their
-    own, so those that were drawn from the same requests are compared pair by pair.
+    own, so those that were drawn from the same requests are compared pair by pair. In sets of the length of ``kin``
+    skies of one word are asked for alike, and are drawn together.
     """
     found: dict[str, list[float]] = {name: [] for name in generated}
     lengths = sorted({len(own) for own in generated.values()})
     for _ in range(repeats):
         drawn_real = real[_draw(len(real), rng)]
         places = {length: _draw(length, rng) for length in lengths}
+        if kin is not None:
+            places[len(kin)] = _draw_kin(kin, rng)
         for name, own in generated.items():
             found[name].append(kernel.distance(drawn_real, own[places[len(own)]]))
     return {name: np.array(values) for name, values in found.items()}
@@ -97,6 +105,13 @@ def _draw(count: int, rng: np.random.Generator) -> Index:
         drawn = rng.integers(0, count, count)
         if (drawn != drawn[0]).any():
             return drawn
+
+
+def _draw_kin(kin: Sequence[str], rng: np.random.Generator) -> Index:
+    """A resample of words, and the places of each; at least two different words."""
+    words = sorted(set(kin))
+    members = [np.flatnonzero([one == word for one in kin]) for word in words]
+    return np.concatenate([members[k] for k in _draw(len(words), rng)])
 
 
 def nearest_distances(queries: NDArray[np.float32], known: NDArray[np.float32]) -> NDArray[np.float64]:
