@@ -30,7 +30,7 @@ from trainer.networks.field_export import export_field
 from trainer.networks.procedural_field import FIELD_LATTICE, ProceduralField
 
 WIDTH = 256
-FIELD_CHANGE = 0.05
+FIELD_CHANGE = 0.12
 """Mean absolute change of radiance above the horizon, relative to its mean, without the learned field."""
 CORRECTION_CHANGE = 0.05
 """The same without the learned correction."""
@@ -78,10 +78,11 @@ def procedural_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.filterwarnings("ignore")  # torch's tracer warns of every constant
 def test_the_learned_field_changes_the_picture(procedural_bundle: Path, learned: Sky) -> None:
-    """Measured: 0.076 here, where half is stratocumulus that it leaves alone, and 0.072 for fair_cumulus."""
+    """Measured: 0.200 here; 0.076 with the preset's stratocumulus, which it leaves alone, 0.072 for fair_cumulus."""
     assert load_bundle(procedural_bundle).lattice == FIELD_LATTICE
     procedural = FrameRenderer(procedural_bundle, 1)
     request = request_of("broken_clouds")
+    request = replace(request, low=replace(request.low, type_mix=(1.0, 0.0, 0.0, 0.0, 0.0, 0.0)))
     assert change(learned(request), procedural.render(request)) > FIELD_CHANGE
 
 

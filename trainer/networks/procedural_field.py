@@ -29,9 +29,8 @@ from skygen_addon.core.signatures import GRAIN_CHANNEL, WINDOW_FACTOR, WINDOW_LE
 from .cloud_spectra import FINEST_DEVIATION, OCTAVES, RESOLVED, SPECTRA, depth_of, edge_shift, normal_quantile
 from .field_octaves import BILLOW_SKEWNESS, HALO, Billow, Fibre, Resample, cell_count, crop, gaussian_blur
 from .puffs import PUFF_OCTAVES, Puffs, puff_cells
-from .vertical_profile import PARAMETERS, VerticalProfile, tall_share
+from .vertical_profile import PARAMETERS, TEXEL_KM, VerticalProfile, tall_share
 
-TEXEL_KM = 0.025
 _LEVEL_NAMES = ("near", "mid", "wide")
 COLUMN_NOISE = 3 * WINDOW_LEVELS
 """Noise inputs of the columns; those of the puffs follow."""

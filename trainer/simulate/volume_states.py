@@ -12,7 +12,8 @@ from torch import Tensor
 from skygen_addon.core.geometry import direction_from_angles, plane_matrix, stretch_axis
 from skygen_addon.core.request import CLOUD_TYPES, LayerRequest, SkyRequest
 from skygen_addon.core.signatures import layer_shells
-from trainer.networks.procedural_field import TEXEL_KM, ProceduralField
+from trainer.networks.procedural_field import ProceduralField
+from trainer.networks.vertical_profile import TEXEL_KM
 
 from .cloud_volume import CloudVolume, make_volume
 
