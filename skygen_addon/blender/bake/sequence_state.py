@@ -128,7 +128,7 @@ def _unbaked_in_words(world: bpy.types.World) -> str:
     if live.enabled and is_own(world):
         return (
             f"Not baked: in this window each render waits for its frame's preview, {live.width} wide; without a "
-            "window (blender -b, farms) all frames render one. Bake for those, full resolution and speed"
+            "window (blender -b, farms) all frames show the same one. Bake for those, full resolution and speed"
         )
     where = "" if is_own(world) else " in the world's own file"
     return f"Not baked: every frame renders this one preview, and clouds stand still. Bake{where} to animate it"

@@ -158,7 +158,7 @@ class LivePreview:
         if asked and not self.engine.is_ready:
             return starting()
         if asked or view.shown != (view.wanted, int(live_settings(world).width)):
-            return rendering(view.arrivals, view.seconds)
+            return rendering(view.arrivals)
         return up_to_date(view.shown[1], view.seconds, covered=is_covered(world))
 
     def view(self, world: bpy.types.World) -> View:
@@ -200,6 +200,7 @@ class LivePreview:
         picture, view = arrived.picture, self._views.get(asked.world) if asked is not None else None
         if asked is None or view is None:
             return
+        self._asked_at = now  # a picture that took long is not the end of what somebody looks at
         if isinstance(arrived.pixels, SkyGenError):
             view.error = arrived.pixels
             return

@@ -39,13 +39,13 @@ def starting() -> LiveState:
     return LiveState("Starting the renderer", "SORTTIME")
 
 
-def rendering(arrivals: Sequence[float], seconds: float) -> LiveState:
-    """A picture is on its way; ``arrivals`` tells when the last ones came, ``seconds`` what the last one took."""
+def rendering(arrivals: Sequence[float]) -> LiveState:
+    """A picture is on its way; ``arrivals`` tells when the last ones came."""
     recent = [moment for moment in arrivals if arrivals[-1] - moment <= _SPAN_S] if arrivals else []
     if len(recent) > 2:
         rate = (len(recent) - 1) / max(recent[-1] - recent[0], 1e-3)
         return LiveState(f"Rendering, {rate:.1f} pictures/s", "RENDER_STILL")
-    return LiveState(f"Rendering, {seconds:.1f} s each" if seconds else "Rendering", "RENDER_STILL")
+    return LiveState("Rendering", "RENDER_STILL")
 
 
 def up_to_date(width: int, seconds: float, *, covered: bool) -> LiveState:
