@@ -351,7 +351,7 @@ def test_command(every_blender: bool) -> int:
         extension = build_extension("linux-x64")
     pytest = [python, "-m", "pytest", "-q", "tests", "--ignore=tests/blender"]
     # The tests' networks are tiny: a second thread makes them slower, on a busy machine ten times slower.
-    steps.check("Tests", pytest, SKYGEN_ZIP=str(extension), OMP_NUM_THREADS="1")
+    steps.check("Tests", pytest, timeout_s=3000, SKYGEN_ZIP=str(extension), OMP_NUM_THREADS="1")
     blender_tests(steps, "bpy", extension)
     for key, wanted in others.items():
         with steps.step(f"Environment of {key}"):
