@@ -38,9 +38,8 @@ LEAST_ASKS, ASKS = 3, 12
 still of the moment that it has just left."""
 _FIRST_GUESS_S = {True: 0.7, False: 2.0}
 """Time that a still takes by clouds that are there, and by others, before one was drawn."""
-
-
 Place = NDArray[np.float64]
+"""As :func:`.film_path.place` has it."""
 
 
 @dataclass(frozen=True)

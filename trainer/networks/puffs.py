@@ -50,15 +50,13 @@ PUFF_OCTAVES = (
 )
 
 
-WIDE_AMPLITUDE = 1.3
-"""Of the lobes twice as wide as the widest octave's that towers have too, relative to the sum of all octaves."""
-
-
 def puff_cells(octave: PuffOctave, size: int, factor: int) -> int:
     """Side of an octave's noise input whose widest level has ``size`` texels, levels a ``factor`` apart."""
     return cell_count(size, octave.cell_texels // factor ** (octave.levels - 1))
 
 
+WIDE_AMPLITUDE = 1.3
+"""Of the lobes twice as wide as the widest octave's that towers have too, relative to the sum of all octaves."""
 _WIDE_COMMON = 0.26
 """Correlation of those lobes with the others, for they are made of the same noise; measured."""
 _WIDE_OCTAVE = PuffOctave("", 2 * PUFF_OCTAVES[0].cell_texels, 8, 8, WIDE_AMPLITUDE, PUFF_OCTAVES[0].levels)
