@@ -20,7 +20,7 @@ from .carried_frame import CarriedFrames, Composer, Share
 from .draft import Draft
 from .film_memory import FilmMemory
 from .film_moments import KeptMoments
-from .film_path import place, same_sky
+from .film_path import REACH, place, same_sky
 from .film_plan import FilmPlan, Planned
 from .film_shares import KeptStill, shares_of
 from .kept_memory import MemoryUse
@@ -140,7 +140,8 @@ class Film:
             if failed is not None and same_sky(failed[0], request):
                 raise failed[1]
             plays = self._plan.pace() > 0
-            shares = shares_of(self._stills(request), here, time.monotonic(), self._plan.reach(plays=plays))
+            reach = REACH if plays else 1.0  # of a sky that plays the next still is under way
+            shares = shares_of(self._stills(request), here, time.monotonic(), reach)
             unseen = self._memory.take_unseen()
         if not shares and unseen is not None and plays and same_sky(unseen.still.request, request):
             shares = [Share(unseen.still, 1.0)]

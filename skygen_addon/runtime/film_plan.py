@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ..core.request import SkyRequest
 from .film_memory import AT_HAND_S
 from .film_moments import Layers, hurries
-from .film_path import REACH, apart, gone_on, is_steady, place, same_sky
+from .film_path import apart, gone_on, is_steady, place, same_sky
 
 STILL_WIDTHS = (256, 384, 512)
 """Widths of the stills that are drawn while a sky plays."""
@@ -103,11 +103,6 @@ class FilmPlan:
         if not is_steady(moments, times_s):
             return 0.0
         return apart(place(moments[0]), place(moments[-1])) / max(times_s[-1] - times_s[0], 1e-3)
-
-    @staticmethod
-    def reach(*, plays: bool) -> float:
-        """How far the clouds of a sky are carried: one that plays farther, for its next still is under way."""
-        return REACH if plays else 1.0
 
     def next_moment(
         self, now: float, drawn: Sequence[Place], last_for: Callable[[Layers, Layers | None], bool]

@@ -138,9 +138,14 @@ def curves(walks: list[Walk], weights: Array) -> tuple[Array, Array, Array]:
     return quantiles, relative, np.log10(spectrum(relative, PERIODS_MIN))
 
 
+def known_steps(folds: list[Fold]) -> Array:
+    """How many steps of each day are known (days, 4)."""
+    return np.stack([one.measured.known[0].sum(0) for one in folds])
+
+
 def distances(folds: list[Fold], chosen: NDArray[np.int64]) -> dict[str, Array]:
     """For each model distances (3, 4) of distribution, autocorrelation and spectrum over the chosen days."""
-    weights = np.stack([folds[k].measured.known[0].sum(0) for k in chosen])
+    weights = known_steps(folds)[chosen]
     wanted = curves([folds[k].measured for k in chosen], weights)
     deviation = wanted[0].std(0)
     found = {}
@@ -165,7 +170,7 @@ def draw(folds: list[Fold], out: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    weights = np.stack([one.measured.known[0].sum(0) for one in folds])
+    weights = known_steps(folds)
     shown = {"measured": curves([one.measured for one in folds], weights)}
     shown |= {name: curves([one.models[name] for one in folds], weights) for name in MODELS}
     figure, axes = pyplot.subplots(2, 2, figsize=(11, 7), layout="constrained")
@@ -207,7 +212,7 @@ def main(data: Path, folder: Path) -> None:
     rng = np.random.default_rng(0)
     resamples = [rng.integers(0, len(folds), len(folds)) for _ in range(RESAMPLES)]
     single = [distances(folds, np.array([k])) for k in range(len(folds))]
-    weights = np.stack([one.measured.known[0].sum(0) for one in folds])
+    weights = known_steps(folds)
 
     def by_day(chosen: NDArray[np.int64]) -> dict[str, Array]:
         return {m: _weighted(np.stack([single[k][m] for k in chosen]), weights[chosen]) for m in MODELS}
@@ -224,9 +229,8 @@ def main(data: Path, folder: Path) -> None:
                 ]
                 shares = f"nearer than ar1 in {nearer[0]:.0%}, than shuffled in {nearer[1]:.0%}"
                 print(f"  {what:16s} {name:8s} {'  '.join(texts)}   network {shares}")
-    count = np.array([one.measured.known[0].sum() for one in folds])
     for model in ("lstm", "ar1"):
-        mean = float(np.average([one.likelihood[model] for one in folds], weights=count))
+        mean = float(np.average([one.likelihood[model] for one in folds], weights=weights.sum(1)))
         print(f"negative log likelihood of a step, {model}: {mean:.4f} nats")
     print("days the network tells better:", sum(one.likelihood["lstm"] < one.likelihood["ar1"] for one in folds))
     draw(folds, folder / "weather.png")
