@@ -40,7 +40,8 @@ def crop(maps: Tensor, size: int) -> Tensor:
     return maps[..., start : start + size, start : start + size]
 
 
-def _cubic(x: Tensor) -> Tensor:
+def cubic_spline(x: Tensor) -> Tensor:
+    """Cubic B-spline at distances in cells; its values at whole steps sum to 1."""
     x = x.abs()
     return torch.where(x < 1, 2 / 3 - x**2 + x**3 / 2, (2 - x).clamp(min=0.0) ** 3 / 6)
 
@@ -57,7 +58,7 @@ def resample_matrix(texels: int, cells: int, ratio: int, kernel: str) -> Tensor:
     """
     position = (torch.arange(texels, dtype=torch.float64) + 0.5 - texels / 2) / ratio
     cell = torch.arange(cells, dtype=torch.float64) + 0.5 - cells / 2
-    weight = (_linear if kernel == "linear" else _cubic)(position[:, None] - cell[None, :])
+    weight = (_linear if kernel == "linear" else cubic_spline)(position[:, None] - cell[None, :])
     if kernel == "noise":
         weight = weight / weight.square().sum(1, keepdim=True).sqrt()
     return weight.float()

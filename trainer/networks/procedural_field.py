@@ -1,4 +1,4 @@
-"""The procedural CloudField: octaves of splines, billows and fibres, thresholded by cover.
+"""The procedural CloudField: octaves of splines, billows, fibres and rows, thresholded by cover.
 
 A potential of zero mean and unit variance is summed from octaves whose amplitudes depend on the
 cloud type; where it exceeds the quantile that belongs to the asked cover there is cloud, and the
@@ -9,8 +9,8 @@ Three levels (texels of 400, 100 and 25 m at texture scale 1) share one potentia
 the octaves that its texels resolve and takes the expectation over the finer ones, so that it
 shows the area mean of the level below. What remains of the difference is divided out.
 
-The octaves' amplitudes are those of :mod:`.cloud_spectra`, the volume is filled by
-:mod:`.vertical_profile` and :mod:`.puffs`.
+The octaves' amplitudes are those of :mod:`.cloud_spectra`, altocumulus stand in the rows of
+:mod:`.cloud_rows`, the volume is filled by :mod:`.vertical_profile` and :mod:`.puffs`.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from skygen_addon.core.bundle import Lattice, NoiseInput
 from skygen_addon.core.request import CLOUD_TYPES
 from skygen_addon.core.signatures import GRAIN_CHANNEL, WINDOW_FACTOR, WINDOW_LEVELS
 
+from .cloud_rows import REACH as ROW_REACH
+from .cloud_rows import RowOrder, Rows
 from .cloud_spectra import FINEST_DEVIATION, OCTAVES, RESOLVED, SPECTRA, depth_of, edge_shift, normal_quantile
 from .field_octaves import BILLOW_SKEWNESS, HALO, Billow, Fibre, Resample, cell_count, crop, gaussian_blur
 from .puffs import PUFF_OCTAVES, Puffs, puff_cells
@@ -41,6 +43,9 @@ RELIEF = ((0.30, 0.15), (0.55, 0.45), (0.30, 0.40))
 those of 200 to 800 m, about as wide as a layer is thick."""
 _WIDE_REACH = 12
 """Reach in 1.6 km cells of the widest blur."""
+_SLOW = (4, 7, 5, 6)
+"""Channels of the widest noise whose widest blurs turn, cross and break rows; the first is the widest spline, too."""
+_ROWS = OCTAVES.index("rows_1000")
 
 
 def field_lattice(window: int) -> Lattice:
@@ -105,28 +110,32 @@ class ProceduralField(nn.Module):
         self.profile = VerticalProfile()
         self.puffs = nn.ModuleList(Puffs(window, level, WINDOW_FACTOR) for level in range(WINDOW_LEVELS - 1))
         self.fibre = Fibre()
+        self.row_order = RowOrder()
+        self.rows = nn.ModuleList(Rows(self.size, 4 * WINDOW_FACTOR ** (2 - level)) for level in range(WINDOW_LEVELS))
         self.spline_4 = Resample(self.size, 4, "cubic")
         self.noise_2, self.noise_4 = Resample(self.size, 2, "noise"), Resample(self.size, 4, "noise")
         self.linear = nn.ModuleList(Resample(self.size, 4 * WINDOW_FACTOR**step, "linear") for step in range(3))
         self.match = Resample(window, WINDOW_FACTOR, "linear")
         self.billow = nn.ModuleDict({str(r): Billow(self.size, r) for r in (2, 4, 8, 16)})
-        table = torch.tensor([[*s.spline, *s.billow, *s.fibre] for s in SPECTRA])
-        self.register_buffer("amplitudes", table.T.contiguous(), persistent=False)  # (19, types)
+        table = torch.tensor([[*s.spline, *s.billow, *s.fibre, s.rows] for s in SPECTRA])
+        self.register_buffer("amplitudes", table.T.contiguous(), persistent=False)  # (20, types)
         metres = torch.tensor([float(name.split("_")[1]) for name in OCTAVES])
         self.register_buffer("fineness", 0.3 * torch.log(1600.0 / metres)[None, :, None, None], persistent=False)
         self.register_buffer("unresolved", 1 - torch.tensor(RESOLVED), persistent=False)
         rows = [(edge_shift(s), s.ramp, math.log(s.edge_depth), math.log(s.core_depth)) for s in SPECTRA]
         self.register_buffer("edges", torch.tensor(rows).T.contiguous(), persistent=False)  # (4, types)
 
-    def settings(self, condition: Tensor) -> tuple[Tensor, Tensor]:
-        """Amplitudes (B, 19, c, c) and setting maps (B, SETTINGS + 3, c, c) on the condition cells.
+    def settings(self, condition: Tensor, order: Tensor) -> tuple[Tensor, Tensor]:
+        """Amplitudes (B, 20, c, c) and setting maps (B, SETTINGS + 3, c, c) on the condition cells.
 
-        The last three setting maps are the unresolved deviations of near, mid and wide.
+        ``order`` (B, 1, c, c) is the strength of rows. The last three setting maps are the unresolved
+        deviations of near, mid and wide.
         """
         cover, grain = condition[:, :1], condition[:, GRAIN_CHANNEL : GRAIN_CHANNEL + 1]
         types = condition[:, 1 : 1 + len(CLOUD_TYPES)]
         types = types / types.sum(1, keepdim=True).clamp(min=1e-6)
         amplitude = functional.conv2d(types, self.amplitudes[:, :, None, None]) * torch.exp(grain * self.fineness)
+        amplitude = torch.cat([amplitude[:, :_ROWS], amplitude[:, _ROWS:] * order], 1)
         power = amplitude.square()
         amplitude = amplitude / power.sum(1, keepdim=True).sqrt()
         power = amplitude.square()
@@ -141,13 +150,14 @@ class ProceduralField(nn.Module):
         return amplitude, torch.cat([shift, edges[:, 1:], gate, self.profile.parameters_of(types), deviation], 1)
 
     def _level(
-        self, level: int, noise: tuple[Tensor, ...], condition: tuple[Tensor, Tensor, Tensor], wider: tuple[Tensor, ...]
+        self, level: int, noise: tuple[Tensor, ...], ground: tuple[Tensor, ...], wider: tuple[Tensor, ...]
     ) -> tuple[LevelMaps, tuple[Tensor, ...]]:
         """Maps of one level, and the parts of its potential and erosion that the finer level continues."""
         four, two, one = noise
         spread: nn.Module = self.linear[2 - level]
-        amplitude, settings, along = condition
+        amplitude, settings, along, slow, row_amplitude = ground
         used = {2: (5, 10, 11, 16), 1: (6, 7, 12, 13, 10, 11, 17), 0: (8, 9, 14, 15, 12, 13, 18)}[level]
+        used = (*used, _ROWS)
         a = dict(zip(used, spread(torch.cat([amplitude[:, i : i + 1] for i in used], 1)).split(1, 1), strict=True))
         maps = spread(settings)
         smooth = gaussian_blur(crop(one[:, :1], self.size + 4), 0.8, 2)
@@ -155,17 +165,13 @@ class ProceduralField(nn.Module):
         raw_4 = crop(four, self.spline_4.cells)
         if level == 2:
             low = amplitude[:, :4]
-            parts = [
-                crop(
-                    gaussian_blur(crop(four[:, 4 + i : 5 + i], raw_4.shape[-1] + 2 * reach), sigma, reach),
-                    raw_4.shape[-1],
-                )
-                for i, (sigma, reach) in enumerate(((4.6, 12), (2.3, 7), (1.15, 4)))
+            parts = [slow[:, :1]] + [
+                gaussian_blur(crop(four[:, i : i + 1], raw_4.shape[-1] + 2 * reach), sigma, reach)
+                for i, sigma, reach in ((5, 2.3, 7), (6, 1.15, 4))
             ]
             gains = (1.03, 1.06, 1.25)
             base = sum(low[:, i : i + 1] * p * g for i, (p, g) in enumerate(zip(parts, gains, strict=True)))
-            turned = gaussian_blur(crop(four[:, 7:8], raw_4.shape[-1] + 2 * _WIDE_REACH), 4.6, _WIDE_REACH)
-            direction_weights = self.fibre.weights(torch.cat([parts[0], turned], 1), along)
+            direction_weights = self.fibre.weights(slow[:, :2], along)
             eight_hundred = amplitude[:, 4:5]
             octaves_4 = self.noise_4(raw_4[:, (0, 1, 3)])
             eroded = 0.8 * octaves_4[:, :2] + 0.6 * octaves_2[:, :2]
@@ -184,7 +190,7 @@ class ProceduralField(nn.Module):
             up = self.spline_4(torch.cat([kept_wider, eroded_wider], 1))
             fine_4 = self.noise_4(four[:, :2])
             eroded = 0.75 * up[:, 1:3] + 0.5 * fine_4 + 0.43 * octaves_2[:, :2]
-            spline_a, spline_b, billow_a, billow_b, billow_c, billow_d, fibre = used
+            spline_a, spline_b, billow_a, billow_b, billow_c, billow_d, fibre, _ = used
             kept = up[:, :1] + a[spline_a] * octaves_2[:, 2:] + a[spline_b] * smooth
             kept = kept + a[fibre] * self.fibre(one[:, 1:], spread(direction_weights))
             wide_billows = a[billow_c] * self.billow["16"](four_wider) + a[billow_d] * self.billow["8"](two_wider)
@@ -192,6 +198,7 @@ class ProceduralField(nn.Module):
             potential = kept + a[billow_a] * self.billow["4"](four) + a[billow_b] * self.billow["2"](two)
             relief = up[:, 3:] + RELIEF[level][0] * fine_4[:, :1] + RELIEF[level][1] * octaves_2[:, :1]
             carried = (kept, torch.cat([eroded, relief], 1), direction_weights, four, two)
+        potential = potential + (math.sqrt(RESOLVED[level][_ROWS]) * a[_ROWS]) * self.rows[level](row_amplitude)
         deviation = maps[:, SETTINGS + level : SETTINGS + 1 + level]
         excess = potential + maps[:, :1]
         depth = depth_of(excess, deviation, maps)
@@ -199,7 +206,12 @@ class ProceduralField(nn.Module):
 
     def levels(self, noise: tuple[Tensor, ...], condition: Tensor) -> list[LevelMaps]:
         """Maps of the levels, finest first, before they are matched to each other."""
-        ground = (*self.settings(condition), condition[:, GRAIN_CHANNEL + 1 :])
+        along, cells = condition[:, GRAIN_CHANNEL + 1 :], self.spline_4.cells
+        widest = crop(noise[0], cells + 2 * _WIDE_REACH)
+        slow = torch.cat([gaussian_blur(widest[:, i : i + 1], 4.6, _WIDE_REACH) for i in _SLOW], 1)
+        white = crop(noise[0][:, (7, 6)], cells + 2 * ROW_REACH)
+        row_amplitude, order = self.row_order(white, slow, along)
+        ground = (*self.settings(condition, order), along, slow, row_amplitude)
         wide, carried = self._level(2, noise[0:3], ground, ())
         mid, carried = self._level(1, noise[3:6], ground, carried)
         near, _ = self._level(0, noise[6:9], ground, carried)
