@@ -197,7 +197,7 @@ def test_the_shipped_windows_agree_where_both_exist(shipped_volume: Callable[...
 def test_the_field_of_drafts_shows_the_middle_of_the_whole_one(
     preset: str, shipped_bundle: Path, preset_requests: Callable[..., list[SkyRequest]]
 ) -> None:
-    """Only how far inside its cloud a place lies, blurred over kilometres, feels the nearer rim: 0.7 and 0.05 % measured."""
+    """Only how far inside its cloud a place lies, blurred over kilometres, feels the rim: 0.7 and 0.05 % measured."""
     field = FrameRenderer(shipped_bundle, 1)._field
     (request,) = preset_requests(preset, [40], 64)
     index, layer = (0, request.low) if request.low.cover > 0 else (1, request.high)
