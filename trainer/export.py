@@ -12,15 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
 from skygen_addon.core.bundle import CARD_FILE, DESCRIPTION_FILE, Bundle, graph_hashes, load_bundle
 from skygen_addon.core.errors import BundleError, OutputError
 from skygen_addon.core.signatures import ENGINE_SCHEMA
 
 from .bundle_folder import check_name, check_replaceable, replace_bundle
 from .model_card import card_with_base, card_with_shading, card_with_types, kept_card, licence_words, model_card
-from .networks.field_export import export_field, learned_weights
+from .networks.field_export import described_lattices, export_fields, learned_weights
 from .networks.field_generator import LEARNED_TYPES, FieldGenerator
 from .networks.procedural_field import FIELD_LATTICE, ProceduralField
 from .training.field import load_field
@@ -150,13 +148,13 @@ def write_bundle(
     with _staged(out) as staging:
         module = load_field(run / "field") if field == "learned" else ProceduralField()
         card = _limited(module, learned_types, card)
-        export_field(module, staging / "field.onnx")
+        export_fields(module, staging)
         export_shade(load_shade(run / "shade"), staging / "shade.onnx")
         scale = export_weather(run / "weather" / "weather.pt", staging / "weather.onnx")
         described = {
             "schema": ENGINE_SCHEMA,
             "name": name,
-            "lattice": dataclasses.asdict(FIELD_LATTICE),
+            **described_lattices(),
             "weather": dataclasses.asdict(scale),
             "disc_size": SHADE_DISC,
             "training_manifest_sha256": training_manifest,
@@ -241,7 +239,7 @@ def write_with_base(
     if shading:
         card = card_with_shading(card, record["stages"]["shade"], figures["shade"])
     described = json.loads((base / DESCRIPTION_FILE).read_text(encoding="utf-8"))
-    described |= {"name": name, "lattice": dataclasses.asdict(FIELD_LATTICE), "figures": figures}
+    described |= {"name": name, **described_lattices(), "figures": figures}
     with _staged(out) as staging:
         shutil.copyfile(base / "weather.onnx", staging / "weather.onnx")
         if run is not None and shading:
@@ -250,20 +248,20 @@ def write_with_base(
             shutil.copyfile(base / "shade.onnx", staging / "shade.onnx")
         module = _field_module(field, run, base)
         card = _limited(module, learned_types, card)
-        export_field(module, staging / "field.onnx")
+        export_fields(module, staging)
         write_description(staging, described)
         (staging / CARD_FILE).write_text(card, encoding="utf-8")
     return load_bundle(out)
 
 
-def _field_module(field: str, run: Path | None, base: Path) -> nn.Module:
+def _field_module(field: str, run: Path | None, base: Path) -> FieldGenerator | ProceduralField:
     """The field that :func:`write_with_base` exports."""
     if field == "kept":
         return learned_weights(base / "field.onnx")
     return load_field(run / "field") if run is not None and field == "learned" else ProceduralField()
 
 
-def _limited(module: nn.Module, learned_types: Sequence[str] | None, card: str) -> str:
+def _limited(module: FieldGenerator | ProceduralField, learned_types: Sequence[str] | None, card: str) -> str:
     """Let a learned field change some types only, where they are given; returns the card that says so."""
     if learned_types is None:
         return card

@@ -16,13 +16,14 @@ SKIPPD = (
     'Photovoltaic Power Generation Dataset for Short-term Solar Forecasting"'
 )
 
+_FIELD = "**CloudField** (`field.onnx`; `field_draft.onnx` is the same on smaller windows, for drafts) is "
 LEARNED_FIELD = (
-    "**CloudField** (`field.onnx`) is the generator of a GAN. Its input is the procedural potential of the asked "
-    "cloud type and cover and lattice noise; its networks change the column optical depth at 100 and 25 m so that "
-    "patch critics take it for columns measured in the captures. Still procedural: organisation above the 400 m "
-    "level, stratus and cirrus, how types differ, the vertical profile, and detail finer than 25 m."
+    f"{_FIELD}the generator of a GAN. Its input is the procedural potential of the asked cloud type and cover and "
+    "lattice noise; its networks change the column optical depth at 100 and 25 m so that patch critics take it for "
+    "columns measured in the captures. Still procedural: organisation above the 400 m level, stratus and cirrus, how "
+    "types differ, the vertical profile, and detail finer than 25 m."
 )
-PROCEDURAL_FIELD = "**CloudField** (`field.onnx`) is the procedural noise field; nothing in it is learned."
+PROCEDURAL_FIELD = f"{_FIELD}the procedural noise field; nothing in it is learned."
 _EXPORTED_ANEW = (
     "The field was exported anew: its learned weights are the ones described below, the procedural parts around them "
     "are of a later version than those that it was trained with."

@@ -1,13 +1,13 @@
 """The model bundle: what is learned, and the only contract between trainer and add-on.
 
 A bundle is a folder with ``model.json``, ``field.onnx``, ``shade.onnx``, ``weather.onnx`` and
-``MODEL_CARD.md``. This module reads and checks the description and that the graphs are the files
-which it describes; the runtime checks each graph against :mod:`.signatures`. No pickles anywhere.
+``MODEL_CARD.md``; with ``field_draft.onnx``, the field on smaller windows, drafts take less time.
+This module reads and checks the description and that the graphs are the files which it describes;
+the runtime checks each graph against :mod:`.signatures`. No pickles anywhere.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import reprlib
@@ -15,96 +15,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .description_values import REMEDY, check_finite, check_keys, check_positive, check_text, check_whole, refusal
-from .detail import TILE_TEXELS
+from .description_values import (
+    REMEDY,
+    check_finite,
+    check_keys,
+    check_positive,
+    check_text,
+    check_whole,
+    refusal,
+    section,
+)
 from .errors import BundleError
-from .signatures import ENGINE_SCHEMA, WEATHER_STATE, WINDOW_FACTOR, WINDOW_LEVELS, WINDOW_STEP
+from .field_lattice import DRAFT_LATTICE_KEY, Lattice, read_draft_lattice, read_lattice
+from .signatures import ENGINE_SCHEMA, WEATHER_STATE
 
 GRAPH_FILES = ("field.onnx", "shade.onnx", "weather.onnx")
+DRAFT_FIELD = "field_draft.onnx"
+"""The field with the same weights on a lattice of its own, ``draft_lattice`` in model.json; both or neither."""
 CARD_FILE = "MODEL_CARD.md"
 DESCRIPTION_FILE = "model.json"
 SIZE_LIMIT_BYTES = 16 * 1024 * 1024
-MAX_NOISE_INPUTS = 63
-"""Each draws from a stream of the hash of its own, of which a layer has 64; the last one organises the cover."""
 
 _DESCRIPTION_KEYS = (
     *("schema", "name", "graphs", "lattice", "weather", "disc_size"),
     *("training_manifest_sha256", "licence", "figures"),
 )
-
-
-@dataclass(frozen=True)
-class NoiseInput:
-    """One noise lattice of the field graph, centred on the window."""
-
-    name: str
-    """Input name in field.onnx."""
-    channels: int
-    """Independent values per cell."""
-    size: int
-    """Cells along each side, even."""
-    cell_texels: int
-    """Cell size in texels of the finest window."""
-
-    def __post_init__(self) -> None:
-        check_text("lattice.noise.name", self.name, r"noise_\w+", "noise_ and a word")
-        check_whole(f"{self.name}.channels", self.channels, 1, 256)
-        check_whole(f"{self.name}.size", self.size, 2, 16384, even=True)
-        check_whole(f"{self.name}.cell_texels", self.cell_texels, 1, 65536)
-
-
-@dataclass(frozen=True)
-class Lattice:
-    """Where the field's windows and noise lie on the cloud plane; what the engine's graphs cannot read is refused."""
-
-    window: int
-    """Texels N along each side of a window, a multiple of WINDOW_STEP."""
-    levels: int
-    """Number L of nested windows, WINDOW_LEVELS."""
-    factor: int
-    """Texel size ratio of neighbouring windows, WINDOW_FACTOR."""
-    texel_km: float
-    """Finest texel at texture_scale 1."""
-    noise: tuple[NoiseInput, ...]
-    """Noise lattices, coarse to fine."""
-    condition_size: int
-    """Cells along each side of the condition maps, even."""
-    condition_cell_texels: int
-    """Condition cell size in texels of the finest window."""
-
-    def __post_init__(self) -> None:
-        check_whole("lattice.window", self.window, WINDOW_STEP, 16384)
-        if self.window % WINDOW_STEP:
-            raise refusal("lattice.window", self.window, f"a multiple of {WINDOW_STEP}")
-        for name, value, built in (("levels", self.levels, WINDOW_LEVELS), ("factor", self.factor, WINDOW_FACTOR)):
-            if type(value) is not int or value != built:
-                raise refusal(f"lattice.{name}", value, f"{built}, which is built into the engine's graphs")
-        check_positive("lattice.texel_km", self.texel_km, 10)
-        check_whole("lattice.condition_size", self.condition_size, 2, 16384, even=True)
-        check_whole("lattice.condition_cell_texels", self.condition_cell_texels, 1, 65536)
-        names = [n.name for n in self.noise]
-        if not 1 <= len(names) <= MAX_NOISE_INPUTS or len(set(names)) != len(names):
-            raise refusal("lattice.noise", names, f"from 1 to {MAX_NOISE_INPUTS} inputs of different names")
-        cells = {f"The cell of {n.name}": n.cell_texels for n in self.noise}
-        cells |= {"lattice.condition_cell_texels": self.condition_cell_texels}
-        cells |= {"The widest window's texel": self.factor ** (self.levels - 1)}
-        cells |= {"The detail tile": TILE_TEXELS}  # else a loop that closes on the lattice would not close in detail
-        for what, cell in cells.items():
-            if self.snap_texels % cell:
-                raise refusal(what, cell, f"a divisor of {self.snap_texels}, by which windows move")
-
-    @property
-    def snap_texels(self) -> int:
-        """Step in finest texels by which windows move: the coarsest of all cells."""
-        widest: int = self.factor ** (self.levels - 1)
-        return max([widest, self.condition_cell_texels, *(n.cell_texels for n in self.noise)])
-
-    def field_sizes(self) -> dict[str, int]:
-        """Sizes of the axes that the field's signature names."""
-        sizes = {"L": self.levels, "N": self.window, "S_condition": self.condition_size}
-        for noise in self.noise:
-            sizes |= {f"C_{noise.name}": noise.channels, f"S_{noise.name}": noise.size}
-        return sizes
 
 
 @dataclass(frozen=True)
@@ -146,6 +81,13 @@ class Bundle:
     licence: str
     figures: dict[str, Any]
     """Measured figures, as printed in the model card."""
+    draft_lattice: Lattice | None = None
+    """That of ``field_draft.onnx``: :attr:`lattice` with smaller windows."""
+
+
+def graph_files(folder: Path) -> tuple[str, ...]:
+    """Names of the graph files that a bundle's folder holds, or should hold."""
+    return (*GRAPH_FILES, DRAFT_FIELD) if (folder / DRAFT_FIELD).is_file() else GRAPH_FILES
 
 
 def graph_hashes(folder: Path) -> dict[str, str]:
@@ -157,7 +99,7 @@ def graph_hashes(folder: Path) -> dict[str, str]:
         If a file cannot be read.
     """
     hashes = {}
-    for name in GRAPH_FILES:
+    for name in graph_files(folder):
         try:
             hashes[name] = hashlib.sha256((folder / name).read_bytes()).hexdigest()
         except OSError as error:
@@ -195,11 +137,16 @@ def load_bundle(folder: Path) -> Bundle:
         )
     try:
         _check_description(data)
-        lattice, weather = _lattice(data["lattice"]), _section(WeatherScale, data["weather"], "weather")
+        lattice, weather = read_lattice(data["lattice"]), section(WeatherScale, data["weather"], "weather")
+        draft_lattice = read_draft_lattice(data, lattice)
     except BundleError as error:
         raise BundleError(f"{path}: {error.message}", error.remedy) from error
-    if sum((folder / n).stat().st_size for n in GRAPH_FILES) > SIZE_LIMIT_BYTES:
+    if sum((folder / n).stat().st_size for n in graph_files(folder)) > SIZE_LIMIT_BYTES:
         raise BundleError(f"The bundle {folder} is larger than 16 MB.", "Export a smaller network.")
+    if draft_lattice is not None and not (folder / DRAFT_FIELD).is_file():
+        raise BundleError(
+            f"The bundle {folder} lacks {DRAFT_FIELD}.", "Reinstall SkyGen or choose another model folder."
+        )
     _check_graphs(folder, data["graphs"])
     return Bundle(
         folder=folder,
@@ -211,17 +158,19 @@ def load_bundle(folder: Path) -> Bundle:
         training_manifest_sha256=data["training_manifest_sha256"],
         licence=data["licence"],
         figures=data["figures"],
+        draft_lattice=draft_lattice,
     )
 
 
 def _check_description(data: dict[str, Any]) -> None:
     """Everything but the two sections that have classes of their own."""
-    check_keys(data, _DESCRIPTION_KEYS, "It")
+    with_draft = DRAFT_LATTICE_KEY in data
+    check_keys(data, (*_DESCRIPTION_KEYS, DRAFT_LATTICE_KEY) if with_draft else _DESCRIPTION_KEYS, "It")
     check_text("name", data["name"], r"\S(.*\S)?", "a line of text")
     check_text("licence", data["licence"], r"\S(.*\S)?", "a line of text")
     check_text("training_manifest_sha256", data["training_manifest_sha256"], "[0-9a-f]{64}", "a sha256")
     check_whole("disc_size", data["disc_size"], 8, 4096, even=True)
-    check_keys(data["graphs"], GRAPH_FILES, "graphs")
+    check_keys(data["graphs"], (*GRAPH_FILES, DRAFT_FIELD) if with_draft else GRAPH_FILES, "graphs")
     for name, sha256 in data["graphs"].items():
         check_text(f"graphs.{name}", sha256, "[0-9a-f]{64}", "a sha256")
     if not isinstance(data["figures"], dict):
@@ -229,24 +178,9 @@ def _check_description(data: dict[str, Any]) -> None:
     check_finite("figures", data["figures"])
 
 
-def _section(cls: type, data: Any, what: str) -> Any:
-    """A dataclass of an object that has exactly its fields; lists become tuples."""
-    check_keys(data, tuple(f.name for f in dataclasses.fields(cls)), what)
-    return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})
-
-
-def _lattice(data: Any) -> Lattice:
-    if isinstance(data, dict) and "noise" in data:
-        if not isinstance(data["noise"], list):
-            raise refusal("lattice.noise", data["noise"], "a list")
-        data = {**data, "noise": [_section(NoiseInput, n, "lattice.noise") for n in data["noise"]]}
-    lattice = _section(Lattice, data, "lattice")
-    assert isinstance(lattice, Lattice)
-    return lattice
-
-
 def _check_graphs(folder: Path, stated: dict[str, str]) -> None:
-    wrong = [name for name, sha256 in graph_hashes(folder).items() if sha256 != stated[name]]
+    found = graph_hashes(folder)
+    wrong = [name for name in sorted({*stated, *found}) if found.get(name) != stated.get(name)]
     if wrong:
         verb = "is not the file" if len(wrong) == 1 else "are not the files"
         raise BundleError(

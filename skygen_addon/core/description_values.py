@@ -5,9 +5,11 @@ All raise BundleError.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
 import reprlib
+from typing import Any
 
 from .errors import BundleError
 
@@ -59,3 +61,9 @@ def check_keys(data: object, names: tuple[str, ...], what: str) -> None:
         raise BundleError(f"{what} lacks {', '.join(missing)}.", REMEDY)
     if unknown:
         raise BundleError(f"{what} has unknown keys: {', '.join(unknown)}.", REMEDY)
+
+
+def section(cls: type, data: Any, what: str) -> Any:
+    """A dataclass of an object that has exactly its fields; lists become tuples."""
+    check_keys(data, tuple(f.name for f in dataclasses.fields(cls)), what)
+    return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})

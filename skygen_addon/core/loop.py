@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .bundle import Lattice
 from .controls import LayerControls, SkyControls
 from .errors import RequestError
+from .field_lattice import Lattice
 from .motion import LAYER, ControlsAt, cumulative, film_rates, way_km
 
 

@@ -58,7 +58,7 @@ class Progress:
     rendered: int
     """Frames rendered so far."""
     seconds: float
-    """Time spent on frames since the first was begun, loading the bundle and pauses excluded."""
+    """Time spent on rendered frames, loading the bundle and pauses excluded."""
 
     @property
     def frames_per_second(self) -> float:
@@ -214,7 +214,7 @@ def bake_steps(
         if not skipped:
             if renderer is None:
                 renderer = (load_renderer if load is None else load)(bundle_folder, threads)
-                started, seconds = time.perf_counter(), 0.0
+                started = time.perf_counter()
             radiance, sun = _rendered(renderer, request)
             if not rendered:
                 prepare_folder(job.folder)
@@ -232,7 +232,8 @@ def bake_steps(
             rendered += 1
         if not (skipped and picture_is_current(job, frame, digest)):
             write_frame_picture(job, frame, digest)
-        seconds += time.perf_counter() - started  # a pause between two steps does not count
+        if not skipped:  # pictures of kept frames say nothing of what is left; nor does a pause between two steps
+            seconds += time.perf_counter() - started
         yield Progress(frame, path, skipped, index + 1, len(job.frames), rendered, seconds)
     if not rendered:
         _record(recorded, job.folder)

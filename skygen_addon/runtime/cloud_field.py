@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.bundle import Bundle, Lattice, NoiseInput
+from ..core.bundle import Bundle
 from ..core.errors import RequestError
+from ..core.field_lattice import Lattice, NoiseInput
 from ..core.geometry import FloatArray, plane_matrix, stretch_axis
 from ..core.lattice import lattice_noise
 from ..core.request import CLOUD_TYPES, LayerRequest
@@ -53,13 +54,13 @@ class CloudVolume:
     plane_matrix: NDArray[np.float64]
     """(2, 2) plane to lattice."""
 
-    def around_camera(self, share: int) -> CloudVolume:
-        """The same clouds on windows of a ``share`` of the texels along each side, cut out around the camera.
+    def around_camera(self, window: int) -> CloudVolume:
+        """The same clouds on windows of at most ``window`` texels along each side, cut out around the camera.
 
         The coarser windows then begin nearer to the camera: a quarter of the work for half of the side.
         """
         levels, _, size, _ = self.extinction_per_thickness.shape
-        window = size // share // WINDOW_STEP * WINDOW_STEP
+        window = window // WINDOW_STEP * WINDOW_STEP
         coarsest = self.factor ** (levels - 1)  # windows stay concentric on whole texels of the coarsest one
         steps = np.round(self.plane_offset_km / (self.texel_km * coarsest)).astype(int)  # east, north
         if window // 2 + int(np.abs(steps).max()) * coarsest > size // 2:
@@ -112,13 +113,23 @@ class CloudField:
         Gives the lattice.
     graph : callable
         The bundle's field graph, see :data:`FieldGraph`.
+    draft_graph : callable, optional
+        The one that runs on the bundle's draft lattice; without it drafts have whole windows made.
     """
 
-    def __init__(self, bundle: Bundle, graph: FieldGraph) -> None:
+    def __init__(self, bundle: Bundle, graph: FieldGraph, draft_graph: FieldGraph | None = None) -> None:
         self._lattice: Lattice = bundle.lattice
         self._graph = graph
+        self._draft: tuple[Lattice, FieldGraph] | None = None
+        if draft_graph is not None and bundle.draft_lattice is not None:
+            self._draft = (bundle.draft_lattice, draft_graph)
         self._slices: OrderedDict[tuple[int, ...], FloatArray] = OrderedDict()
-        self._volumes: dict[tuple[int, int], Kept[CloudVolume]] = {}
+        self._volumes: dict[tuple[int, bool], Kept[CloudVolume]] = {}
+
+    @property
+    def window(self) -> int:
+        """Texels along each side of whole windows."""
+        return self._lattice.window
 
     def volume(
         self,
@@ -129,7 +140,7 @@ class CloudField:
         shells: int = 8,
         *,
         loop_angle_rad: float = 0.0,
-        slot: int = 0,
+        draft: bool = False,
     ) -> CloudVolume:
         """Cloud volume around the camera; that of each layer is kept, for the sun and the air do not change it.
 
@@ -147,8 +158,9 @@ class CloudField:
             Number K of shells, heights 0 to 1 of the thickness, ends included.
         loop_angle_rad : float
             0 to pi / 2; above 0 the layer's loop state is blended in.
-        slot : int
-            Volumes of one slot replace one another; those of others stay kept beside them, and serve for it too.
+        draft : bool
+            Whether the windows of a draft are enough. Volumes of drafts are kept beside whole ones; a whole one that is
+            there serves for a draft too, and differs from its own by rounding and at the rim only.
 
         Raises
         ------
@@ -159,12 +171,12 @@ class CloudField:
         key = (shape, seed, grain, shells, loop_angle_rad)
 
         def found() -> CloudVolume:
-            slots = list(self._volumes.items())  # another thread may add one meanwhile
-            kept = (volumes.peek(key) for (index, _), volumes in slots if index == layer_index)
-            volume = next((volume for volume in kept if volume is not None), None)
-            return volume or self._made(shape, seed, layer_index, grain, shells, loop_angle_rad)
+            other = None
+            if draft or self._draft is None:
+                other = self._volumes.setdefault((layer_index, not draft), Kept()).peek(key)
+            return other or self._made(shape, seed, layer_index, grain, shells, loop_angle_rad, draft)
 
-        return self._volumes.setdefault((layer_index, slot), Kept()).get(key, found)
+        return self._volumes.setdefault((layer_index, draft), Kept()).get(key, found)
 
     def kept(self) -> list[Kept[CloudVolume]]:
         """The volumes that are kept."""
@@ -181,10 +193,18 @@ class CloudField:
             self._volumes.clear()
 
     def _made(
-        self, layer: LayerRequest, seed: int, layer_index: int, grain: float, shells: int, loop_angle_rad: float
+        self,
+        layer: LayerRequest,
+        seed: int,
+        layer_index: int,
+        grain: float,
+        shells: int,
+        loop_angle_rad: float,
+        draft: bool,
     ) -> CloudVolume:
-        texel_km = self._lattice.texel_km * layer.texture_scale
-        snap_km = self._lattice.snap_texels * texel_km
+        lattice, graph = self._draft if draft and self._draft is not None else (self._lattice, self._graph)
+        texel_km = lattice.texel_km * layer.texture_scale
+        snap_km = lattice.snap_texels * texel_km
         matrix = plane_matrix(layer.stretch, layer.stretch_azimuth_rad)
         camera = matrix @ -np.asarray(layer.displacement_km, dtype=np.float64)
         steps = np.round(camera / snap_km)
@@ -203,14 +223,14 @@ class CloudField:
             phases.append(_Phase(origin, layer.loop_evolution_phase, math.sin(loop_angle_rad)))
         inputs = {
             noise.name: self._blended(seed, layer_index * _STREAMS_PER_LAYER + i, noise, phases)[None]
-            for i, noise in enumerate(self._lattice.noise)
+            for i, noise in enumerate(lattice.noise)
         }
-        inputs["condition"] = self._condition(layer, seed, layer_index, grain, phases)
+        inputs["condition"] = self._condition(layer, seed, layer_index, grain, phases, lattice.condition_size)
         inputs["shell_height"] = np.linspace(0, 1, shells, dtype=np.float32)
-        (extinction,) = self._graph(**inputs)
+        (extinction,) = graph(**inputs)
         if layer.cover <= 0:
             extinction = np.zeros_like(extinction)
-        return CloudVolume(extinction, offset, texel_km, self._lattice.factor, matrix)
+        return CloudVolume(extinction, offset, texel_km, lattice.factor, matrix)
 
     def _blended(self, seed: int, stream: int, noise: NoiseInput, phases: list[_Phase]) -> FloatArray:
         """Noise (C, S, S) at its evolution phase, blended over the loop; unit variance throughout."""
@@ -238,17 +258,16 @@ class CloudField:
         return block
 
     def _condition(
-        self, layer: LayerRequest, seed: int, layer_index: int, grain: float, phases: list[_Phase]
+        self, layer: LayerRequest, seed: int, layer_index: int, grain: float, phases: list[_Phase], size: int
     ) -> FloatArray:
-        """Condition maps (1, channels, S, S)."""
-        size = self._lattice.condition_size
+        """Condition maps (1, channels, size, size)."""
         types = np.asarray(layer.type_mix, dtype=np.float64)
         types = types / types.sum()
         deviation = float(types @ np.asarray(ORGANISATION_LOGIT))
         stream = layer_index * _STREAMS_PER_LAYER + _ORGANISATION_STREAM
         noise = np.zeros((size, size), dtype=np.float32)
         for (k, origin), weight in _slice_weights(phases, 1.0).items():
-            noise += np.float32(weight) * self._organisation(seed, stream, k, origin)
+            noise += np.float32(weight) * self._organisation(seed, stream, k, origin, size)
         condition = np.zeros((1, len(CONDITION_CHANNELS), size, size), dtype=np.float32)
         condition[0, 0] = modulated_cover(layer.cover, deviation, noise)
         for i in range(len(CLOUD_TYPES)):
@@ -258,9 +277,8 @@ class CloudField:
             condition[0, GRAIN_CHANNEL + 1 + i] = along
         return condition
 
-    def _organisation(self, seed: int, stream: int, k: int, origin: tuple[int, int]) -> FloatArray:
-        """Slice ``k`` of the smooth standard normal map (S, S) on the condition cells around a window centre."""
-        size = self._lattice.condition_size
+    def _organisation(self, seed: int, stream: int, k: int, origin: tuple[int, int], size: int) -> FloatArray:
+        """Slice ``k`` of the smooth standard normal map (size, size) on the condition cells around a window centre."""
         cells_per_snap = self._lattice.snap_texels // self._lattice.condition_cell_texels
         rows = origin[1] * cells_per_snap + size // 2 - 1 - np.arange(size, dtype=np.int64)
         columns = origin[0] * cells_per_snap - size // 2 + np.arange(size, dtype=np.int64)

@@ -19,18 +19,18 @@ from ..core.geometry import (
     SUN_ANGULAR_DIAMETER_RAD,
     FloatArray,
     direction_from_angles,
-    disc_directions,
     panorama_directions,
 )
 from ..core.request import LayerRequest, SkyRequest, uncomposed
 from ..core.shade_features import shade_features
-from ..core.signatures import COMPOSE, DOME, SHADE, SHELL_COUNTS, SUNLIGHT, field_signature
+from ..core.signatures import COMPOSE, DOME, SHADE, SHELL_COUNTS, SUNLIGHT
 from ..core.sun import sun_disc
 from ..core.sunlight_passes import sunlight_graph
 from ..core.weather import apply_weather, weather_state
 from ..core.white_balance import output_gains
-from .cloud_field import CloudField
+from .disc_light import DiscPart, disc_parts
 from .draft import DRAFT_SHARE, Draft, carried
+from .field_graphs import bundle_field
 from .frame_memory import FrameMemory
 from .graphs import GRAPH_FOLDER, Graph
 from .layers import MOST_SUBSTEPS, LayerLight, layer_dome, layer_light, substeps_at
@@ -41,8 +41,6 @@ from .tiles import TILE_PIXELS, RowTile, row_tiles
 from .weather_graph import WeatherGraph
 
 _Layers = tuple[LayerRequest, LayerRequest]
-FIELD_THREADS = 4
-"""Threads inside the field graph, always: where one thread's share of a logarithm ends, its last bits change."""
 DISC_SUBSTEPS = 4
 
 
@@ -70,10 +68,8 @@ class FrameRenderer:
         self.bundle = load_bundle(bundle_folder)
         self.threads = threads or os.cpu_count() or 1
         self._correction, self._detail = correction, detail
-        lattice, disc = self.bundle.lattice, {"D": self.bundle.disc_size}
-        field = field_signature(tuple(noise.name for noise in lattice.noise))
-        sizes = lattice.field_sizes()
-        self._field = CloudField(self.bundle, Graph(bundle_folder / "field.onnx", field, FIELD_THREADS, sizes=sizes))
+        disc = {"D": self.bundle.disc_size}
+        self._field = bundle_field(self.bundle)
         self._shade = Graph(bundle_folder / "shade.onnx", SHADE, self.threads, sizes=disc)
         self._weather = WeatherGraph(bundle_folder / "weather.onnx", self.bundle.weather.hidden)
         self._sunlight = {
@@ -182,36 +178,43 @@ class FrameRenderer:
 
     def _lit_scene(self, request: SkyRequest, sky: ClearSky, scene: Scene, size: int) -> Scene:
         """Run shading on a disc of ``size`` and settle the light that ground and clouds exchange."""
-        direction = disc_directions(size)
-        bands = np.array_split(direction, max(1, size * size // TILE_PIXELS))
-        with ThreadPoolExecutor(self.threads) as pool:
-            parts = list(pool.map(lambda band: self._domes(band, 2.0 / size, lambda _: DISC_SUBSTEPS, scene), bands))
-        low, high = (np.concatenate([part[index] for part in parts], axis=1) for index in (0, 1))
-        direct = sky.sun_irradiance * max(scene.sun_direction[2], 0.0)
-        clear_irradiance = direct + sky.sky_irradiance
-        albedo = np.asarray(request.ground_albedo, dtype=np.float32)
-        clear = np.zeros_like(low)
-        clear_disc = self.compose_tile(direction, clear, clear, scene, 2.0 / size)
+        parts = disc_parts(size, self.bundle.disc_size, scene.sun_direction)
+        layers = [self._disc_domes(part, scene) for part in parts]
         if self._correction:
+            direction, (low, high) = parts[0].direction, layers[0]
+            clear = np.zeros_like(low)
+            clear_disc = self.compose_tile(direction, clear, clear, scene, parts[0].side)
             features = shade_features(direction, low, high, scene.sun_direction, clear_disc @ REC709_LUMINANCE)
             spread = self.bundle.disc_size // size  # the network sees a disc of one size
             (correction,) = self._shade(features=features.repeat(spread, axis=2).repeat(spread, axis=3))
             scene = replace(scene, log_correction=correction)
-        r2 = np.square(direction[..., :2] / (1 + direction[..., 2:])).sum(-1)
-        weight = np.where(direction[..., 2] > 0, (4.0 / size**2) * 4 / (1 + r2) ** 2 * direction[..., 2], 0.0)
+        direct = sky.sun_irradiance * max(scene.sun_direction[2], 0.0)
+        clear_irradiance = direct + sky.sky_irradiance
+        albedo = np.asarray(request.ground_albedo, dtype=np.float32)
         irradiance = direct * scene.sun_share + sky.sky_irradiance
-        # A lobe as narrow as the disc's pixels, which are wider toward the zenith, would give more or less light by
-        # where between them the sun stands. Seen by pixels twice as wide it gives what it has.
-        footprint_rad = 2 * (2.0 / size) * (1 + max(float(scene.sun_direction[2]), 0.0))
+        # A lobe as narrow as the pixels around the sun, which are wider toward the zenith, would give more or less
+        # light by where between them the sun stands. Seen by pixels twice as wide it gives what it has.
+        footprint_rad = 2 * parts[-1].side * (1 + max(float(scene.sun_direction[2]), 0.0))
         for _ in range(2):
             ground = (albedo / np.pi * irradiance).astype(np.float32)
             light = scene.light.copy()
             light[2] = light[5] = ground
             air_light, air_glow = air_below(irradiance, clear_irradiance, ground, scene.open_share)
             scene = replace(scene, light=light, ground_radiance=ground, air_light=air_light, air_glow=air_glow)
-            disc = self.compose_tile(direction, low, high, scene, footprint_rad)
-            irradiance = direct * scene.sun_share + (disc * weight[..., None]).sum((0, 1))
+            irradiance = direct * scene.sun_share
+            for part, (low, high) in zip(parts, layers, strict=True):
+                radiance = self.compose_tile(part.direction, low, high, scene, footprint_rad)
+                irradiance = irradiance + (radiance * part.weight[..., None]).sum((0, 1))
         return scene
+
+    def _disc_domes(self, part: DiscPart, scene: Scene) -> tuple[FloatArray, FloatArray]:
+        """Both layers (6, h, w) on a part of the disc."""
+        rows, columns = part.direction.shape[:2]
+        bands = np.array_split(part.direction, max(1, rows * columns // TILE_PIXELS))
+        with ThreadPoolExecutor(self.threads) as pool:
+            seen = list(pool.map(lambda band: self._domes(band, part.side, lambda _: DISC_SUBSTEPS, scene), bands))
+        low, high = (np.concatenate([band[index] for band in seen], axis=1) for index in (0, 1))
+        return low, high
 
     def _domes(
         self, direction: FloatArray, footprint_rad: float, substeps: Callable[[LayerLight], int], scene: Scene

@@ -105,8 +105,8 @@ def layer_light(
     sun_direction : ndarray, shape (3,)
         Unit vector.
     window_share : int
-        Above 1, windows have that share of the texels along each side, as CloudVolume.around_camera cuts them; the
-        field keeps its volume apart from whole ones.
+        Above 1 a draft's: windows have that share of the texels along each side, as CloudVolume.around_camera cuts
+        them.
 
     Returns
     -------
@@ -115,9 +115,9 @@ def layer_light(
     if layer.cover <= 0:
         return None
     shells = layer_shells(index, layer.thickness_km)
-    volume = field.volume(layer, seed, index, grain, shells, loop_angle_rad=loop_angle_rad, slot=window_share)
+    volume = field.volume(layer, seed, index, grain, shells, loop_angle_rad=loop_angle_rad, draft=window_share > 1)
     if window_share > 1:
-        volume = volume.around_camera(window_share)
+        volume = volume.around_camera(field.window // window_share)
     height = np.linspace(0.0, 1.0, shells)
     shell_km = (layer.base_km + layer.thickness_km * height).astype(np.float32)
     extinction = volume.extinction_per_thickness * np.float32(layer.density / layer.thickness_km)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from skygen_addon.core.bundle import GRAPH_FILES, graph_hashes, installed_bundle, load_bundle
+from skygen_addon.core.bundle import DRAFT_FIELD, GRAPH_FILES, graph_hashes, installed_bundle, load_bundle
 from skygen_addon.core.errors import BundleError
 
 DESCRIPTION: dict[str, Any] = {
@@ -51,11 +51,59 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def folder_with_draft(folder: Path) -> Path:
+    """The same with a field for drafts."""
+    (folder / DRAFT_FIELD).write_bytes(b"draft")
+    smaller = copy.deepcopy(DESCRIPTION["lattice"]) | {"window": 32}
+    smaller["noise"][1]["size"] = 32
+    write(folder, described(folder) | {"draft_lattice": smaller})
+    return folder
+
+
 def refused(folder: Path) -> BundleError:
     with pytest.raises(BundleError) as caught:
         load_bundle(folder)
     assert caught.value.remedy.endswith(".") and "\n" not in str(caught.value) and len(str(caught.value)) < 500
     return caught.value
+
+
+def test_a_field_for_drafts_and_its_lattice_arrive(folder_with_draft: Path) -> None:
+    bundle = load_bundle(folder_with_draft)
+    assert bundle.draft_lattice is not None
+    assert (bundle.draft_lattice.window, bundle.draft_lattice.noise[1].size) == (32, 32)
+    assert (bundle.lattice.window, bundle.lattice.noise[1].size) == (64, 64)
+
+
+def test_a_field_for_drafts_without_its_lattice_is_refused(folder_with_draft: Path) -> None:
+    description = json.loads((folder_with_draft / "model.json").read_text(encoding="utf-8"))
+    del description["draft_lattice"]
+    write(folder_with_draft, description)
+    assert DRAFT_FIELD in refused(folder_with_draft).message
+    del description["graphs"][DRAFT_FIELD]
+    write(folder_with_draft, description)
+    assert f"{DRAFT_FIELD} of" in refused(folder_with_draft).message
+
+
+def test_a_lattice_for_drafts_without_its_field_is_refused(folder_with_draft: Path) -> None:
+    (folder_with_draft / DRAFT_FIELD).unlink()
+    description = json.loads((folder_with_draft / "model.json").read_text(encoding="utf-8"))
+    assert DRAFT_FIELD in description["graphs"] and f"lacks {DRAFT_FIELD}" in refused(folder_with_draft).message
+
+
+@pytest.mark.parametrize(
+    "changes, named",
+    [
+        ({"window": 128}, "draft_lattice.window"), ({"window": 30}, "window"), ({"texel_km": 0.05}, "draft_lattice"),
+        ({"noise": []}, "noise"), ({"noise": 3}, "draft_lattice.noise"),
+    ],
+)  # fmt: skip
+def test_a_lattice_for_drafts_is_the_whole_one_with_other_sizes(
+    folder_with_draft: Path, changes: dict[str, Any], named: str
+) -> None:
+    description = json.loads((folder_with_draft / "model.json").read_text(encoding="utf-8"))
+    write(folder_with_draft, description | {"draft_lattice": description["draft_lattice"] | changes})
+    assert named in refused(folder_with_draft).message
 
 
 def test_values_arrive_as_stated(folder: Path) -> None:
@@ -90,7 +138,9 @@ def test_one_bundle_is_installed_and_several_are_refused(tmp_path: Path) -> None
 def test_the_shipped_bundle_states_its_own_graphs() -> None:
     bundle = load_bundle(installed_bundle())
     stated = json.loads((bundle.folder / "model.json").read_text(encoding="utf-8"))["graphs"]
-    assert stated == {n: hashlib.sha256((bundle.folder / n).read_bytes()).hexdigest() for n in GRAPH_FILES}
+    assert stated == {
+        n: hashlib.sha256((bundle.folder / n).read_bytes()).hexdigest() for n in (*GRAPH_FILES, DRAFT_FIELD)
+    }
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from skygen_addon.core.request import SkyRequest
 from skygen_addon.core.timeline import requests_for_frames
 from skygen_addon.runtime.frame import FrameRenderer
 from trainer.export import write_description
-from trainer.networks.field_export import export_field
+from trainer.networks.field_export import described_lattices, export_fields
 from trainer.networks.procedural_field import FIELD_LATTICE, ProceduralField
 
 WIDTH = 256
@@ -71,8 +71,9 @@ def procedural_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The shipped bundle with the procedural field."""
     folder = tmp_path_factory.mktemp("procedural") / "bundle"
     shutil.copytree(installed_bundle(), folder)
-    export_field(ProceduralField(FIELD_LATTICE.window), folder / "field.onnx")
-    write_description(folder, json.loads((folder / "model.json").read_text(encoding="utf-8")))
+    export_fields(ProceduralField(), folder)
+    described = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    write_description(folder, described | described_lattices())
     return folder
 
 

@@ -232,6 +232,29 @@ def test_another_compression_is_not_current(
     assert read_job(job.folder / "sky.json").compression == "dwaa"
 
 
+def test_kept_frames_do_not_count_as_time_of_rendered_ones(
+    job: SkyJob, bundle_folder: Path, load: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a clock that moves on by 100 s where a kept frame's picture is drawn, and by 1 s whenever it is read."""
+    clock, seen = [0.0], []
+    part = dataclasses.replace(job, frames=job.frames[2:5], requests=job.requests[2:5])
+    bake(part, bundle_folder, load=load)
+
+    def now() -> float:
+        clock[0] += 1.0
+        return clock[0]
+
+    def draw(job: SkyJob, frame: int, digest: str) -> None:
+        clock[0] += 100.0 if frame in part.frames else 0.0
+
+    monkeypatch.setattr("skygen_addon.runtime.bake.time.perf_counter", now)
+    monkeypatch.setattr("skygen_addon.runtime.bake.picture_is_current", lambda job, frame, digest: False)
+    monkeypatch.setattr("skygen_addon.runtime.bake.write_frame_picture", draw)
+    bake(job, bundle_folder, skip_existing=True, on_progress=seen.append, load=load)
+    assert [progress.skipped for progress in seen] == [False, False, True, True, True, False]
+    assert [progress.seconds_left for progress in seen] == [5.0, 4.0, 3.0, 2.0, 1.0, 0.0]
+
+
 def test_a_pause_does_not_count_as_time_of_frames(job: SkyJob, bundle_folder: Path, load: Callable[..., Any]) -> None:
     seen: list[Progress] = []
 

@@ -98,13 +98,14 @@ def test_frames_of_a_film_share_their_clouds(
 ) -> None:
     """Eight frames, 20 sky seconds: one volume, or two where the raster's border is crossed; every picture differs."""
     renderer, made = FrameRenderer(shipped_bundle, 2), []
-    graph = renderer._field._graph
+    assert renderer._field._draft is not None
+    lattice, graph = renderer._field._draft
 
     def counted(**inputs: Any) -> list[FloatArray]:
         made.append(1)
         return graph(**inputs)
 
-    monkeypatch.setattr(renderer._field, "_graph", counted)
+    monkeypatch.setattr(renderer._field, "_draft", (lattice, counted))
     requests = preset_requests("fair_cumulus", list(range(30, 38)), 64)
     assert all(request.high.cover == 0 for request in requests)
     pictures = [renderer.render_draft(request).radiance for request in requests]

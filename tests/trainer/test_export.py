@@ -65,7 +65,12 @@ def shipped_graphs(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(export, "load_field", lambda folder: None)
     monkeypatch.setattr(export, "load_shade", lambda folder: None)
-    monkeypatch.setattr(export, "export_field", copy_to("field.onnx"))
+
+    def fields(module: Any, folder: Path) -> None:
+        for name in ("field.onnx", "field_draft.onnx"):
+            shutil.copyfile(shipped / name, folder / name)
+
+    monkeypatch.setattr(export, "export_fields", fields)
     monkeypatch.setattr(export, "export_shade", copy_to("shade.onnx"))
     monkeypatch.setattr(export, "export_weather", weather)
 
@@ -285,11 +290,12 @@ def test_a_bundle_may_take_all_but_its_field_from_another(
     base, out = installed_bundle(), tmp_path / "mine"
     written: list[str] = []
 
-    def export_field(module: object, path: Path) -> None:
+    def export_fields(module: object, folder: Path) -> None:
         written.append(type(module).__name__)
-        path.write_bytes((base / "field.onnx").read_bytes())
+        for name in ("field.onnx", "field_draft.onnx"):
+            (folder / name).write_bytes((base / name).read_bytes())
 
-    monkeypatch.setattr(export, "export_field", export_field)
+    monkeypatch.setattr(export, "export_fields", export_fields)
     assert main(["export", "--base", str(base), "--field", "procedural", "--name", "mine", "--out", str(out)]) == 0
     assert written == ["ProceduralField"]
     for graph in ("shade.onnx", "weather.onnx"):
@@ -310,8 +316,10 @@ def test_a_bundle_may_take_all_but_its_field_from_another(
 def test_learned_weights_are_kept_in_newer_procedural_parts(tmp_path: Path, capsys: Any) -> None:
     base, out = installed_bundle(), tmp_path / "mine"
     assert main(["export", "--base", str(base), "--field", "kept", "--name", "mine", "--out", str(out)]) == 0
-    kept, first = learned_weights(out / "field.onnx").state_dict(), learned_weights(base / "field.onnx").state_dict()
-    assert kept.keys() == first.keys() and all(torch.equal(kept[key], first[key]) for key in kept)
+    first = learned_weights(base / "field.onnx").state_dict()
+    for name in ("field.onnx", "field_draft.onnx"):
+        kept = learned_weights(out / name).state_dict()
+        assert kept.keys() == first.keys() and all(torch.equal(kept[key], first[key]) for key in kept)
     assert load_bundle(out).figures == load_bundle(base).figures
     card = (out / "MODEL_CARD.md").read_text()
     assert card.startswith("# mine\n") and "**CloudField**" in card and card.count("exported anew") == 1

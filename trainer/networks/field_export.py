@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import onnx
 import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 
-from skygen_addon.core.bundle import Lattice
+from skygen_addon.core.bundle import DRAFT_FIELD
 from skygen_addon.core.errors import BundleError
+from skygen_addon.core.field_lattice import DRAFT_LATTICE_KEY, Lattice
 from skygen_addon.core.signatures import CONDITION_CHANNELS, GRAIN_CHANNEL, field_signature
 
 from .field_generator import FieldGenerator
 from .onnx_export import export_graph
+from .procedural_field import FIELD_LATTICE, ProceduralField, field_lattice
 
+DRAFT_LATTICE = field_lattice(FIELD_LATTICE.window // 2 + FIELD_LATTICE.snap_texels)
+"""Half of the windows, wherever between two snaps the camera stands."""
 SIZE_LIMIT_BYTES = 8 * 1024 * 1024
 
 
@@ -84,6 +90,30 @@ def export_field(module: nn.Module, path: Path) -> None:
             f"{path.name} takes {path.stat().st_size / 2**20:.1f} MB.",
             "Export a smaller network or look for folded constants.",
         )
+
+
+def described_lattices() -> dict[str, Any]:
+    """What model.json states of the lattices of :func:`export_fields`."""
+    return {"lattice": asdict(FIELD_LATTICE), DRAFT_LATTICE_KEY: asdict(DRAFT_LATTICE)}
+
+
+def export_fields(module: FieldGenerator | ProceduralField, folder: Path) -> None:
+    """Write a field as ``field.onnx`` and, with the same weights on smaller windows, as that of drafts.
+
+    Parameters
+    ----------
+    module : FieldGenerator or ProceduralField
+        On FIELD_LATTICE.
+    folder : Path
+        Bundle folder.
+
+    Raises
+    ------
+    BundleError
+        If a file is larger than 8 MB.
+    """
+    export_field(module, folder / "field.onnx")
+    export_field(module.at_window(DRAFT_LATTICE.window), folder / DRAFT_FIELD)
 
 
 def learned_weights(path: Path) -> FieldGenerator:

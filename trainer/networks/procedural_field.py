@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from skygen_addon.core.bundle import Lattice, NoiseInput
+from skygen_addon.core.field_lattice import Lattice, NoiseInput
 from skygen_addon.core.request import CLOUD_TYPES
 from skygen_addon.core.signatures import GRAIN_CHANNEL, WINDOW_FACTOR, WINDOW_LEVELS
 
@@ -124,6 +124,10 @@ class ProceduralField(nn.Module):
         self.register_buffer("unresolved", 1 - torch.tensor(RESOLVED), persistent=False)
         rows = [(edge_shift(s), s.ramp, math.log(s.edge_depth), math.log(s.core_depth)) for s in SPECTRA]
         self.register_buffer("edges", torch.tensor(rows).T.contiguous(), persistent=False)  # (4, types)
+
+    def at_window(self, window: int) -> ProceduralField:
+        """The same field with another window size."""
+        return ProceduralField(window)
 
     def settings(self, condition: Tensor, order: Tensor) -> tuple[Tensor, Tensor]:
         """Amplitudes (B, 20, c, c) and setting maps (B, SETTINGS + 3, c, c) on the condition cells.

@@ -6,7 +6,7 @@ import hashlib
 from functools import lru_cache
 from pathlib import Path
 
-from ...core.bundle import DESCRIPTION_FILE, GRAPH_FILES, SHIPPED_MODELS, Bundle, installed_bundle, load_bundle
+from ...core.bundle import DESCRIPTION_FILE, SHIPPED_MODELS, Bundle, graph_files, installed_bundle, load_bundle
 from ...core.controls import SkyControls
 from ...core.engine_identity import engine_identity
 from ...core.errors import BundleError
@@ -70,7 +70,7 @@ def model_words(folder: Path) -> str:
     BundleError
         If the bundle is missing, damaged or of another schema.
     """
-    paths = (folder / name for name in (DESCRIPTION_FILE, *GRAPH_FILES))
+    paths = (folder / name for name in (DESCRIPTION_FILE, *graph_files(folder)))
     states = tuple((p.stat().st_mtime_ns, p.stat().st_size) if p.is_file() else None for p in paths)
     words = _model_words(folder, states)
     if isinstance(words, BundleError):

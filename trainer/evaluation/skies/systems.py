@@ -20,7 +20,7 @@ from trainer.evaluation.skies.sources import (
     stored_source,
 )
 from trainer.export import write_description
-from trainer.networks.field_export import export_field
+from trainer.networks.field_export import described_lattices, export_fields
 from trainer.networks.procedural_field import FIELD_LATTICE, ProceduralField
 from trainer.training.dense_2021_samples import linear_panoramas, sample_panoramas
 
@@ -118,6 +118,7 @@ def with_procedural_field(bundle: Path, folder: Path) -> Path:
     shutil.copytree(bundle, folder)
     if load_bundle(bundle).lattice != FIELD_LATTICE:
         raise RequestError(f"The field of {bundle} has another lattice.", "Leave out procedural_field.")
-    export_field(ProceduralField(FIELD_LATTICE.window), folder / "field.onnx")
-    write_description(folder, json.loads((folder / "model.json").read_text(encoding="utf-8")))
+    export_fields(ProceduralField(), folder)
+    described = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    write_description(folder, described | described_lattices())
     return folder
