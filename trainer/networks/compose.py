@@ -63,23 +63,28 @@ def disc_grid(direction: Tensor) -> Tensor:
     return torch.stack([position[..., 0], -position[..., 1]], dim=-1)
 
 
+def _wide(channels: Tensor) -> Tensor:
+    """Channels (3,) over the pixels (h, w) of other maps, (3, 1, 1)."""
+    return channels[:, None, None]
+
+
 def air_depth(distance_km: Tensor, sin_elevation: Tensor, air: Tensor) -> Tensor:
-    """Optical depth (h, w, 3) of air up to a distance along a view ray from the ground."""
+    """Optical depth (3, h, w) of air up to a distance along a view ray from the ground."""
     height = distance_km * sin_elevation + distance_km * distance_km / (2 * EARTH_RADIUS_KM)
     total = torch.zeros(1)
     for row in range(2):
         ratio = (height / air[row, 3]).clamp(1e-3, 1e3)
         thinning = (1 - torch.exp(-ratio)) / ratio
-        total = total + (distance_km * thinning)[..., None] * air[row, :3]
+        total = total + (distance_km * thinning) * _wide(air[row, :3])
     return total
 
 
 def air_depth_to_space(sin_elevation: Tensor, air: Tensor) -> Tensor:
-    """Optical depth (h, w, 3) of the whole atmosphere along a view ray (Kasten and Young 1989)."""
+    """Optical depth (3, h, w) of the whole atmosphere along a view ray (Kasten and Young 1989)."""
     degrees = torch.asin(sin_elevation.clamp(0.0, 1.0)) * (180 / math.pi)
     mass = 1 / (sin_elevation.clamp(0.0, 1.0) + 0.50572 * (degrees + 6.07995) ** -1.6364)
     vertical = air[0, :3] * air[0, 3] + air[1, :3] * air[1, 3]
-    return mass[..., None] * vertical
+    return mass * _wide(vertical)
 
 
 def narrow_lobe(away: Tensor, share: float, asymmetry: float, footprint_rad: Tensor) -> Tensor:
@@ -117,40 +122,40 @@ class Compose(nn.Module):
         sample = nn.functional.grid_sample
         sin_elevation = direction[..., 2]
         above = sin_elevation.clamp(0.0, 1.0)
+        # Channels come first until the end: that takes half the time of channels after pixels.
         table = table_position(direction, sun_direction)[None]  # 1 h w 2
         parts = sample(sky_view, table, mode="bilinear", padding_mode="border", align_corners=True)
-        parts = parts[0].permute(1, 2, 0)  # h w 6
+        without, scattered = parts[0].split(3)  # 3 h w
+        mean = sky_view[:, :3].mean(3, keepdim=True)
+        even = sample(mean, table, mode="bilinear", padding_mode="border", align_corners=True)[0]  # 3 h w
         away = (direction - sun_direction).square().sum(-1)
         aureole = narrow_lobe(away, AUREOLE_SHARE, AUREOLE_ASYMMETRY, footprint_rad)
-        clear = parts[..., :3] + parts[..., 3:] * aureole[..., None]
-        mean = sky_view[:, :3].mean(3, keepdim=True)
-        even = sample(mean, table, mode="bilinear", padding_mode="border", align_corners=True)
-        even = even[0].permute(1, 2, 0)  # h w 3
+        clear = without + scattered * aureole
         shade = torch.where(sin_elevation < 0, sun_share, torch.exp(-low[0] - high[0]))
-        glow = parts[..., 3:] * (aureole * shade)[..., None]
-        air_radiance = (even + (parts[..., :3] - even) * sun_share + glow) * air_light
+        glow = scattered * (aureole * shade)
+        air_radiance = (even + (without - even) * sun_share + glow) * air_light
         disc = disc_grid(direction)[None]
         correction = sample(log_correction, disc, mode="bilinear", padding_mode="border", align_corners=False)
-        correction = torch.exp(correction[0].permute(1, 2, 0))  # h w 3
+        correction = torch.exp(correction[0])  # 3 h w
         whole = 1 - torch.exp(-air_depth_to_space(above, air))
 
         radiance = torch.zeros(1)
         through = torch.ones(1)
         for index, layer in enumerate((low, high)):
-            sun, sky, bounce = light[3 * index], light[3 * index + 1], light[3 * index + 2]
-            cloud = layer[1][..., None] * sun + layer[2][..., None] * sky + layer[3][..., None] * bounce
-            dimming = torch.exp(-air_depth(layer[4], above, air))  # h w 3
-            veil = air_radiance * ((1 - dimming) / whole).clamp(0.0, 1.0) + air_glow * (1 - dimming)
-            transmittance = torch.exp(-layer[0])[..., None]  # h w 1
+            sun, sky, bounce = (_wide(light[3 * index + source]) for source in range(3))
+            cloud = layer[1] * sun + layer[2] * sky + layer[3] * bounce
+            dimming = torch.exp(-air_depth(layer[4], above, air))  # 3 h w
+            veil = air_radiance * ((1 - dimming) / whole).clamp(0.0, 1.0) + _wide(air_glow) * (1 - dimming)
+            transmittance = torch.exp(-layer[0])  # h w
             radiance = radiance + through * (cloud * correction * dimming + (1 - transmittance) * veil)
             through = through * transmittance
         depth = low[0] + high[0]
         peak = narrow_lobe(away, DROPLET_PEAK_SHARE, DROPLET_PEAK_ASYMMETRY, footprint_rad)
         diffracted = depth * torch.exp(-depth) * peak
-        sky_radiance = radiance + through * clear + diffracted[..., None] * sun_irradiance
+        sky_radiance = radiance + through * clear + diffracted * _wide(sun_irradiance)
 
         reach = CAMERA_HEIGHT_KM / (-sin_elevation).clamp(1e-4, 1.0)
-        dimming = torch.exp(-reach[..., None] * (air[0, :3] + air[1, :3]))
-        ground = ground_radiance * dimming + (air_radiance + air_glow) * (1 - dimming)
-        below = (sin_elevation < 0)[..., None]
-        return torch.where(below, ground, sky_radiance) * exposure
+        dimming = torch.exp(-reach * _wide(air[0, :3] + air[1, :3]))
+        ground = _wide(ground_radiance) * dimming + (air_radiance + _wide(air_glow)) * (1 - dimming)
+        seen = torch.where(sin_elevation < 0, ground, sky_radiance) * _wide(exposure)
+        return seen.permute(1, 2, 0)
