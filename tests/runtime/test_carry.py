@@ -90,6 +90,31 @@ def test_a_sky_that_hurries_is_carried_nearer_to_the_truth_than_it_stands_all_th
     assert faded.mean() < 0.65 * stood.mean()
 
 
+@pytest.mark.parametrize(("preset", "loop_frames", "asked"), [
+    ("fair_cumulus", 480, (97, 132, 166, 201, 235)), ("endless_day", 240, (49, 62, 75, 88, 101)),
+])  # fmt: skip
+def test_a_loop_that_fades_is_carried_as_far(
+    sky_renderer: FrameRenderer,
+    frames: CarriedFrames,
+    preset_requests: Requests,
+    preset: str,
+    loop_frames: int,
+    asked: tuple[int, ...],
+) -> None:
+    """Where most of the way is the fading of the loop's two states: 0.58 and 0.48 of the last still's error."""
+    requests = preset_requests(preset, list(asked), 256, loop_frames=loop_frames)
+    first, *between, last = (replace(one, sun_disc=False) for one in requests)
+    assert 3 < apart(place(first), place(last)) < REACH
+    (before, standing), (after, _) = still_of(sky_renderer, first), still_of(sky_renderer, last)
+    faded, stood = [], []
+    for share, wanted in zip((0.25, 0.5, 0.75), between, strict=True):
+        truth = sky_renderer.render_draft(wanted).radiance
+        moved = frames.frame(wanted, [Share(before, 1 - share), Share(after, share)]).radiance
+        faded.append(seen_difference(moved, truth))
+        stood.append(seen_difference(standing, truth))
+    assert (np.array(faded) < stood).all() and np.mean(faded) < 0.7 * np.mean(stood)
+
+
 def test_nothing_moved_is_the_picture_itself_with_its_sun(
     sky_renderer: FrameRenderer, frames: CarriedFrames, preset_requests: Requests
 ) -> None:
