@@ -8,7 +8,6 @@ with the wind without being resampled. Rows of windows run north to south, colum
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -17,26 +16,15 @@ from numpy.typing import NDArray
 
 from ..core.bundle import Bundle
 from ..core.errors import RequestError
-from ..core.field_lattice import Lattice, NoiseInput
-from ..core.geometry import FloatArray, plane_matrix, stretch_axis
-from ..core.lattice import lattice_noise
-from ..core.request import CLOUD_TYPES, LayerRequest
-from ..core.signatures import CONDITION_CHANNELS, GRAIN_CHANNEL, WINDOW_STEP
+from ..core.field_lattice import Lattice
+from ..core.geometry import FloatArray, plane_matrix
+from ..core.request import LayerRequest
+from ..core.signatures import WINDOW_STEP
+from .field_noise import FieldNoise, Phase
 from .kept import Kept
 
 FieldGraph = Callable[..., list[FloatArray]]
 """Runs field.onnx: inputs by name as keyword arguments, outputs as a list."""
-
-EVOLUTION_EXPONENT = 1 / 3
-"""Cells that are n times smaller than the snap evolve n to this power faster."""
-ORGANISATION_CELLS = 10
-"""Size of the banks and clearings of the cover map in condition cells (16 km at texture scale 1)."""
-ORGANISATION_LOGIT = (0.55, 0.45, 0.60, 0.20, 0.60, 0.65)
-"""Deviation of the logit of cover between banks and clearings, by CLOUD_TYPES."""
-_LOGISTIC_NORMAL = math.pi / 8
-_ORGANISATION_STREAM = 63
-_STREAMS_PER_LAYER = 64
-_CACHED_SLICES = 96
 
 
 @dataclass(frozen=True)
@@ -74,36 +62,6 @@ class CloudVolume:
         return replace(self, extinction_per_thickness=cut, plane_offset_km=offset_km)
 
 
-@dataclass(frozen=True)
-class _Phase:
-    """One of the two noise states that a loop blends."""
-
-    origin: tuple[int, int]
-    """Window centre on the lattice, whole snaps east and north."""
-    evolution: float
-    weight: float
-
-
-def modulated_cover(cover: float, deviation: float, noise: FloatArray) -> FloatArray:
-    """Cover with banks and clearings whose mean stays near ``cover``.
-
-    Parameters
-    ----------
-    cover : float
-        0 to 1; both ends stay exactly uniform.
-    deviation : float
-        Standard deviation of the logit.
-    noise : ndarray
-        Standard normal.
-    """
-    if cover <= 0 or cover >= 1:
-        return np.full_like(noise, np.clip(cover, 0, 1))
-    # The mean of a logistic of a normal variable is near a logistic of the shrunken mean.
-    centre = math.log(cover / (1 - cover)) * math.sqrt(1 + _LOGISTIC_NORMAL * deviation**2)
-    result: FloatArray = (1 / (1 + np.exp(-(centre + deviation * noise)))).astype(np.float32)
-    return result
-
-
 class CloudField:
     """Makes cloud volumes with one bundle.
 
@@ -123,7 +81,7 @@ class CloudField:
         self._draft: tuple[Lattice, FieldGraph] | None = None
         if draft_graph is not None and bundle.draft_lattice is not None:
             self._draft = (bundle.draft_lattice, draft_graph)
-        self._slices: OrderedDict[tuple[int, ...], FloatArray] = OrderedDict()
+        self._noise = FieldNoise()
         self._volumes: dict[tuple[int, bool], Kept[CloudVolume]] = {}
 
     @property
@@ -184,11 +142,11 @@ class CloudField:
 
     def kept_noise(self) -> list[FloatArray]:
         """The blocks of noise that are kept."""
-        return list(self._slices.values())
+        return self._noise.kept()
 
     def forget(self, *, noise_only: bool = False) -> None:
         """Let volumes and noise go, or the noise alone; not while a volume is made."""
-        self._slices.clear()
+        self._noise.forget()
         if not noise_only:
             self._volumes.clear()
 
@@ -209,7 +167,7 @@ class CloudField:
         camera = matrix @ -np.asarray(layer.displacement_km, dtype=np.float64)
         steps = np.round(camera / snap_km)
         offset = camera - steps * snap_km
-        phases = [_Phase((int(steps[0]), int(steps[1])), layer.evolution_phase, math.cos(loop_angle_rad))]
+        phases = [Phase((int(steps[0]), int(steps[1])), layer.evolution_phase, math.cos(loop_angle_rad))]
         if loop_angle_rad > 0:
             earlier = matrix @ -np.asarray(layer.loop_displacement_km, dtype=np.float64)
             shift = (earlier - camera) / snap_km
@@ -220,98 +178,10 @@ class CloudField:
                     f"Let the wind cross whole steps of {snap_km:g} km in a loop.",
                 )
             origin = (int(steps[0] + whole[0]), int(steps[1] + whole[1]))
-            phases.append(_Phase(origin, layer.loop_evolution_phase, math.sin(loop_angle_rad)))
-        inputs = {
-            noise.name: self._blended(seed, layer_index * _STREAMS_PER_LAYER + i, noise, phases)[None]
-            for i, noise in enumerate(lattice.noise)
-        }
-        inputs["condition"] = self._condition(layer, seed, layer_index, grain, phases, lattice.condition_size)
+            phases.append(Phase(origin, layer.loop_evolution_phase, math.sin(loop_angle_rad)))
+        inputs = self._noise.inputs(lattice, layer, seed, layer_index, grain, phases)
         inputs["shell_height"] = np.linspace(0, 1, shells, dtype=np.float32)
         (extinction,) = graph(**inputs)
         if layer.cover <= 0:
             extinction = np.zeros_like(extinction)
         return CloudVolume(extinction, offset, texel_km, lattice.factor, matrix)
-
-    def _blended(self, seed: int, stream: int, noise: NoiseInput, phases: list[_Phase]) -> FloatArray:
-        """Noise (C, S, S) at its evolution phase, blended over the loop; unit variance throughout."""
-        speed = (self._lattice.snap_texels / noise.cell_texels) ** EVOLUTION_EXPONENT
-        cells_per_snap = self._lattice.snap_texels // noise.cell_texels
-        total: FloatArray = np.zeros((noise.channels, noise.size, noise.size), dtype=np.float32)
-        for (k, origin), weight in _slice_weights(phases, speed).items():
-            column, row = origin[0] * cells_per_snap, origin[1] * cells_per_snap
-            total += np.float32(weight) * self._slice((seed, stream, k, row, column, noise.size, noise.channels))
-        return total
-
-    def _slice(self, key: tuple[int, ...]) -> FloatArray:
-        """Cached block of lattice noise centred on a cell corner; row 0 is north."""
-        if key in self._slices:
-            self._slices.move_to_end(key)
-            return self._slices[key]
-        seed, stream, k, row, column, size, channels = key
-        half = size // 2
-        rows = np.arange(row + half - 1, row - half - 1, -1, dtype=np.int64)
-        columns = np.arange(column - half, column + half, dtype=np.int64)
-        block = lattice_noise(seed, stream, [k], rows, columns, channels)
-        self._slices[key] = block
-        while len(self._slices) > _CACHED_SLICES:
-            self._slices.popitem(last=False)
-        return block
-
-    def _condition(
-        self, layer: LayerRequest, seed: int, layer_index: int, grain: float, phases: list[_Phase], size: int
-    ) -> FloatArray:
-        """Condition maps (1, channels, size, size)."""
-        types = np.asarray(layer.type_mix, dtype=np.float64)
-        types = types / types.sum()
-        deviation = float(types @ np.asarray(ORGANISATION_LOGIT))
-        stream = layer_index * _STREAMS_PER_LAYER + _ORGANISATION_STREAM
-        noise = np.zeros((size, size), dtype=np.float32)
-        for (k, origin), weight in _slice_weights(phases, 1.0).items():
-            noise += np.float32(weight) * self._organisation(seed, stream, k, origin, size)
-        condition = np.zeros((1, len(CONDITION_CHANNELS), size, size), dtype=np.float32)
-        condition[0, 0] = modulated_cover(layer.cover, deviation, noise)
-        for i in range(len(CLOUD_TYPES)):
-            condition[0, 1 + i] = types[i]
-        condition[0, GRAIN_CHANNEL] = np.clip(grain, -1, 1)
-        for i, along in enumerate(stretch_axis(layer.stretch, layer.stretch_azimuth_rad)):
-            condition[0, GRAIN_CHANNEL + 1 + i] = along
-        return condition
-
-    def _organisation(self, seed: int, stream: int, k: int, origin: tuple[int, int], size: int) -> FloatArray:
-        """Slice ``k`` of the smooth standard normal map (size, size) on the condition cells around a window centre."""
-        cells_per_snap = self._lattice.snap_texels // self._lattice.condition_cell_texels
-        rows = origin[1] * cells_per_snap + size // 2 - 1 - np.arange(size, dtype=np.int64)
-        columns = origin[0] * cells_per_snap - size // 2 + np.arange(size, dtype=np.int64)
-        row_weight, row_cells = _spline_weights(rows)
-        column_weight, column_cells = _spline_weights(columns)
-        block = lattice_noise(seed, stream, [k], row_cells, column_cells, 1)[0]
-        smooth: FloatArray = row_weight @ block @ column_weight.T
-        return smooth
-
-
-def _slice_weights(phases: list[_Phase], speed: float) -> dict[tuple[int, tuple[int, int]], float]:
-    """Weight of every slice (evolution step, window centre) in the blend; their squares sum to 1.
-
-    Slices are independent, but both phases of a loop may hold the same one: its two weights add,
-    and without being divided by the length of all weights the clouds of a short loop would swell.
-    """
-    weights: dict[tuple[int, tuple[int, int]], float] = {}
-    for phase in phases:
-        position = phase.evolution * speed
-        k = math.floor(position)
-        angle = (position - k) * math.pi / 2
-        for step, weight in ((0, math.cos(angle)), (1, math.sin(angle))):
-            if phase.weight * weight != 0:
-                key = (k + step, phase.origin)
-                weights[key] = weights.get(key, 0.0) + phase.weight * weight
-    length = math.sqrt(sum(weight * weight for weight in weights.values()))
-    return {key: weight / length for key, weight in weights.items()}
-
-
-def _spline_weights(index: NDArray[np.int64]) -> tuple[FloatArray, NDArray[np.int64]]:
-    """Unit-variance B-spline weights (n, m) of condition cells on the organisation lattice, and its cells (m,)."""
-    cells = np.arange(index.min() // ORGANISATION_CELLS - 2, index.max() // ORGANISATION_CELLS + 3, dtype=np.int64)
-    distance = np.abs(((index[:, None] - cells[None, :] * ORGANISATION_CELLS) + 0.5) / ORGANISATION_CELLS - 0.5)
-    weight = np.where(distance < 1, 2 / 3 - distance**2 + distance**3 / 2, np.maximum(2 - distance, 0) ** 3 / 6)
-    weight = weight / np.sqrt((weight**2).sum(axis=1, keepdims=True))
-    return weight.astype(np.float32), cells

@@ -16,7 +16,8 @@ from skygen_addon.core.errors import RequestError
 from skygen_addon.core.field_lattice import Lattice, NoiseInput
 from skygen_addon.core.geometry import FloatArray, plane_matrix
 from skygen_addon.core.request import LayerRequest, SkyRequest
-from skygen_addon.runtime.cloud_field import CloudField, modulated_cover
+from skygen_addon.runtime.cloud_field import CloudField
+from skygen_addon.runtime.field_noise import modulated_cover
 from skygen_addon.runtime.frame import FrameRenderer
 
 LATTICE = Lattice(
