@@ -17,6 +17,8 @@ SKIPPD = (
 )
 
 _FIELD = "**CloudField** (`field.onnx`; `field_draft.onnx` is the same on smaller windows, for drafts) is "
+_FIELD_ALONE = "**CloudField** (`field.onnx`) is "
+"""What cards of before drafts had a field of their own say."""
 LEARNED_FIELD = (
     f"{_FIELD}the generator of a GAN. Its input is the procedural potential of the asked cloud type and cover and "
     "lattice noise; its networks change the column optical depth at 100 and 25 m so that patch critics take it for "
@@ -253,5 +255,6 @@ def card_with_types(card: str, types: Sequence[str]) -> str:
 def kept_card(name: str, base_card: str) -> str:
     """The base's card for a bundle that keeps its learned field but has newer procedural parts around it."""
     _, _, rest = base_card.strip().partition("\n")
+    rest = rest.replace(_FIELD_ALONE, _FIELD)
     told = [] if _EXPORTED_ANEW in rest else [_EXPORTED_ANEW, ""]
     return "\n".join([f"# {name}", "", *told, rest.strip(), ""])

@@ -6,15 +6,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import reprlib
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from .description_values import check_positive, check_text, check_whole, refusal, section
 from .detail import TILE_TEXELS
+from .errors import BundleError
 from .signatures import WINDOW_FACTOR, WINDOW_LEVELS, WINDOW_STEP
 
 DRAFT_LATTICE_KEY = "draft_lattice"
 """In model.json."""
+DRAFT_SHARE = 2
+"""A draft sees this share of the windows' sides, around the camera, which stands up to half a snap off their centre."""
 MAX_NOISE_INPUTS = 63
 """Each draws from a stream of the hash of its own, of which a layer has 64; the last one organises the cover."""
 
@@ -97,11 +101,17 @@ def read_draft_lattice(data: dict[str, Any], whole: Lattice) -> Lattice | None:
     """The lattice of drafts that a description states, or None. Raises BundleError unless only its sizes are others."""
     if DRAFT_LATTICE_KEY not in data:
         return None
-    draft = read_lattice(data[DRAFT_LATTICE_KEY], DRAFT_LATTICE_KEY)
-    if draft.window > whole.window:
-        raise refusal(f"{DRAFT_LATTICE_KEY}.window", draft.window, f"at most {whole.window}")
-    if _but_sizes(draft) != _but_sizes(whole):
-        raise refusal(DRAFT_LATTICE_KEY, "another plane", "lattice with other sizes")
+    try:
+        draft = read_lattice(data[DRAFT_LATTICE_KEY], DRAFT_LATTICE_KEY)
+    except BundleError as error:
+        raise BundleError(f"{DRAFT_LATTICE_KEY}: {error.message}", error.remedy) from error
+    least = min(whole.window // DRAFT_SHARE + whole.snap_texels, whole.window)
+    if not least <= draft.window <= whole.window:
+        raise refusal(f"{DRAFT_LATTICE_KEY}.window", draft.window, f"from {least} to {whole.window}")
+    for field in fields(Lattice):
+        found, expected = (getattr(_but_sizes(one), field.name) for one in (draft, whole))
+        if found != expected:
+            raise refusal(f"{DRAFT_LATTICE_KEY}.{field.name}", found, f"that of lattice, {reprlib.repr(expected)}")
     return draft
 
 

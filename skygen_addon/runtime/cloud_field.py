@@ -18,13 +18,14 @@ from ..core.bundle import Bundle
 from ..core.errors import RequestError
 from ..core.field_lattice import Lattice
 from ..core.geometry import FloatArray, plane_matrix
-from ..core.request import LayerRequest
+from ..core.request import CLOUD_TYPES, LayerRequest
 from ..core.signatures import WINDOW_STEP
 from .field_noise import FieldNoise, Phase
 from .kept import Kept
 
 FieldGraph = Callable[..., list[FloatArray]]
 """Runs field.onnx: inputs by name as keyword arguments, outputs as a list."""
+_TOWERING = CLOUD_TYPES.index("towering_cumulus")
 
 
 @dataclass(frozen=True)
@@ -117,8 +118,8 @@ class CloudField:
         loop_angle_rad : float
             0 to pi / 2; above 0 the layer's loop state is blended in.
         draft : bool
-            Whether the windows of a draft are enough. Volumes of drafts are kept beside whole ones; a whole one that is
-            there serves for a draft too, and differs from its own by rounding and at the rim only.
+            Whether the windows of a draft are enough. Volumes of drafts are kept beside whole ones. Towers are made
+            whole all the same: how high they stand depends on kilometres around them.
 
         Raises
         ------
@@ -128,11 +129,15 @@ class CloudField:
         shape = replace(layer, density=1.0, base_km=1.0, thickness_km=1.0)  # they do not change it either
         key = (shape, seed, grain, shells, loop_angle_rad)
 
+        lattice, graph = self._lattice, self._graph
+        if draft and self._draft is not None and layer.type_mix[_TOWERING] == 0:
+            lattice, graph = self._draft
+
         def found() -> CloudVolume:
             other = None
-            if draft or self._draft is None:
+            if self._draft is None or layer.type_mix[_TOWERING] > 0:  # both would be the same
                 other = self._volumes.setdefault((layer_index, not draft), Kept()).peek(key)
-            return other or self._made(shape, seed, layer_index, grain, shells, loop_angle_rad, draft)
+            return other or self._made(lattice, graph, shape, seed, layer_index, grain, shells, loop_angle_rad)
 
         return self._volumes.setdefault((layer_index, draft), Kept()).get(key, found)
 
@@ -152,15 +157,15 @@ class CloudField:
 
     def _made(
         self,
+        lattice: Lattice,
+        graph: FieldGraph,
         layer: LayerRequest,
         seed: int,
         layer_index: int,
         grain: float,
         shells: int,
         loop_angle_rad: float,
-        draft: bool,
     ) -> CloudVolume:
-        lattice, graph = self._draft if draft and self._draft is not None else (self._lattice, self._graph)
         texel_km = lattice.texel_km * layer.texture_scale
         snap_km = lattice.snap_texels * texel_km
         matrix = plane_matrix(layer.stretch, layer.stretch_azimuth_rad)

@@ -13,7 +13,7 @@ import numpy as np
 from ..core.geometry import FloatArray, disc_directions, disc_position
 
 NEAR_SUN = 8
-"""Pixels of the whole disc to each side of the sun that are summed as they are: four to eight degrees."""
+"""Pixels of the whole disc to each side of the sun that are summed as they are."""
 
 
 @dataclass(frozen=True)

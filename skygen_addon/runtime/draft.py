@@ -15,8 +15,6 @@ import numpy as np
 from ..core.request import LayerRequest, SkyRequest
 from .layers import LayerLight, detail_offset_km
 
-DRAFT_SHARE = 2
-"""A draft sees this share of the windows' sides."""
 EVOLUTION_STEP = 0.02
 """Raster of the evolution: a fiftieth of what replaces a cloud."""
 WIND_TEXELS = 16

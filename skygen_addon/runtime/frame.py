@@ -14,6 +14,7 @@ from ..core.air import Air
 from ..core.air_below import air_below
 from ..core.atmosphere import ClearSky, clear_sky
 from ..core.bundle import load_bundle
+from ..core.field_lattice import DRAFT_SHARE
 from ..core.geometry import (
     REC709_LUMINANCE,
     SUN_ANGULAR_DIAMETER_RAD,
@@ -29,7 +30,7 @@ from ..core.sunlight_passes import sunlight_graph
 from ..core.weather import apply_weather, weather_state
 from ..core.white_balance import output_gains
 from .disc_light import DiscPart, disc_parts
-from .draft import DRAFT_SHARE, Draft, carried
+from .draft import Draft, carried
 from .field_graphs import bundle_field
 from .frame_memory import FrameMemory
 from .graphs import GRAPH_FOLDER, Graph

@@ -53,11 +53,12 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def folder_with_draft(folder: Path) -> Path:
-    """The same with a field for drafts."""
+    """The same with wider windows and a field for drafts."""
     (folder / DRAFT_FIELD).write_bytes(b"draft")
-    smaller = copy.deepcopy(DESCRIPTION["lattice"]) | {"window": 32}
+    wide = copy.deepcopy(DESCRIPTION["lattice"]) | {"window": 256}
+    smaller = copy.deepcopy(wide) | {"window": 192}
     smaller["noise"][1]["size"] = 32
-    write(folder, described(folder) | {"draft_lattice": smaller})
+    write(folder, described(folder) | {"lattice": wide, "draft_lattice": smaller})
     return folder
 
 
@@ -71,8 +72,8 @@ def refused(folder: Path) -> BundleError:
 def test_a_field_for_drafts_and_its_lattice_arrive(folder_with_draft: Path) -> None:
     bundle = load_bundle(folder_with_draft)
     assert bundle.draft_lattice is not None
-    assert (bundle.draft_lattice.window, bundle.draft_lattice.noise[1].size) == (32, 32)
-    assert (bundle.lattice.window, bundle.lattice.noise[1].size) == (64, 64)
+    assert (bundle.draft_lattice.window, bundle.draft_lattice.noise[1].size) == (192, 32)
+    assert (bundle.lattice.window, bundle.lattice.noise[1].size) == (256, 64)
 
 
 def test_a_field_for_drafts_without_its_lattice_is_refused(folder_with_draft: Path) -> None:
@@ -94,7 +95,9 @@ def test_a_lattice_for_drafts_without_its_field_is_refused(folder_with_draft: Pa
 @pytest.mark.parametrize(
     "changes, named",
     [
-        ({"window": 128}, "draft_lattice.window"), ({"window": 30}, "window"), ({"texel_km": 0.05}, "draft_lattice"),
+        ({"window": 264}, "draft_lattice.window"), ({"window": 184}, "draft_lattice.window is 184, expected from 192"),
+        ({"window": 196}, "draft_lattice: lattice.window is 196"),
+        ({"texel_km": 0.05}, "draft_lattice.texel_km is 0.05, expected that of lattice, 0.02"),
         ({"noise": []}, "noise"), ({"noise": 3}, "draft_lattice.noise"),
     ],
 )  # fmt: skip

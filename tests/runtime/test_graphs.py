@@ -14,6 +14,7 @@ from onnx import TensorProto, helper
 
 from skygen_addon.core.bundle import graph_hashes
 from skygen_addon.core.errors import BundleError
+from skygen_addon.core.request import HIGH_LAYER, LOW_LAYER, SkyRequest
 from skygen_addon.core.signatures import GraphSignature, Tensor
 from skygen_addon.runtime.frame import FrameRenderer
 from skygen_addon.runtime.graphs import Graph
@@ -103,9 +104,9 @@ def test_files_that_are_no_graph_are_refused(tmp_path: Path, content: bytes | No
         (("lattice", "noise", 0, "size"), 162, "Axis S_noise_wide_4 .* is 164 in field.onnx and 162 in model.json"),
         (("lattice", "noise", 0, "channels"), 4, "Axis C_noise_wide_4 .* is 8 in field.onnx and 4 in model.json"),
         (("lattice", "noise", 0, "name"), "noise_new", "field.onnx has inputs"),
-        (("draft_lattice", "window"), 256, "Axis N of extinction is 320 in field_draft.onnx and 256 in model.json"),
-        (("draft_lattice", "window"), 1024, "draft_lattice.window is 1024, expected at most 512"),
-        (("draft_lattice", "noise", 0, "channels"), 4, "draft_lattice is .*, expected lattice with other sizes"),
+        (("draft_lattice", "window"), 384, "Axis N of extinction is 320 in field_draft.onnx and 384 in model.json"),
+        (("draft_lattice", "window"), 1024, "draft_lattice.window is 1024, expected from 320 to 512"),
+        (("draft_lattice", "noise", 0, "channels"), 4, "draft_lattice.noise is .*, expected that of lattice"),
     ],
 )
 def test_a_description_of_another_network_is_refused(
@@ -124,4 +125,4 @@ def test_a_description_of_another_network_is_refused(
     at[path[-1]] = value
     (folder / "model.json").write_text(json.dumps({**data, "graphs": graph_hashes(folder)}), encoding="utf-8")
     with pytest.raises(BundleError, match=told):
-        FrameRenderer(folder, 1)
+        FrameRenderer(folder, 1).render_draft(SkyRequest(low=LOW_LAYER, high=HIGH_LAYER, width=64))

@@ -10,10 +10,10 @@ import pytest
 
 from skygen_addon.core.air import Air
 from skygen_addon.core.atmosphere import clear_sky
+from skygen_addon.core.field_lattice import DRAFT_SHARE
 from skygen_addon.core.geometry import FloatArray, direction_from_angles
 from skygen_addon.core.phase_functions import DROPLET_PEAK_SHARE
 from skygen_addon.core.request import HIGH_LAYER, LOW_LAYER, SkyRequest
-from skygen_addon.runtime.draft import DRAFT_SHARE
 from skygen_addon.runtime.frame import FrameRenderer
 from skygen_addon.runtime.scene import unlit_scene
 

@@ -14,14 +14,14 @@ from torch import Tensor, nn
 
 from skygen_addon.core.bundle import DRAFT_FIELD
 from skygen_addon.core.errors import BundleError
-from skygen_addon.core.field_lattice import DRAFT_LATTICE_KEY, Lattice
+from skygen_addon.core.field_lattice import DRAFT_LATTICE_KEY, DRAFT_SHARE, Lattice
 from skygen_addon.core.signatures import CONDITION_CHANNELS, GRAIN_CHANNEL, field_signature
 
 from .field_generator import FieldGenerator
 from .onnx_export import export_graph
 from .procedural_field import FIELD_LATTICE, ProceduralField, field_lattice
 
-DRAFT_LATTICE = field_lattice(FIELD_LATTICE.window // 2 + FIELD_LATTICE.snap_texels)
+DRAFT_LATTICE = field_lattice(FIELD_LATTICE.window // DRAFT_SHARE + FIELD_LATTICE.snap_texels)
 """Half of the windows, wherever between two snaps the camera stands."""
 SIZE_LIMIT_BYTES = 8 * 1024 * 1024
 
