@@ -30,7 +30,7 @@ def axis_map(angle_rad: float, batch: int = 1, cells: int = CELLS) -> torch.Tens
     )
 
 
-def white(batch: int, seed: int, channels: int = 1, cells: int = CELLS) -> torch.Tensor:
+def white(batch: int, seed: int, channels: int = 3, cells: int = CELLS) -> torch.Tensor:
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(batch, channels, cells + 2 * REACH, cells + 2 * REACH, generator=generator)
 
@@ -64,6 +64,14 @@ def test_waves_of_every_axis_have_their_length_and_unit_variance(angle_deg: floa
     mean_wave = float((power * wave).sum() / power.sum())
     assert mean_wave == pytest.approx(1 / ROW_SPACING, rel=0.05)
     assert share_along(power, wave, direction, 1 / ROW_SPACING, angle + math.pi / 2) > 0.9
+
+
+@pytest.mark.parametrize("angle_deg", [0, 15, 22.5, 45, 112.5])
+def test_waves_stand_anywhere_in_their_cells(angle_deg: float) -> None:
+    """Their variance by place in a cell of 16 texels is even: no crests keep to the lattice. Measured: 1.01 to 1.09."""
+    waves = Rows(512, 16)(RowAmplitude()(white(24, 1), axis_map(math.radians(angle_deg), 24)))[:, 0]
+    by_place = waves.reshape(24, 32, 16, 32, 16).square().mean((0, 1, 3))
+    assert 0.85 < float(by_place.min()) and float(by_place.max()) < 1.25
 
 
 def test_levels_show_the_same_waves() -> None:
@@ -101,7 +109,7 @@ def test_broken_rows_are_weaker_and_crossed_ones_make_cells() -> None:
     found = {}
     for crossing, breaking in ((-9.0, -9.0), (-9.0, 9.0), (9.0, -9.0)):
         slow[:, 2], slow[:, 3] = crossing, breaking
-        amplitude, strength = order(white(1, 6, 2), slow, along)
+        amplitude, strength = order(white(1, 6, 4), slow, along)
         waves = (Rows(512, 16)(amplitude) * strength.mean())[:, 0]
         power, wave, direction = spectrum(waves, 1 / 16)
         crossed = share_along(power, wave, direction, 1 / ROW_SPACING, math.pi / 2 + CROSSING_RAD)
@@ -116,7 +124,7 @@ def test_rows_vanish_where_their_axis_does() -> None:
     slow, along = torch.zeros(1, 4, CELLS, CELLS), torch.zeros(1, 2, CELLS, CELLS)
     for length in (0.0, 1e-20, 1e-6, 9e-4, 1.1e-3):
         slow[:, 1] = length
-        amplitude, strength = RowOrder()(white(1, 7, 2), slow, along)
+        amplitude, strength = RowOrder()(white(1, 7, 4), slow, along)
         assert torch.isfinite(amplitude).all()
         assert 0 <= float(strength.min()) <= float(strength.max()) < 0.01
     assert float(amplitude.square().mean()) > 0.01

@@ -82,17 +82,25 @@ class RowAmplitude(nn.Module):
         twice = torch.tensor([2 * crest_axis_rad(i) for i in range(AXES)], dtype=torch.float64)
         axes = torch.stack([torch.cos(twice), torch.sin(twice)], 1)[:, :, None, None]
         self.register_buffer("axes", axes.float(), persistent=False)
+        once = torch.tensor([crest_axis_rad(i) for i in range(AXES)], dtype=torch.float64)
+        turned = torch.stack([torch.cos(once), torch.sin(once)])[:, None, :, None, None]  # 2 1 AXES 1 1
+        self.register_buffer("turned", turned.float(), persistent=False)
         self.least = math.cos(3 * math.pi / AXES)
 
     def forward(self, noise: Tensor, crests: Tensor) -> Tensor:
-        """White noise (B, 1, n + 2 REACH, same) and crest axes (B, 2, n, n) to amplitudes (B, 2 SECTORS, n, n).
+        """White noise (B, 3, n + 2 REACH, same) and crest axes (B, 2, n, n) to amplitudes (B, 2 SECTORS, n, n).
 
         ``crests`` holds cosine and sine of twice the axis, of unit length; where they vanish there are no
         waves. Amplitudes are real and imaginary parts by sector, such that their waves have unit variance.
         """
         near = torch.relu(functional.conv2d(crests, self.axes) - self.least)
         near = near / near.sum(1, keepdim=True).clamp(min=1e-3)  # none is near where there is no axis
-        real, imaginary = functional.conv2d(noise, self.kernels).split(AXES, 1)
+        # Noise of one real channel would hold crests or troughs to the cells' centres. Its second part turns with the
+        # axis so that the axis's other end has the conjugate.
+        first, east, south = (functional.conv2d(noise[:, i : i + 1], self.kernels) for i in range(3))
+        second = torch.cat([self.turned[0]] * 2, 1) * east + torch.cat([self.turned[1]] * 2, 1) * south
+        (real, imaginary), (real_2, imaginary_2) = first.split(AXES, 1), second.split(AXES, 1)
+        real, imaginary = (real - imaginary_2) * math.sqrt(0.5), (imaginary + real_2) * math.sqrt(0.5)
         real, imaginary = real * near, imaginary * near
         # An axis has no sign, but a kernel's wave has: those near to one another are added with the same.
         signed = functional.conv2d(imaginary, self.signs)
@@ -117,8 +125,8 @@ class RowOrder(nn.Module):
 
         Parameters
         ----------
-        noise : Tensor, shape (B, 2, n + 2 REACH, same)
-            White, for the first and for the second waves.
+        noise : Tensor, shape (B, 4, n + 2 REACH, same)
+            White; the first and the second waves take three channels each.
         slow : Tensor, shape (B, 4, n, n)
             Smooth noise of unit variance: cosine and sine of twice the axis, then crossing and breaking of rows.
         along : Tensor, shape (B, 2, n, n)
@@ -135,7 +143,7 @@ class RowOrder(nn.Module):
         across = torch.cat(
             [math.cos(turn) * east - math.sin(turn) * south, math.sin(turn) * east + math.cos(turn) * south], 1
         )
-        first, second = self.amplitude(noise[:, :1], crests), self.amplitude(noise[:, 1:], across)
+        first, second = self.amplitude(noise[:, :3], crests), self.amplitude(noise[:, 1:], across)
         return (first + crossed * second) / both, kept * both
 
 

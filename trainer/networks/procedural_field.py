@@ -213,7 +213,7 @@ class ProceduralField(nn.Module):
         along, cells = condition[:, GRAIN_CHANNEL + 1 :], self.spline_4.cells
         widest = crop(noise[0], cells + 2 * _WIDE_REACH)
         slow = torch.cat([gaussian_blur(widest[:, i : i + 1], 4.6, _WIDE_REACH) for i in _SLOW], 1)
-        white = crop(noise[0][:, (7, 6)], cells + 2 * ROW_REACH)
+        white = crop(noise[0][:, 4:].flip(1), cells + 2 * ROW_REACH)
         row_amplitude, order = self.row_order(white, slow, along)
         ground = (*self.settings(condition, order), along, slow, row_amplitude)
         wide, carried = self._level(2, noise[0:3], ground, ())
