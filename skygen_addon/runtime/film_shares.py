@@ -44,11 +44,11 @@ def shares_of(stills: Sequence[KeptStill], here: NDArray[np.float64], now: float
     reach : float
         How far clouds are carried, see :func:`.film_path.apart`.
     """
-    near = sorted((way, i) for i, one in enumerate(stills) if (way := apart(one.place, here, reach)) <= 1)
+    ways = [(apart(one.place, here, reach), one) for one in stills]
+    near = sorted((pair for pair in ways if pair[0] <= 1), key=lambda pair: (pair[0], -pair[1].still.rows.width))
     if not near:
         return []
-    first = stills[near[0][1]]
-    others = [stills[i] for _, i in near[1:]]
+    first, *others = (one for _, one in near)  # of two at one place the wider, which is the sharper
     second, share = None, 0.0
     for other in sorted(others, key=lambda one: apart(one.place, first.place)):
         step = other.place - first.place

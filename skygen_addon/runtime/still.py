@@ -28,6 +28,8 @@ from .scene import Scene
 from .tiles import RowTile, row_tiles
 
 CHANNELS = 6
+HEIGHTS_RAD = math.radians(4.0)
+"""Deviation of the elevations over which a row's mean height is taken."""
 TINY = 1e-6
 """Opacity of nothing, which the dome graph adds too before it divides by one."""
 _FORWARD_G, _BACKWARD_G, _FORWARD_WEIGHT = 0.88, -0.3, 0.96
@@ -207,18 +209,23 @@ def finished_still(request: SkyRequest, pictures: LayerPictures) -> Still:
             layers.append(None)
             continue
         opacity = 1 - values[..., 0]
-        height_km = mean_height_km(values, opacity, rows.sine, layer)
+        height_km = mean_height_km(values, opacity, rows, layer)
         values[..., 1] /= sun_pattern(cos_angle, values[..., 5] / (opacity + np.float32(TINY)))
         values[..., 4] /= shell_distance_km(rows.sine, height_km).astype(np.float32)[:, None]
         layers.append(LayerPicture(values, height_km))
     return Still(request, scene, rows, (layers[0], layers[1]))
 
 
-def mean_height_km(values: FloatArray, opacity: FloatArray, sine: FloatArray, layer: LayerRequest) -> FloatArray:
-    """Mean height (S,) of what is seen of a layer in each row; where that is little, of a cloud's lower half."""
+def mean_height_km(values: FloatArray, opacity: FloatArray, rows: SkyRows, layer: LayerRequest) -> FloatArray:
+    """Mean height (S,) of what is seen of a layer about each row; where that is little, of a cloud's lower half.
+
+    Rows beside one another must not differ much, for where they are carried by different ways the picture tears.
+    """
     distance_km = values[..., 4] / (opacity + np.float32(TINY))
-    height_km = distance_km * sine[:, None] + distance_km * distance_km / np.float32(2 * EARTH_RADIUS_KM)
+    height_km = distance_km * rows.sine[:, None] + distance_km * distance_km / np.float32(2 * EARTH_RADIUS_KM)
     height_km = np.clip(height_km, layer.base_km, layer.base_km + layer.thickness_km)
     usual_km = layer.base_km + 0.35 * layer.thickness_km
-    mean: FloatArray = ((opacity * height_km).sum(1) + usual_km) / (opacity.sum(1) + 1)
+    near = np.exp(-0.5 * np.square(np.subtract.outer(rows.elevation_rad, rows.elevation_rad) / HEIGHTS_RAD))
+    near /= near.sum(1, keepdims=True)
+    mean: FloatArray = (near @ (opacity * height_km).sum(1) + usual_km) / (near @ opacity.sum(1) + 1)
     return mean.astype(np.float32)

@@ -57,7 +57,7 @@ def test_missing_frames_are_told_once_before_an_animation(
     assert bpy.ops.render.render(animation=True) == {"FINISHED"}
     assert warnings(caplog) == [
         "SkyGen: Of the scene's 4 frames there are 2 without a baked sky, which render magenta (11, 13). "
-        "Press Bake in the SkyGen panel."
+        "Press Bake Sky in the SkyGen panel."
     ]
 
 
@@ -74,7 +74,7 @@ def test_frames_outside_of_the_bake_are_told(sky: Any) -> None:
     bpy.context.scene.frame_end = 20
     assert words() == (
         "Of the scene's 11 frames there are 7 outside of the baked 10-13, where it stands still. "
-        "Set Start and End in the SkyGen panel and press Bake."
+        "Set Start and End in the SkyGen panel and press Bake Sky."
     )
 
 
@@ -94,7 +94,7 @@ def test_a_preview_without_a_window_is_told_to_stand_still(world: Any, renderer:
     bpy.ops.skygen.add_sky()
     assert words() == (
         "The sky is not baked: all 250 frames render one preview, 512 pixels wide, and clouds stand still. "
-        "First run: blender -b FILE.blend --command skygen bake, or press Bake in the SkyGen panel."
+        "First run: blender -b FILE.blend --command skygen bake, or press Bake Sky in the SkyGen panel."
     )
     world.skygen.sun.shown_frame = 3  # the double does not tell of its sun, and so not of its frame
     assert "render one preview of frame 3, 512" in str(words())

@@ -18,7 +18,16 @@ from skygen_addon.runtime.carry import carried_values, dome_outputs
 from skygen_addon.runtime.draft import Draft
 from skygen_addon.runtime.film_path import REACH, apart, place
 from skygen_addon.runtime.frame import FrameRenderer
-from skygen_addon.runtime.still import CHANNELS, GivenUp, LayerPicture, LayerPictures, Still, finished_still, sky_rows
+from skygen_addon.runtime.still import (
+    CHANNELS,
+    GivenUp,
+    LayerPicture,
+    LayerPictures,
+    Still,
+    finished_still,
+    mean_height_km,
+    sky_rows,
+)
 
 Requests = Callable[..., list[SkyRequest]]
 HEIGHT_KM = 2.0
@@ -215,3 +224,17 @@ def test_sampled_rows_are_those_of_a_frame_and_fold_to_its_rows() -> None:
     expected = np.sin(math.pi / 2 - (np.arange(32) + 0.5) * math.pi / 64)
     np.testing.assert_allclose(folded[:, 0, 0], expected, atol=1e-4)  # a sine's mean over a row is nearly its middle
     assert (np.diff(rows.elevation_rad) < 0).all()
+
+
+def test_rows_beside_one_another_are_carried_by_nearly_the_same_way() -> None:
+    """Even where clouds begin at a row: before, the mean height jumped there, and the picture tore."""
+    rows, layer = sky_rows(512), LayerRequest(cover=0.5, base_km=1.0, thickness_km=2.0)
+    cloudy = (np.degrees(rows.elevation_rad) < 47) & (np.arange(rows.sine.size) % 3 > 0)
+    values = np.zeros((rows.sine.size, 512, CHANNELS), np.float32)
+    opacity = np.where(cloudy, 0.2, 0.0).astype(np.float32)[:, None] * np.ones((1, 512), np.float32)
+    values[..., 0], values[..., 4] = 1 - opacity, opacity * (2.9 / rows.sine)[:, None]
+    height_km = mean_height_km(values, opacity, rows, layer)
+    below = np.degrees(rows.elevation_rad) < 30
+    assert height_km[below & (rows.elevation_rad > 0.1)].min() > 2.5
+    degrees = -np.diff(np.degrees(rows.elevation_rad))
+    assert (np.abs(np.diff(height_km)) < 0.2 * degrees + 1e-3).all()

@@ -47,11 +47,11 @@ def film(stub: StillsOfTime) -> Iterator[Film]:
     made.close()
 
 
-def kept(way_km: float, at: float) -> KeptStill:
+def kept(way_km: float, at: float, width: int = 64) -> KeptStill:
     """A still that was finished at some time."""
-    pictures = LayerPictures(64)
-    pictures.scene = scene_of(moment(way_km))
-    one = KeptStill(finished_still(moment(way_km), pictures))
+    pictures, request = LayerPictures(width), replace(moment(way_km), width=width)
+    pictures.scene = scene_of(request)
+    one = KeptStill(finished_still(request, pictures))
     one.at = at
     return one
 
@@ -95,6 +95,14 @@ def test_a_new_still_fades_in() -> None:
         shares = {one.still.request.time_s: one.weight for one in shares_of(stills, here, 100.0 + age)}
         assert shares.get(1.6, 0.0) == pytest.approx(share, abs=2e-3)
         assert sum(shares.values()) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("way_km", [1.0, 1.4])
+def test_of_a_coarse_and_a_sharp_still_of_one_moment_the_sharp_one_is_carried(way_km: float) -> None:
+    stills = [kept(1.0, 0.0), kept(1.0, 99.0, width=128)]
+    for given in (stills, stills[::-1]):
+        (share,) = shares_of(given, place(moment(way_km)), 100.0)
+        assert share.still.rows.width == 128 and share.weight == 1.0
 
 
 def test_a_sky_that_plays_is_drawn_ahead(film: Film, stub: StillsOfTime) -> None:

@@ -57,7 +57,9 @@ def _skies_in_words(scene: bpy.types.Scene) -> str | None:
         parts.append(f"{len(still)} outside of the baked {first}-{last}, where it stands still")
     if not parts:
         return None
-    remedy = "Set Start and End in the SkyGen panel and press Bake." if still else "Press Bake in the SkyGen panel."
+    remedy = (
+        "Set Start and End in the SkyGen panel and press Bake Sky." if still else "Press Bake Sky in the SkyGen panel."
+    )
     if not is_own(world):
         remedy = "Bake in the world's own file."
     return f"Of the scene's {len(frames)} frames there are {', and '.join(parts)}. {remedy}"
@@ -82,7 +84,7 @@ def _how_to_bake(world: bpy.types.World) -> str:
         return "Bake in the world's own file."
     name = PurePath(bpy.data.filepath).name or "FILE.blend"
     file = f'"{name}"' if " " in name else name
-    return f"First run: blender -b {file} --command skygen bake, or press Bake in the SkyGen panel."
+    return f"First run: blender -b {file} --command skygen bake, or press Bake Sky in the SkyGen panel."
 
 
 def _frames(scene: bpy.types.Scene) -> list[int]:
