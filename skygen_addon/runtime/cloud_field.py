@@ -18,14 +18,13 @@ from ..core.bundle import Bundle
 from ..core.errors import RequestError
 from ..core.field_lattice import Lattice
 from ..core.geometry import FloatArray, plane_matrix
-from ..core.request import CLOUD_TYPES, LayerRequest
+from ..core.request import LayerRequest
 from ..core.signatures import WINDOW_STEP
 from .field_noise import FieldNoise, Phase
 from .kept import Kept
 
 FieldGraph = Callable[..., list[FloatArray]]
 """Runs field.onnx: inputs by name as keyword arguments, outputs as a list."""
-_TOWERING = CLOUD_TYPES.index("towering_cumulus")
 
 
 @dataclass(frozen=True)
@@ -118,8 +117,7 @@ class CloudField:
         loop_angle_rad : float
             0 to pi / 2; above 0 the layer's loop state is blended in.
         draft : bool
-            Whether the windows of a draft are enough. Volumes of drafts are kept beside whole ones. Towers are made
-            whole all the same: how high they stand depends on kilometres around them.
+            Whether the windows of a draft are enough. Volumes of drafts are kept beside whole ones.
 
         Raises
         ------
@@ -130,12 +128,12 @@ class CloudField:
         key = (shape, seed, grain, shells, loop_angle_rad)
 
         lattice, graph = self._lattice, self._graph
-        if draft and self._draft is not None and layer.type_mix[_TOWERING] == 0:
+        if draft and self._draft is not None:
             lattice, graph = self._draft
 
         def found() -> CloudVolume:
             other = None
-            if self._draft is None or layer.type_mix[_TOWERING] > 0:  # both would be the same
+            if self._draft is None:  # both would be the same
                 other = self._volumes.setdefault((layer_index, not draft), Kept()).peek(key)
             return other or self._made(lattice, graph, shape, seed, layer_index, grain, shells, loop_angle_rad)
 

@@ -240,13 +240,18 @@ class ProceduralField(nn.Module):
         self, depths: list[Tensor], maps: list[LevelMaps], puffs: tuple[Tensor, ...], shell_height: Tensor
     ) -> Tensor:
         """Extinction (L, k, N, N), finest level first, of matched column depths (1, 1, N, N) and puff noise."""
+        shapes = [crop(m.settings[:, 5:], self.window) for m in maps]
+        filled = [
+            self.profile.filled(depth, shape, level)
+            for level, (depth, shape) in enumerate(zip(depths, shapes, strict=True))
+        ]
         parts = []
-        for level, (depth, m) in enumerate(zip(depths, maps, strict=True)):
-            shape = crop(m.settings[:, 5:], self.window)
+        for level, (depth, shape, wider) in enumerate(zip(depths, shapes, [*filled[1:], None], strict=True)):
             noise = None
             if level < len(self.puffs):
                 noise = self.puffs[level](puffs, shell_height, tall_share(shape)).transpose(0, 1)
-            parts.append(self.profile(depth, shape, noise, crop(m.relief, self.window), shell_height, level))
+            relief = crop(maps[level].relief, self.window)
+            parts.append(self.profile(depth, shape, noise, relief, shell_height, level, wider))
         return torch.cat(parts, 0)
 
     def columns(self, noise: tuple[Tensor, ...], condition: Tensor) -> tuple[list[Tensor], list[LevelMaps]]:

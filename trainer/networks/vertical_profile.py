@@ -14,12 +14,10 @@ from torch import Tensor, nn
 
 from skygen_addon.core.signatures import WINDOW_FACTOR
 
+from .cloud_widths import SPANS, inner_width, soften, spread_over
+
 TEXEL_KM = 0.025
 """Texel of the finest level at texture scale 1."""
-SPANS = 6
-"""Widths over which a cloud is measured: about 60, 120, 240, 480, 960 and 1920 m at texture scale 1."""
-COARSEST_POOL = 32
-"""Texels of the finest level by which a map is pooled at most before it is blurred."""
 
 
 @dataclass(frozen=True)
@@ -76,10 +74,6 @@ RELIEF_SLOPE = 0.35
 """Share of a base's relief per deviation of its noise; what goes beyond lies at the lowest or highest place."""
 LEAST_TOP = (-0.1, 0.0, 0.08)
 """Least height of a top, by level: rims may vanish, but a coarser texel's rim is a mean that holds more than rims."""
-LEAST_SHARE = 0.25
-"""Share of its surroundings that a crown needs: a tower with clefts is still as wide as it is."""
-RIM_SPAN = 2
-"""Span, from the narrowest, over which towers rise from their rims."""
 GREATEST_STRETCH, GREATEST_BULGE = 10.0, 2.5
 """How much farther up than their size puffs move a steep surface, at most: inward, and outward, where lobes would come
 off as crumbs."""
@@ -87,65 +81,6 @@ LEAST_SOFTNESS = 0.14
 """Softness of the lowest tops, about two shells."""
 GREATEST_PACKING = 120.0
 """Greatest extinction per thickness of a filled shell; thin clouds hold no more."""
-
-
-def _soften(maps: Tensor, times: int) -> Tensor:
-    """Blur one channel by the kernel (1, 2, 1) / 4 in both directions, several times; the rim repeats, size stays."""
-    row = torch.tensor([0.25, 0.5, 0.25], device=maps.device)
-    kernel = (row[:, None] * row[None, :])[None, None]
-    for _ in range(times):
-        maps = nn.functional.conv2d(nn.functional.pad(maps, (1, 1, 1, 1), mode="replicate"), kernel)
-    return maps
-
-
-def _spread_over(maps: Tensor, pool: int) -> Tensor:
-    """Maps (B, 1, S, S) blurred over a deviation of 1.2 ``pool`` texels; S a multiple of ``pool``."""
-    return _magnified(_soften(nn.functional.avg_pool2d(maps, pool), 3), pool)
-
-
-def inner_width(filled: Tensor, level: int) -> tuple[list[Tensor], list[Tensor], Tensor]:
-    """How far a place lies inside its cloud, 0 at the rim to 1 well inside, over each of the spans; crowns and rim.
-
-    A straight rim at distance d gives erf(d / (span sqrt 2)); what is narrower than a span gives 0 there.
-    A crown is the same spread out again over about the span, so that it is as wide as what holds it.
-
-    Parameters
-    ----------
-    filled : Tensor, shape (B, 1, S, S)
-        Share of each texel that is cloud, 0 to 1; S a multiple of 32 on the finest level.
-    level : int
-        0 for texels of 25 m, 1 for 100 m, 2 for 400 m.
-
-    Returns
-    -------
-    widths, crowns : list of Tensor, shape (B, 1, S, S)
-        By span, narrowest first.
-    rim : Tensor, shape (B, 1, S, S)
-        From 0 to 1 over the span RIM_SPAN.
-    """
-    widths, crowns, rim = [], [], filled
-    for span in range(SPANS):
-        wide = 2 ** (span + 1)
-        pool = min(wide, COARSEST_POOL) // WINDOW_FACTOR**level
-        pooled = nn.functional.avg_pool2d(filled, pool) if pool > 1 else filled
-        times = max(wide // COARSEST_POOL, 1)
-        blurred = _soften(pooled, 3 * times**2) if pool else pooled
-        width = torch.relu(2 * blurred - 1)
-        crown = torch.relu((blurred - LEAST_SHARE) * (1 / (1 - LEAST_SHARE)))
-        if span == RIM_SPAN:
-            rim = _magnified(crown, pool)
-        for _ in range(times if pool else 0):
-            crown = nn.functional.max_pool2d(crown, 3, stride=1, padding=1)
-        widths.append(_magnified(width, pool))
-        crowns.append(_magnified(_soften(crown, 1), pool))
-    return widths, crowns, rim
-
-
-def _magnified(maps: Tensor, pool: int) -> Tensor:
-    """Maps of pooled texels on the texels."""
-    if pool <= 1:
-        return maps
-    return nn.functional.interpolate(maps, scale_factor=float(pool), mode="bilinear", align_corners=False)
 
 
 def tall_share(shape: Tensor) -> Tensor:
@@ -207,8 +142,19 @@ class VerticalProfile(nn.Module):
         table: Tensor = self.table
         return nn.functional.conv2d(types, table[:, :, None, None])
 
+    def filled(self, depth: Tensor, shape: Tensor, level: int) -> Tensor:
+        """Share of each texel (B, 1, S, S) that is cloud, 0 to 1; parameters as in :meth:`forward`."""
+        return (depth / (torch.exp(shape[:, 2:3]) * FULL_DEPTH[level])).clamp(0.0, 1.0)
+
     def forward(
-        self, depth: Tensor, shape: Tensor, puffs: Tensor | None, relief: Tensor, shell_height: Tensor, level: int
+        self,
+        depth: Tensor,
+        shape: Tensor,
+        puffs: Tensor | None,
+        relief: Tensor,
+        shell_height: Tensor,
+        level: int,
+        wider: Tensor | None = None,
     ) -> Tensor:
         """Extinction per layer thickness.
 
@@ -229,6 +175,8 @@ class VerticalProfile(nn.Module):
             Fractions of the thickness, 0 to 1.
         level : int
             0 for texels of 25 m, 1 for 100 m, 2 for 400 m at texture scale 1.
+        wider : Tensor, shape (B, 1, S, S), optional
+            What :meth:`filled` gives for the next wider level.
 
         Returns
         -------
@@ -238,8 +186,8 @@ class VerticalProfile(nn.Module):
         """
         height = shell_height[None, :, None, None]
         half = torch.exp(shape[:, 2:3])
-        local = _spread_over(depth, 4) if level == 0 else depth  # narrower, it would stand as a finger
-        widths, crowns, rim = inner_width((depth / (half * FULL_DEPTH[level])).clamp(0.0, 1.0), level)
+        local = spread_over(depth, 4) if level == 0 else depth  # narrower, it would stand as a finger
+        widths, crowns, rim = inner_width(self.filled(depth, shape, level), level, wider)
         shares = [shape[:, 8 + i : 9 + i] for i in range(SPANS)]
         inside = _domed(shape[:, 7:8] + sum(share * width for share, width in zip(shares, widths, strict=True)))
         crowned = _domed(shape[:, 7:8] + sum(share * crown for share, crown in zip(shares, crowns, strict=True)))
@@ -268,5 +216,5 @@ class VerticalProfile(nn.Module):
         weight = filled * base * (1.0 + shape[:, 5:6] * height)
         packing = (depth / (weight + floor).mean(1, keepdim=True)).clamp(max=GREATEST_PACKING)
         # Fine structure of the column belongs to its base; higher up it would stand as vertical streaks.
-        smooth = _soften(packing, 3)
+        smooth = soften(packing, 3)
         return weight * (packing + (smooth - packing) * height) + floor * packing
