@@ -302,7 +302,7 @@ def test_missing_or_empty_captures_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["cumulus", "towering_cumulus"])
 def test_a_place_looks_the_same_from_windows_a_snap_apart(name: str) -> None:
-    """Where both are read. What stands kilometres around decides how high towers are: by the rims they changed by 2 %."""
+    """Where both are read. Surroundings decide how high towers are: where rims stood for them they changed by 2 %."""
     field, lattice = ProceduralField().eval(), FIELD_LATTICE
     cells = torch.zeros(1, len(CONDITION_CHANNELS), lattice.condition_size, lattice.condition_size)
     cells[:, 0], cells[:, 1 + CLOUD_TYPES.index(name)] = 0.4, 1.0
