@@ -1,7 +1,7 @@
 """Parts of the sky's disc over which light is summed: the disc, and finer pixels around the sun where it is coarse.
 
-A tenth of the light that reaches the ground may come from the few degrees about the sun. On a draft's disc a pixel or
-two would stand for them, and a cloud's edge there for a cloud.
+Where clouds leave the sun free, much light comes from the few degrees about it. On a draft's disc a pixel or two would
+stand for them, and a cloud's edge there for a cloud.
 """
 
 from __future__ import annotations

@@ -45,10 +45,13 @@ def shares_of(stills: Sequence[KeptStill], here: NDArray[np.float64], now: float
         How far clouds are carried, see :func:`.film_path.apart`.
     """
     ways = [(apart(one.place, here, reach), one) for one in stills]
-    near = sorted((pair for pair in ways if pair[0] <= 1), key=lambda pair: (pair[0], -pair[1].still.rows.width))
+    # Of stills at one place the wider, then the newer one is sharper.
+    near = sorted(
+        (pair for pair in ways if pair[0] <= 1), key=lambda pair: (pair[0], -pair[1].still.rows.width, -pair[1].at)
+    )
     if not near:
         return []
-    first, *others = (one for _, one in near)  # of two at one place the wider, which is the sharper
+    first, *others = (one for _, one in near)
     second, share = None, 0.0
     for other in sorted(others, key=lambda one: apart(one.place, first.place)):
         step = other.place - first.place

@@ -8,8 +8,6 @@ gives (the field's nearly two thirds); the docstrings state the measured values.
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
@@ -25,9 +23,8 @@ from skygen_addon.core.presets import load_preset
 from skygen_addon.core.request import SkyRequest
 from skygen_addon.core.timeline import requests_for_frames
 from skygen_addon.runtime.frame import FrameRenderer
-from trainer.export import write_description
-from trainer.networks.field_export import described_lattices, export_fields
-from trainer.networks.procedural_field import FIELD_LATTICE, ProceduralField
+from trainer.evaluation.skies.systems import with_procedural_field
+from trainer.networks.procedural_field import FIELD_LATTICE
 
 WIDTH = 256
 FIELD_CHANGE = 0.12
@@ -69,12 +66,7 @@ def learned(renderer: FrameRenderer) -> Sky:
 @pytest.fixture(scope="module")
 def procedural_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The shipped bundle with the procedural field."""
-    folder = tmp_path_factory.mktemp("procedural") / "bundle"
-    shutil.copytree(installed_bundle(), folder)
-    export_fields(ProceduralField(), folder)
-    described = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-    write_description(folder, described | described_lattices())
-    return folder
+    return with_procedural_field(installed_bundle(), tmp_path_factory.mktemp("procedural") / "bundle")
 
 
 @pytest.mark.filterwarnings("ignore")  # torch's tracer warns of every constant
