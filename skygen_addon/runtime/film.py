@@ -7,8 +7,6 @@ Drawing takes longer than a frame of a film lasts, carrying does not. So the fil
 from __future__ import annotations
 
 import contextlib
-import os
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -31,8 +29,6 @@ STILL_DISC_SHARE = 4
 """They are shaded on this share of the disc's side."""
 WIDEST_STILL = 1024
 """A frame wider than this is not kept as a still."""
-PATIENCE = 6
-"""Steps by which drawing ahead is less urgent than carrying, which shows at once."""
 
 
 @runtime_checkable
@@ -79,7 +75,12 @@ class Film:
             self._changed.notify_all()
 
     def draw(self, request: SkyRequest, *, draft: bool) -> SkyFrame:
-        """The frame or draft of a request, truly drawn and kept as a still; the thread gives up what it draws."""
+        """The frame or draft of a request, truly drawn and kept as a still; the thread gives up what it draws.
+
+        A frame that was drawn before, and is kept, is not drawn again.
+        """
+        if not draft and (finished := self._memory.finished(request)) is not None:
+            return finished
         pictures, still = LayerPictures(request.width) if request.width <= WIDEST_STILL else None, None
         with self._alone():
             frame = self._renderer.render_still(request, pictures, draft=Draft() if draft else None)
@@ -88,6 +89,8 @@ class Film:
             if pictures is not None:
                 still = KeptStill(finished_still(request, pictures))
                 self._memory.add(still, ahead=False)
+            if not draft:
+                self._memory.keep_finished(request, frame)
             self._memory.note_picture(still)
             self._settle(at_rest=not draft)
         return frame
@@ -178,9 +181,6 @@ class Film:
         return self._plan.next_moment(time.monotonic(), drawn, self._moments.last_for)
 
     def _work(self) -> None:
-        if sys.platform == "linux":  # elsewhere the threads of a process are as urgent as one another
-            with contextlib.suppress(OSError):  # a sandbox may forbid it; then it is as urgent, too
-                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), os.nice(0) + PATIENCE)
         while True:
             try:
                 with self._changed:

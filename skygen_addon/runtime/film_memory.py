@@ -1,7 +1,8 @@
-"""The stills of a film and what its renderer keeps, within a budget.
+"""The finished frames and the stills of a film, and what its renderer keeps, within a budget.
 
-Over the budget the oldest still goes first, then noise, then the clouds. What the picture at hand is carried from
-stays, and no picture is refused: one that takes more than the budget is drawn, and all of it is let go afterwards.
+Over the budget the oldest finished frame goes first, then the oldest still, noise, and the clouds. What the picture at
+hand is carried from stays, and no picture is refused: one that takes more than the budget is drawn, and all of it is
+let go afterwards.
 """
 
 from __future__ import annotations
@@ -13,13 +14,17 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
+from ..core.request import SkyRequest
 from .carried_frame import CarriedFrames, Share
 from .film_shares import KeptStill
 from .kept_memory import DEFAULT_BUDGET_MB, MEGABYTE, Forgetful, MemoryUse, array_bytes, give_back
 from .still import Still, sky_rows
+from .sun_record import SkyFrame
 
 KEPT_DRAWN, KEPT_AHEAD = 2, 3
 """Stills kept of those that were asked for and of those drawn ahead."""
+KEPT_FINISHED = 8
+"""Frames kept as they are, for whoever comes back to one."""
 AT_HAND_S = 0.7
 """Time for which the stills of the last carried frame may be needed for the next one."""
 
@@ -42,6 +47,7 @@ class FilmMemory:
         self._lock = threading.Lock()
         self._drawn: deque[KeptStill] = deque(maxlen=KEPT_DRAWN)
         self._ahead: deque[KeptStill] = deque(maxlen=KEPT_AHEAD)
+        self._finished: deque[tuple[SkyRequest, SkyFrame]] = deque(maxlen=KEPT_FINISHED)
         self._unseen: KeptStill | None = None
         self._at_hand: tuple[float, tuple[Still, ...]] = (-math.inf, ())
         self._picture = 0
@@ -55,6 +61,16 @@ class FilmMemory:
         with self._lock:
             (self._ahead if ahead else self._drawn).append(still)
             self._unseen = still if ahead else self._unseen
+
+    def keep_finished(self, request: SkyRequest, frame: SkyFrame) -> None:
+        """Keep a frame that was truly drawn, and is no draft."""
+        with self._lock:
+            self._finished.append((request, frame))
+
+    def finished(self, request: SkyRequest) -> SkyFrame | None:
+        """The frame of exactly that request, if it is kept."""
+        with self._lock:
+            return next((frame for one, frame in self._finished if one == request), None)
 
     def stills(self) -> list[KeptStill]:
         """All that are kept."""
@@ -88,7 +104,7 @@ class FilmMemory:
         C library holds goes back too.
         """
         gone = forgotten = False
-        while self._bytes() > self.budget and self._drop_oldest():
+        while self._bytes() > self.budget and (self._drop_finished() or self._drop_oldest()):
             gone = True
         if self._renderer is not None:
             for noise_only in (True, False):
@@ -103,6 +119,7 @@ class FilmMemory:
         with self._lock:
             self._drawn.clear()
             self._ahead.clear()
+            self._finished.clear()
             self._unseen, self._at_hand = None, (-math.inf, ())
         if self._renderer is not None:
             self._renderer.forget()
@@ -115,10 +132,20 @@ class FilmMemory:
         self.use = MemoryUse(self._bytes(), self._picture)
 
     def _bytes(self) -> int:
-        things: list[Any] = [*self._frames.kept(), *_arrays(self.stills())]
+        with self._lock:
+            finished = [frame for _, frame in self._finished]
+        things: list[Any] = [*self._frames.kept(), *_arrays(self.stills()), *finished]
         if self._renderer is not None:
             things += [*self._renderer.kept(), *self._renderer.kept_noise()]
         return array_bytes(*things)
+
+    def _drop_finished(self) -> bool:
+        """Let go the oldest finished frame; whether there was one."""
+        with self._lock:
+            if not self._finished:
+                return False
+            self._finished.popleft()
+            return True
 
     def _drop_oldest(self) -> bool:
         """Let go the oldest still that is not needed; whether there was one."""

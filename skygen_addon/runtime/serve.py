@@ -46,7 +46,7 @@ _LOG = logging.getLogger(__name__)
 _READ_BYTES = 65536
 _LOOK_S = 0.03
 """Time between two looks at what is newer while a picture that comes from another thread is waited for."""
-_POLITENESS = 5
+_POLITENESS = 3
 """Steps by which the process is less urgent than the interface that it serves, where the system has such steps. On
 Windows whoever starts it sets that."""
 

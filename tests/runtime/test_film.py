@@ -12,6 +12,7 @@ import pytest
 
 from skygen_addon.core.request import LayerRequest, SkyRequest
 from skygen_addon.runtime.film import WIDEST_STILL, Film
+from skygen_addon.runtime.film_memory import KEPT_FINISHED
 from skygen_addon.runtime.film_path import REACH, SEEN_DEG, SUN_LIMIT_DEG, apart, place
 from skygen_addon.runtime.film_plan import LEAST_ASKS, PLAYS_S
 from skygen_addon.runtime.film_shares import FADE_S, KeptStill, shares_of
@@ -67,6 +68,26 @@ def until(holds: Callable[[], bool]) -> None:
     while not holds():
         assert time.monotonic() < end, "it never came to hold"
         time.sleep(0.005)
+
+
+def test_a_frame_that_was_finished_is_not_drawn_again(film: Film, stub: StillsOfTime) -> None:
+    """Unlike a draft, or another width, or one that was finished many frames ago."""
+    first = film.draw(moment(1.0), draft=False)
+    assert film.draw(moment(1.0), draft=False) is first and len(stub.drawn) == 1
+    film.draw(moment(1.0), draft=True)
+    assert film.draw(moment(1.0), draft=False) is first
+    film.draw(replace(moment(1.0), width=128), draft=False)
+    assert len(stub.drawn) == 3
+    for step in range(KEPT_FINISHED):
+        film.draw(moment(2.0 + step), draft=False)
+    assert film.draw(moment(1.0), draft=False) is not first
+    film.draw(moment(5.0), draft=True)
+    number = len(stub.drawn)
+    film.draw(moment(5.0), draft=False)
+    assert len(stub.drawn) == number  # it was kept all the same
+    film.draw(moment(50.0), draft=True)
+    film.draw(moment(50.0), draft=False)
+    assert len(stub.drawn) == number + 2  # a draft is no finished frame
 
 
 def test_a_moment_is_carried_from_a_still_of_the_same_sky_that_is_near(film: Film, stub: StillsOfTime) -> None:

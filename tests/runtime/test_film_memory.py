@@ -22,6 +22,7 @@ from skygen_addon.runtime.frame import FrameRenderer
 from skygen_addon.runtime.kept import Kept
 from skygen_addon.runtime.kept_memory import Forgetful, MemoryUse, array_bytes, resident_bytes
 from skygen_addon.runtime.still import LayerPictures, finished_still
+from skygen_addon.runtime.sun_record import SkyFrame, SunLight
 from tests.runtime.film_stub import StillsOfTime, scene_of
 
 STILL = 50_000
@@ -112,6 +113,27 @@ def test_over_the_budget_the_oldest_stills_go_first(memory: FilmMemory, renderer
         assert not memory.settle() and kept(memory) == left
         assert memory.use.kept <= memory.budget
     assert renderer.memory.calls == []
+
+
+def test_finished_frames_go_before_stills(memory: FilmMemory, renderer: Any) -> None:
+    frames = [SkyFrame(np.zeros((50, 100, 3), np.float32), SunLight(0.0, 0.5, (1.0, 1.0, 1.0), 1.0, 1.0)) for _ in "ab"]
+    moments = [SkyRequest(time_s=time_s) for time_s in (1.0, 2.0)]
+    memory.add(still_at(1.0), ahead=False)
+    memory.settle()
+    before = memory.use.kept
+    for one, frame in zip(moments, frames, strict=True):
+        memory.keep_finished(one, frame)
+    memory.settle()
+    assert memory.use.kept == before + 2 * 60_000
+    memory.budget = before + 60_000
+    memory.settle()
+    assert [memory.finished(one) for one in moments] == [None, frames[1]] and kept(memory) == [1.0]
+    memory.budget = before
+    memory.settle()
+    assert memory.finished(moments[1]) is None and kept(memory) == [1.0] and renderer.memory.calls == []
+    memory.keep_finished(moments[0], frames[0])
+    memory.clear()
+    assert memory.finished(moments[0]) is None
 
 
 def test_then_noise_goes_and_then_the_clouds(memory: FilmMemory, renderer: Any) -> None:
