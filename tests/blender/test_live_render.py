@@ -117,6 +117,48 @@ def test_a_process_that_gives_no_picture_is_waited_for_once(
     assert not asked and "has not come" in str(render.lag_in_words(live.preview, scene))
 
 
+def test_esc_ends_the_waiting_of_the_whole_render(
+    sky: Any, live: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A renderer that gives no picture; the window in which Esc is pressed says what is waited for."""
+    handlers, waits, scene = part("live.live_handlers"), live.preview.waits, bpy.context.scene
+    pressed, asked = part("operators.watch_render").SKYGEN_OT_watch_render.modal, list[str]()
+
+    def ask(*_: Any) -> None:
+        asked.append(waits.text)
+        event = SimpleNamespace(type="ESC", value="PRESS")
+        assert pressed(SimpleNamespace(), bpy.context, event) == {"PASS_THROUGH"}  # Blender must hear it too
+
+    monkeypatch.setattr(live.preview, "ask", ask)
+    with handlers_of_a_window(monkeypatch):
+        for rendered_frame in (5, 6):
+            scene.frame_set(rendered_frame)
+            handlers.prepare_render(scene)
+            assert waits.text is None and waits.given_up
+            handlers.expect_frame(scene)
+            handlers.follow_film(scene)  # the frame that is rendered, had nobody pressed Esc
+            handlers.forget_rendered(scene)
+            assert not waits.given_up
+    assert [f"frame {frame} (Esc cancels)" in text for frame, text in zip((5, 6), asked, strict=True)] == [True, True]
+    assert "older or coarser" not in caplog.text  # nothing is rendered
+
+
+def test_a_film_does_not_wait_for_the_frame_that_the_scene_stands_at(
+    sky: Any, live: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handlers, waited = part("live.live_handlers"), list[int]()
+    monkeypatch.setattr(handlers, "finish", lambda preview, scene, *_, **__: waited.append(scene.frame_current))
+    film = SimpleNamespace(bl_idname="RENDER_OT_render", properties=SimpleNamespace(animation=True))
+    window = SimpleNamespace(modal_operators=[film])
+    context = SimpleNamespace(window_manager=SimpleNamespace(windows=[window]))
+    with handlers_of_a_window(monkeypatch):
+        monkeypatch.setattr(handlers.bpy, "context", context)
+        for film.properties.animation in (True, False):
+            bpy.context.scene.frame_set(7)
+            handlers.prepare_render(bpy.context.scene)
+    assert waited == [7]
+
+
 def test_a_render_runs_no_operator(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A picture that lets a bake go may come while a render's thread waits for another one."""
     show, pushed = part("live.live_show"), []

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import bpy
 
 
 def is_running(context: bpy.types.Context, operator: str) -> bool:
     """Whether an operator of that class, such as ``SKYGEN_OT_bake_sequence``, runs, in whichever window it began."""
+    return any(one.bl_idname == operator for one in _running(context))
+
+
+def is_film_rendered(context: bpy.types.Context) -> bool:
+    """Whether somebody has had an animation rendered, which runs beside the interface."""
+    return any(one.bl_idname == "RENDER_OT_render" and one.properties.animation for one in _running(context))
+
+
+def _running(context: bpy.types.Context) -> list[Any]:
     windows = context.window_manager.windows if context.window_manager is not None else ()
-    running = (one for window in windows for one in getattr(window, "modal_operators", ()))
-    return any(one.bl_idname == operator for one in running)
+    return [one for window in windows for one in getattr(window, "modal_operators", ())]

@@ -12,7 +12,7 @@ from typing import Any
 import bpy
 from bpy.app.handlers import persistent
 
-from ..engine.running import is_running
+from ..engine.running import is_film_rendered, is_running
 from . import live_properties
 from .live_bake import uncover_all
 from .live_memory import memory_in_words
@@ -20,6 +20,7 @@ from .live_pictures import remove_spare_images
 from .live_render import finish, lag_in_words
 from .live_session import PREVIEW, QUIET_S
 from .live_state import LiveState
+from .live_waiting import watch_windows
 
 _LOG = logging.getLogger(__name__)
 _END_S = 2.0
@@ -41,6 +42,7 @@ class _Timer:
         manager = bpy.context.window_manager
         windows = list(manager.windows) if manager is not None else []
         try:
+            watch_windows(PREVIEW.waits)
             pause_s = PREVIEW.tick(playing=any(window.screen.is_animation_playing for window in windows))
             shown = {w.scene.world.session_uid: PREVIEW.state(w.scene.world) for w in windows if w.scene.world}
             memory = memory_in_words()
@@ -101,9 +103,11 @@ def put_bakes_back(*_: Any) -> None:
 @persistent  # type: ignore[untyped-decorator]
 def prepare_render(scene: bpy.types.Scene, *_: Any) -> None:
     """Handler of ``render_init``: a render uses the bakes that are bound, else the picture of its frame."""
+    forget_rendered()
     try:
         uncover_all()
-        _finish(scene, None)
+        if not is_film_rendered(bpy.context):  # its frames are followed one by one; it may begin with another
+            _finish(scene, None)
     except Exception:  # as in put_bakes_back
         _LOG.exception("SkyGen: a bake could not be put back before the render.")
     PREVIEW.note_change()
@@ -111,8 +115,9 @@ def prepare_render(scene: bpy.types.Scene, *_: Any) -> None:
 
 @persistent  # type: ignore[untyped-decorator]
 def forget_rendered(*_: Any) -> None:
-    """Handler of a render's begin and end."""
+    """Handler of a render's end, and a part of its begin."""
     PREVIEW.filmed.clear()
+    PREVIEW.waits.given_up = False
 
 
 @persistent  # type: ignore[untyped-decorator]
@@ -143,7 +148,8 @@ def _finish(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph | None, *, ov
     if not bpy.app.background:
         finish(PREVIEW, scene, evaluated, over_bake=over_bake)
     PREVIEW.keep_for_render(scene)
-    words = lag_in_words(PREVIEW, scene, evaluated) if PREVIEW.follows(scene) else None
+    tells = PREVIEW.follows(scene) and not PREVIEW.waits.given_up
+    words = lag_in_words(PREVIEW, scene, evaluated) if tells else None
     if words is not None:
         _LOG.warning("SkyGen: %s", words)
 
@@ -157,7 +163,6 @@ _IN_WINDOWS = (
     ("frame_change_post", note_update),
     ("frame_change_post", follow_film),
     ("render_pre", expect_frame),
-    ("render_init", forget_rendered),
     ("render_complete", forget_rendered),
     ("render_cancel", forget_rendered),
     ("render_complete", note_update),

@@ -16,6 +16,8 @@ class LivePace:
     """Measures how long pictures take to be drawn, by the times of ticks."""
 
     def __init__(self) -> None:
+        self.ticked_at = 0.0
+        """When the last tick began."""
         self._shown_at: float | None = None
         self._rests_until = 0.0
 
@@ -25,6 +27,7 @@ class LivePace:
 
     def note_tick(self, now: float) -> None:
         """A tick begins."""
+        self.ticked_at = now
         if self._shown_at is not None:
             drawn_s = now - self._shown_at - USUAL_S
             self._rests_until = now + min(max(drawn_s, 0.0), LONGEST_REST_S)

@@ -26,7 +26,7 @@ def finish(
 ) -> None:
     """Wait until a scene shows the full picture of its present frame, if live pictures are what it shows.
 
-    What keeps it from coming is told by :func:`lag_in_words`.
+    What keeps it from coming is told by :func:`lag_in_words`. Esc ends the waiting, and then the render ends too.
 
     Parameters
     ----------
@@ -39,28 +39,40 @@ def finish(
     if world is None or not is_own(world) or (bound_sequence(world) is not None and not over_bake):
         return
     with preview.work:
-        view, width = preview.view(world), int(live_settings(world).width)
-        end = time.monotonic() + PATIENCE_S
-        while (now := time.monotonic()) < end:
-            preview.take(now)
-            if not look(view, scene, world, depsgraph, now=now, trusting=preview.trusting):
-                continue  # the clouds' way is summed in steps
-            wanted = view.wanted
-            if wanted is None:
-                return
-            if view.shown == (wanted, width):
-                view.wished = None  # else a film would get more than the one picture that somebody has asked for
-                return
-            if (view.fault or view.error or preview.engine.failure) is not None:
-                return
-            if view.asked != (wanted, width) or preview.engine.process is None:
-                preview.ask(scene, view, (wanted, width), now)
-            time.sleep(0.02)
-        preview.stop()
-        preview.engine.failure = SkyGenError(
-            f"The picture has not come in {PATIENCE_S:.0f} seconds.",
-            "Choose a smaller preview and press Update Preview, or bake.",
-        )
+        preview.waits.begin(scene)
+        try:
+            _wait(preview, scene, world, depsgraph)
+        finally:
+            preview.waits.end()
+
+
+def _wait(
+    preview: LivePreview, scene: bpy.types.Scene, world: bpy.types.World, depsgraph: bpy.types.Depsgraph | None
+) -> None:
+    view, width = preview.view(world), int(live_settings(world).width)
+    end = time.monotonic() + PATIENCE_S
+    while not preview.waits.given_up and (now := time.monotonic()) < end:
+        preview.take(now)
+        if not look(view, scene, world, depsgraph, now=now, trusting=preview.trusting):
+            continue  # the clouds' way is summed in steps
+        wanted = view.wanted
+        if wanted is None:
+            return
+        if view.shown == (wanted, width):
+            view.wished = None  # else a film would get more than the one picture that somebody has asked for
+            return
+        if (view.fault or view.error or preview.engine.failure) is not None:
+            return
+        if view.asked != (wanted, width) or preview.engine.process is None:
+            preview.ask(scene, view, (wanted, width), now)
+        time.sleep(0.02)
+    if preview.waits.given_up:
+        return
+    preview.stop()
+    preview.engine.failure = SkyGenError(
+        f"The picture has not come in {PATIENCE_S:.0f} seconds.",
+        "Choose a smaller preview and press Update Preview, or bake.",
+    )
 
 
 def lag_in_words(

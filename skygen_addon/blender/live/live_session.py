@@ -25,8 +25,9 @@ from .live_pictures import fill_image
 from .live_process import Arrived, Ended, LiveProcess
 from .live_properties import live_settings
 from .live_show import is_rendering, push_undo, show_picture
-from .live_state import NOTHING, LiveState, bake_is_shown, failed, rendering, starting, up_to_date
+from .live_state import NOTHING, LiveState, bake_is_shown, failed, render_waits, rendering, starting, up_to_date
 from .live_views import Asked, Shown, View, bake_of, digest, followed_scenes, look, may_show, world_of
+from .live_waiting import RenderWaits
 
 AT_ONCE_WIDTH = 1024
 """Widest picture that is shown in the tick in which it comes; wider ones are shown in the next, to keep ticks short."""
@@ -59,6 +60,7 @@ class LivePreview:
         """Whether images show what their digests say."""
         self.work = threading.RLock()
         """Held by whoever asks for pictures and takes them: the timer's call, or a render that waits for its own."""
+        self.waits = RenderWaits()
         self.filmed: set[int] = set()
         """``session_uid`` of the scenes of which an animation renders the next frame."""
 
@@ -158,7 +160,7 @@ class LivePreview:
         if asked and not self.engine.is_ready:
             return starting()
         if asked or view.shown != (view.wanted, int(live_settings(world).width)):
-            return rendering(view.arrivals)
+            return render_waits() if self.waits.text else rendering(view.arrivals, self._pace.ticked_at)
         return up_to_date(view.shown[1], view.seconds, covered=is_covered(world))
 
     def view(self, world: bpy.types.World) -> View:

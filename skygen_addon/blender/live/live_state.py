@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,8 @@ from ...core.errors import SkyGenError
 
 _SPAN_S = 3.0
 """Pictures that are farther apart than this are no stream."""
+_PAUSE_S = 1.0
+"""Nor is one any more that has not brought a picture for so long."""
 
 
 @dataclass(frozen=True)
@@ -39,13 +42,18 @@ def starting() -> LiveState:
     return LiveState("Starting the renderer", "SORTTIME")
 
 
-def rendering(arrivals: Sequence[float]) -> LiveState:
-    """A picture is on its way; ``arrivals`` tells when the last ones came."""
+def rendering(arrivals: Sequence[float] = (), now: float = math.inf) -> LiveState:
+    """A picture is on its way; ``arrivals`` tells when the last ones came, by the clock of ``now``."""
     recent = [moment for moment in arrivals if arrivals[-1] - moment <= _SPAN_S] if arrivals else []
-    if len(recent) > 2:
+    if len(recent) > 2 and now - recent[-1] <= _PAUSE_S:
         rate = (len(recent) - 1) / max(recent[-1] - recent[0], 1e-3)
         return LiveState(f"Rendering, {rate:.1f} pictures/s", "RENDER_STILL")
     return LiveState("Rendering", "RENDER_STILL")
+
+
+def render_waits() -> LiveState:
+    """A picture is on its way, and a render does not go on without it."""
+    return LiveState("A render waits for this sky; Esc cancels it", "RENDER_STILL")
 
 
 def up_to_date(width: int, seconds: float, *, covered: bool) -> LiveState:

@@ -22,6 +22,7 @@ from .restore_world import SKYGEN_OT_restore_world
 from .save_preset import SKYGEN_OT_save_preset
 from .show_preview import SKYGEN_OT_show_preview
 from .test_device import SKYGEN_OT_test_device
+from .watch_render import SKYGEN_OT_watch_render
 
 CLASSES: tuple[type, ...] = (
     SKYGEN_OT_add_sky,
@@ -33,6 +34,7 @@ CLASSES: tuple[type, ...] = (
     SKYGEN_OT_rename_preset,
     SKYGEN_OT_delete_preset,
     SKYGEN_OT_show_preview,
+    SKYGEN_OT_watch_render,
     SKYGEN_OT_aim_sun,
     SKYGEN_OT_add_sun_lamp,
     SKYGEN_OT_bake_sequence,
