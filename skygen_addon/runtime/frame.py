@@ -11,38 +11,29 @@ from pathlib import Path
 import numpy as np
 
 from ..core.air import Air
-from ..core.air_below import air_below
-from ..core.atmosphere import ClearSky, clear_sky
+from ..core.atmosphere import clear_sky
 from ..core.bundle import load_bundle
 from ..core.field_lattice import DRAFT_SHARE
-from ..core.geometry import (
-    REC709_LUMINANCE,
-    SUN_ANGULAR_DIAMETER_RAD,
-    FloatArray,
-    direction_from_angles,
-    panorama_directions,
-)
+from ..core.geometry import SUN_ANGULAR_DIAMETER_RAD, FloatArray, direction_from_angles, panorama_directions
 from ..core.request import LayerRequest, SkyRequest, uncomposed
-from ..core.shade_features import shade_features
-from ..core.signatures import COMPOSE, DOME, SHADE, SHELL_COUNTS, SUNLIGHT
+from ..core.signatures import COMPOSE, DOME, SHELL_COUNTS, SUNLIGHT
 from ..core.sun import sun_disc
 from ..core.sunlight_passes import sunlight_graph
 from ..core.weather import apply_weather, weather_state
 from ..core.white_balance import output_gains
-from .disc_light import DiscPart, disc_parts
 from .draft import Draft, carried
 from .field_graphs import bundle_field
 from .frame_memory import FrameMemory
 from .graphs import GRAPH_FOLDER, Graph
 from .layers import MOST_SUBSTEPS, LayerLight, layer_dome, layer_light, substeps_at
 from .scene import Scene, sun_disc_directions, unlit_scene
+from .shading import Shading
 from .still import LayerPictures
 from .sun_record import SkyFrame, SunLight
-from .tiles import TILE_PIXELS, RowTile, row_tiles
+from .tiles import RowTile, row_tiles
 from .weather_graph import WeatherGraph
 
 _Layers = tuple[LayerRequest, LayerRequest]
-DISC_SUBSTEPS = 4
 
 
 class FrameRenderer:
@@ -68,10 +59,9 @@ class FrameRenderer:
     ) -> None:
         self.bundle = load_bundle(bundle_folder)
         self.threads = threads or os.cpu_count() or 1
-        self._correction, self._detail = correction, detail
-        disc = {"D": self.bundle.disc_size}
+        self._detail = detail
         self._field = bundle_field(self.bundle)
-        self._shade = Graph(bundle_folder / "shade.onnx", SHADE, self.threads, sizes=disc)
+        self._shading = Shading(self, self.bundle, correction=correction)
         self._weather = WeatherGraph(bundle_folder / "weather.onnx", self.bundle.weather.hidden)
         self._sunlight = {
             (shells, low_sun): Graph(GRAPH_FOLDER / sunlight_graph(shells, low_sun), SUNLIGHT, self.threads)
@@ -175,52 +165,15 @@ class FrameRenderer:
         high = self._layer(request, 1, made[1], grain, sun, share > 0)
         check()
         scene = unlit_scene(request, sky, sun, (low, high), self.bundle.disc_size)
-        return self._lit_scene(request, sky, scene, self.bundle.disc_size // (share or 1))
+        return self._shading.lit(request, sky, scene, self.bundle.disc_size // (share or 1))
 
-    def _lit_scene(self, request: SkyRequest, sky: ClearSky, scene: Scene, size: int) -> Scene:
-        """Run shading on a disc of ``size`` and settle the light that ground and clouds exchange."""
-        parts = disc_parts(size, self.bundle.disc_size, scene.sun_direction)
-        layers = [self._disc_domes(part, scene) for part in parts]
-        if self._correction:
-            direction, (low, high) = parts[0].direction, layers[0]
-            clear = np.zeros_like(low)
-            clear_disc = self.compose_tile(direction, clear, clear, scene, parts[0].side)
-            features = shade_features(direction, low, high, scene.sun_direction, clear_disc @ REC709_LUMINANCE)
-            spread = self.bundle.disc_size // size  # the network sees a disc of one size
-            (correction,) = self._shade(features=features.repeat(spread, axis=2).repeat(spread, axis=3))
-            scene = replace(scene, log_correction=correction)
-        direct = sky.sun_irradiance * max(scene.sun_direction[2], 0.0)
-        clear_irradiance = direct + sky.sky_irradiance
-        albedo = np.asarray(request.ground_albedo, dtype=np.float32)
-        irradiance = direct * scene.sun_share + sky.sky_irradiance
-        # A lobe as narrow as the pixels around the sun, which are wider toward the zenith, would give more or less
-        # light by where between them the sun stands. Seen by pixels twice as wide it gives what it has.
-        footprint_rad = 2 * parts[-1].side * (1 + max(float(scene.sun_direction[2]), 0.0))
-        for _ in range(2):
-            ground = (albedo / np.pi * irradiance).astype(np.float32)
-            light = scene.light.copy()
-            light[2] = light[5] = ground
-            air_light, air_glow = air_below(irradiance, clear_irradiance, ground, scene.open_share)
-            scene = replace(scene, light=light, ground_radiance=ground, air_light=air_light, air_glow=air_glow)
-            irradiance = direct * scene.sun_share
-            for part, (low, high) in zip(parts, layers, strict=True):
-                radiance = self.compose_tile(part.direction, low, high, scene, footprint_rad)
-                irradiance = irradiance + (radiance * part.weight[..., None]).sum((0, 1))
-        return scene
-
-    def _disc_domes(self, part: DiscPart, scene: Scene) -> tuple[FloatArray, FloatArray]:
-        """Both layers (6, h, w) on a part of the disc."""
-        rows, columns = part.direction.shape[:2]
-        bands = np.array_split(part.direction, max(1, rows * columns // TILE_PIXELS))
-        with ThreadPoolExecutor(self.threads) as pool:
-            seen = list(pool.map(lambda band: self._domes(band, part.side, lambda _: DISC_SUBSTEPS, scene), bands))
-        low, high = (np.concatenate([band[index] for band in seen], axis=1) for index in (0, 1))
-        return low, high
-
-    def _domes(
+    def domes(
         self, direction: FloatArray, footprint_rad: float, substeps: Callable[[LayerLight], int], scene: Scene
     ) -> tuple[FloatArray, FloatArray]:
-        """Both layers (6, h, w) seen along directions, with a number of samples between shells for each."""
+        """The dome graph's outputs (6, h, w) of both layers along directions (h, w, 3), low first.
+
+        ``substeps`` gives the number of samples between shells for each.
+        """
         low, high = (
             layer_dome(
                 self._dome,
@@ -243,10 +196,10 @@ class FrameRenderer:
         def at(elevation_rad: float) -> Callable[[LayerLight], int]:
             return lambda layer: substeps_at(layer, elevation_rad, footprint_rad)
 
-        own = self._domes(direction, footprint_rad, at(tile.elevation_rad), scene)
+        own = self.domes(direction, footprint_rad, at(tile.elevation_rad), scene)
         if not tile.above_share.any():
             return own
-        above = self._domes(direction, footprint_rad, at(tile.above_rad), scene)
+        above = self.domes(direction, footprint_rad, at(tile.above_rad), scene)
         share = np.repeat(tile.above_share, tile.supersamples)[:, None]
         low, high = (a + (b - a) * share for a, b in zip(own, above, strict=True))
         return low, high
@@ -301,5 +254,5 @@ class FrameRenderer:
         """Fraction of the sun's light that a scene's clouds let through, as a mean over its disc."""
         direction = sun_disc_directions(request.sun_azimuth_rad, request.sun_elevation_rad)
         radius = 0.5 * SUN_ANGULAR_DIAMETER_RAD
-        low, high = self._domes(direction, radius, lambda _: MOST_SUBSTEPS, scene)
+        low, high = self.domes(direction, radius, lambda _: MOST_SUBSTEPS, scene)
         return float(np.exp(-(low[0] + high[0])).mean())

@@ -36,8 +36,8 @@ def test_light_through_a_thin_veil_is_the_same_wherever_the_sun_stands_between_p
     Diffracted: depth x exp(-depth) of the sun's light. Of it up to 5 % lie below the horizon or beyond it in other
     weight; the rest of the bound is pixels. As the pixel of the horizon sees it, drafts missed it by up to 60 %.
     """
-    monkeypatch.setattr(sky_renderer, "_domes", veiled)
-    monkeypatch.setattr(sky_renderer, "_correction", False)
+    monkeypatch.setattr(sky_renderer, "domes", veiled)
+    monkeypatch.setattr(sky_renderer._shading, "_graph", None)
     elevation_rad, air = math.radians(elevation_deg), Air(haze=0.0, ground_albedo=(0.2, 0.2, 0.2))
     sky, size = clear_sky(elevation_rad, air), sky_renderer.bundle.disc_size
     beam = sky.sun_irradiance * math.sin(elevation_rad)
@@ -49,7 +49,7 @@ def test_light_through_a_thin_veil_is_the_same_wherever_the_sun_stands_between_p
             )  # fmt: skip
             sun = direction_from_angles(azimuth_rad, elevation_rad).astype(np.float32)
             scene = unlit_scene(request, sky, sun, (None, None), size)
-            ground = sky_renderer._lit_scene(request, sky, scene, disc).ground_radiance
+            ground = sky_renderer._shading.lit(request, sky, scene, disc).ground_radiance
             received = ground * (math.pi / 0.2)
             diffracted = received - beam - math.exp(-DEPTH) * sky.sky_irradiance
             expected = DROPLET_PEAK_SHARE * DEPTH * math.exp(-DEPTH) * beam

@@ -24,7 +24,7 @@ def transmittance(renderer: FrameRenderer, east_km: float) -> FloatArray:
     request = SkyRequest(seed=7, low=low, width=512)
     scene = renderer._scene(request, (request.low, request.high), 0.0, 0, lambda: None)
     rows = [[direction_from_angles(a, np.radians(e)) for a in AZIMUTH_RAD] for e in ELEVATIONS_DEG]
-    low_dome, _ = renderer._domes(np.array(rows, dtype=np.float32), 2 * np.pi / 2048, lambda _: 8, scene)
+    low_dome, _ = renderer.domes(np.array(rows, dtype=np.float32), 2 * np.pi / 2048, lambda _: 8, scene)
     seen: FloatArray = np.exp(-low_dome[0])
     return seen
 
