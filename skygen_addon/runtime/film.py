@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Protocol, runtime_checkable
 
 from ..core.request import SkyRequest, composed_as
@@ -19,6 +20,7 @@ from .draft import Draft
 from .film_memory import FilmMemory
 from .film_moments import KeptMoments
 from .film_path import REACH, place, same_sky
+from .film_patience import Patience
 from .film_plan import FilmPlan, Planned
 from .film_shares import KeptStill, shares_of
 from .kept_memory import MemoryUse
@@ -181,6 +183,7 @@ class Film:
         return self._plan.next_moment(time.monotonic(), drawn, self._moments.last_for)
 
     def _work(self) -> None:
+        patience = Patience()
         while True:
             try:
                 with self._changed:
@@ -189,7 +192,8 @@ class Film:
                         return
                     planned = self._under_way = self._next()
                 if planned is not None:
-                    self._draw_ahead(replace(planned.moment, width=self._plan.width), planned.following)
+                    as_wide = replace(planned.moment, width=self._plan.width)
+                    patience.do(partial(self._draw_ahead, as_wide, planned.following))
             except GivenUp:
                 pass
             except Exception as error:  # whoever asks next is told
