@@ -96,8 +96,8 @@ def _bake(options: argparse.Namespace) -> None:
     world = scene.world
     frames = parse_frames(options.frames) if options.frames is not None else None
     folder = options.out.absolute() if options.out is not None else None
-    plan = plan_of_settings(world, frames=frames, folder=folder, width=options.width)
-    whole = _whole_plan(world, plan)
+    plan = plan_of_settings(world, scene, frames=frames, folder=folder, width=options.width)
+    whole = _whole_plan(world, scene, plan)
     save = bool(bpy.data.filepath) and not options.no_save
     if save:
         _check_playable(plan)
@@ -132,10 +132,10 @@ def _bake(options: argparse.Namespace) -> None:
         print(f"SkyGen: {gaps}", flush=True)
 
 
-def _whole_plan(world: bpy.types.World, baked: BakePlan) -> BakePlan:
+def _whole_plan(world: bpy.types.World, scene: bpy.types.Scene, baked: BakePlan) -> BakePlan:
     """The settings' whole range if the frames are a part of it (it is shown when it is complete), else the frames."""
     try:
-        whole = plan_of_settings(world, folder=baked.folder, width=baked.width)
+        whole = plan_of_settings(world, scene, folder=baked.folder, width=baked.width)
     except RequestError:  # the range is backwards: the frames of the command line rule
         return baked
     return whole if set(baked.frames) <= set(whole.frames) else baked

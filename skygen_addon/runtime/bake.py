@@ -5,7 +5,6 @@ The Bake button, the Blender command and ``python -m skygen_addon bake`` all end
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,9 +20,9 @@ from ..core.errors import JobError, OutputError, SkyGenError
 from ..core.job import JOB_FILE, SkyJob, request_digest, write_job
 from ..core.job_record import job_record
 from ..core.request import SkyRequest
-from ..core.whole_file import output_error
 from .exr import read_exr, write_exr
 from .frame_pictures import check_pictures, picture_is_current, write_frame_picture
+from .output_folder import check_folder, prepare_folder
 from .sun_record import SunLight, SunlitRenderer, append_sunlight
 
 
@@ -102,46 +101,6 @@ def load_renderer(bundle_folder: Path, threads: int | None = None) -> Renderer:
     from .frame import FrameRenderer
 
     return FrameRenderer(bundle_folder, threads)
-
-
-def check_folder(folder: Path) -> None:
-    """Make sure that :func:`prepare_folder` will succeed, leaving nothing behind.
-
-    Raises
-    ------
-    OutputError
-        If the folder, or the nearest folder above it that exists, cannot be written.
-    """
-    whole = folder.absolute()
-    name = f".skygen.{os.getpid()}.tmp"
-    try:
-        existing = next((p for p in (whole, *whole.parents) if p.exists()), Path(whole.anchor))
-        probe = existing / name
-        if existing == whole:
-            probe.write_bytes(b"")
-            probe.unlink()
-        else:  # where folders can be made, files need not be allowed
-            probe.mkdir()
-            probe.rmdir()
-    except OSError as error:
-        raise output_error(folder / name, error) from error
-
-
-def prepare_folder(folder: Path) -> None:
-    """Make a folder and make sure that files can be written into it.
-
-    Raises
-    ------
-    OutputError
-        If they cannot.
-    """
-    probe = folder / f".skygen.{os.getpid()}.tmp"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe.write_bytes(b"")
-        probe.unlink()
-    except OSError as error:
-        raise output_error(probe, error) from error
 
 
 def is_current(job: SkyJob, frame: int, request: SkyRequest) -> bool:

@@ -25,7 +25,7 @@ from ..core.job_record import job_record
 from ..core.loop import LoopMotion
 from ..core.presets import load_preset, preset_names
 from ..core.whole_file import output_error, whole_file
-from .bake import LoadRenderer, bake, check_folder, load_renderer, prepare_folder
+from .bake import LoadRenderer, bake, load_renderer
 from .bench import difference, measure, measure_drafts, parse_widths, report, table
 from .bench_playing import measure_playing, serve_command
 from .command_parser import DEFAULT_FRAMES, command_parser
@@ -33,6 +33,7 @@ from .devices import CPU, available_devices, check_device, loading_on
 from .exr import write_exr
 from .frame_pictures import check_pictures, draw_picture
 from .notes import tell_bent_winds, tell_night, tell_strangers
+from .output_folder import check_folder, prepare_folder
 from .progress import INTERRUPTED, error_line, json_line, stop_at_end_of_input, text_line
 from .serve import serve_standard_streams
 from .sky_options import SkyOptions, given_sky_options, sky_options

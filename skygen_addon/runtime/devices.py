@@ -25,10 +25,25 @@ PROVIDERS = {
 }
 """Names of the devices, and what ONNX Runtime calls them. OpenVINO (1.24) is none: it does not read these graphs."""
 
+LABELS = {
+    CPU: "CPU",
+    "cuda": "CUDA",
+    "rocm": "ROCm",
+    "migraphx": "MIGraphX",
+    "directml": "DirectML",
+    "coreml": "CoreML",
+}
+"""How the devices are written for people to read."""
+
 _CHOSEN: ContextVar[str] = ContextVar("skygen_device", default=CPU)
 """Device of the graphs that are loaded in this context, see :func:`graphs_on`."""
 
 T = TypeVar("T")
+
+
+def device_label(name: str) -> str:
+    """How a device is written for people; a name that is none of :data:`PROVIDERS` stays as it is."""
+    return LABELS.get(name, name)
 
 
 def onnxruntime() -> Any:

@@ -9,10 +9,10 @@ from pathlib import Path
 from ..core.errors import CaptureError, OutputError, RequestError
 from ..core.measuring.panorama import Panorama
 from ..core.presets import write_preset
-from .bake import check_folder, prepare_folder
 from .match import MOST_STEPS, MatchedSky, MatchRenderer, match
 from .match_messages import PANORAMA_PICTURE, SKY_PICTURE, MatchFound, MatchStep, found_line, step_line
 from .match_report import both_pictures, difference_lines, found_lines, match_preset, side_by_side
+from .output_folder import check_folder, prepare_folder
 from .panoramas.panorama_file import holds_hdr, read_panorama
 from .preview import write_png
 

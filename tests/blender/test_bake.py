@@ -233,7 +233,7 @@ def test_frames_of_another_engine_are_marked(ready: Any, monkeypatch: pytest.Mon
 
 def test_makers_are_those_that_a_job_names(ready: Any) -> None:
     engine, plan = (importlib.import_module(f"{MODULE}.blender.{n}") for n in ("engine.model", "bake.bake_plan"))
-    job = plan.job_of_plan(bpy.context, ready, plan.plan_of_settings(ready))
+    job = plan.job_of_plan(bpy.context, ready, plan.plan_of_settings(ready, bpy.context.scene))
     assert engine.makers_identity() == f"{job.engine}/{job.bundle_identity[:16]}"
 
 

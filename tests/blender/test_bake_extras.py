@@ -147,7 +147,7 @@ def test_a_crash_is_told_of_on_the_next_open(sky: Any, renderer: Any, tmp_path: 
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "crash.blend"))
     operator, process = part("blender.operators.bake_sequence"), part("blender.bake.bake_process")
     plan = part("blender.bake.bake_plan")
-    job = plan.job_of_plan(bpy.context, sky, plan.plan_of_settings(sky))
+    job = plan.job_of_plan(bpy.context, sky, plan.plan_of_settings(sky, bpy.context.scene))
     fingerprint = part("blender.bake.sequence_state").bake_fingerprint(sky, 24.0)
     renderer.behave("slow")
     running = process.BakeProcess(job)
@@ -187,7 +187,7 @@ def test_pausing_by_lines_on_standard_input(sky: Any, renderer: Any) -> None:
     """The child itself: it rests between two frames, and a stop reaches it there."""
     plan, process = part("blender.bake.bake_plan"), part("blender.bake.bake_process")
     renderer.behave("slow")
-    running = process.BakeProcess(plan.job_of_plan(bpy.context, sky, plan.plan_of_settings(sky)))
+    running = process.BakeProcess(plan.job_of_plan(bpy.context, sky, plan.plan_of_settings(sky, bpy.context.scene)))
     results: list[Any] = []
     thread = threading.Thread(target=lambda: results.append(running.follow(lambda p: running.pause(True))))
     thread.start()

@@ -26,7 +26,7 @@ def part(name: str) -> Any:
 def job(world: Any, renderer: Any, tmp_path: Path) -> Any:
     """Four frames of 64 pixels."""
     plan = part("blender.bake.bake_plan")
-    wanted = plan.plan_of_settings(world, frames=range(1, 5), folder=tmp_path / "sky", width=64)
+    wanted = plan.plan_of_settings(world, bpy.context.scene, frames=range(1, 5), folder=tmp_path / "sky", width=64)
     return plan.job_of_plan(bpy.context, world, wanted)
 
 
@@ -133,7 +133,7 @@ def test_a_bake_ends_with_the_program_that_started_it(job: Any, renderer: Any, t
     """The parent is killed; its end of the pipe closes with it."""
     renderer.behave("slow")
     process = part("blender.bake.bake_process")
-    part("runtime.bake").prepare_folder(job.folder)
+    part("runtime.output_folder").prepare_folder(job.folder)
     part("core.job").write_job(job, job.folder / "sky.json")
     command = [*process.bake_command(), "bake", "--job", str(job.folder / "sky.json"), "--bundle"]
     command += [str(process.bundle_folder()), "--progress", "json", "--stop-at-end-of-input"]

@@ -63,7 +63,7 @@ def test_the_shipped_model_bakes_what_cycles_renders(sky: Any, tmp_path: Path) -
 def test_blender_and_the_command_line_ask_for_one_frame(sky: Any) -> None:
     """The same preset through Blender's properties and straight from its file: the same requests, to the bit."""
     plan = importlib.import_module(f"{MODULE}.blender.bake.bake_plan")
-    job = plan.job_of_plan(bpy.context, sky, plan.plan_of_settings(sky))
+    job = plan.job_of_plan(bpy.context, sky, plan.plan_of_settings(sky, bpy.context.scene))
     presets, timeline = (importlib.import_module(f"{MODULE}.core.{n}") for n in ("presets", "timeline"))
     controls = dataclasses.replace(presets.load_preset("fair_cumulus").controls, time_scale=600.0 * 24)
     expected = timeline.requests_for_frames(lambda frame: controls, [1, 2], fps=24.0, seed=0, width=512)

@@ -60,8 +60,7 @@ def stub(package: Any, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
     command = process.bake_command()
     script = str(Path(__file__).with_name("match_stub.py"))
     monkeypatch.setattr(process, "bake_command", lambda: [*command[:-2], script, "skygen"])
-    monkeypatch.setattr(part("blender.operators.match_hdri"), "ask", lambda context, world: None)
-    monkeypatch.setattr(part("blender.operators.apply_match"), "ask", lambda context, world: None)
+    monkeypatch.setattr(part("blender.bake.changes_over_bake"), "ask", lambda context, world: None)
     return folder
 
 
@@ -194,8 +193,10 @@ def operator(world: Any, stub: Path, panorama: Path, monkeypatch: pytest.MonkeyP
 
 
 def interface() -> SimpleNamespace:
+    redrawn: list[str] = []
+    area = SimpleNamespace(type="PROPERTIES", tag_redraw=lambda: redrawn.append("panel"))
     manager = SimpleNamespace(
-        windows=[],
+        windows=[SimpleNamespace(screen=SimpleNamespace(areas=[area]))],
         event_timer_add=lambda seconds, window: "timer",
         event_timer_remove=lambda timer: None,
         modal_handler_add=lambda operator: True,
@@ -203,7 +204,8 @@ def interface() -> SimpleNamespace:
     said: list[str | None] = []
     workspace = SimpleNamespace(status_text_set=said.append)
     scene = SimpleNamespace(world=bpy.context.scene.world)
-    return SimpleNamespace(window_manager=manager, window=object(), workspace=workspace, scene=scene, said=said)
+    shown = {"workspace": workspace, "scene": scene, "said": said, "redrawn": redrawn}
+    return SimpleNamespace(window_manager=manager, window=object(), **shown)
 
 
 def follow(operator: Any, context: Any) -> set[str]:
@@ -222,6 +224,7 @@ def test_with_a_window_the_interface_stays_free(operator: Any, world: Any) -> No
     started = time.monotonic()
     assert operator.execute(context) == {"RUNNING_MODAL"}
     assert time.monotonic() - started < 1.0
+    assert context.said == ["SkyGen: starting to match (Esc cancels)"] and context.redrawn == ["panel"]
     assert operator.modal(context, SimpleNamespace(type="MOUSEMOVE", value="NOTHING")) == {"PASS_THROUGH"}
     assert follow(operator, context) == {"FINISHED"}
     assert any("Measuring the panorama" in (words or "") for words in context.said) and context.said[-1] is None

@@ -123,18 +123,20 @@ def test_threads_and_device_reach_the_bake(
 def test_a_running_test_of_the_device_is_told(preferences: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(part("blender.engine.preferences"), "is_running", lambda _, name: name.endswith("test_device"))
     words = " ".join(panel().texts)
-    assert "cpu is being tested" in words and "Esc" in words and "not measured yet" not in words
+    assert "CPU is being tested" in words and "Esc" in words and "not measured yet" not in words
 
 
 def test_the_device_is_measured_in_a_process_of_its_own(preferences: Any) -> None:
     """With the model that ships: a real frame rate; and where the processor is all there is, no choice of one."""
     assert "not measured yet" in " ".join(panel().texts) and "device" not in panel().props
     assert bpy.ops.skygen.test_device() == {"FINISHED"}
-    speed = float(preferences.measured.removeprefix("cpu: ").split()[0])
-    assert 0.01 < speed < 1000
+    label, _, words = preferences.measured.partition(": ")
+    number, _, unit = words.partition(" ")
+    assert label == "CPU" and unit in ("frames a second, 512 pixels wide", "s a frame, 512 pixels wide")
+    assert 1.0 <= float(number) < 1000 or unit.startswith("s ")  # whichever of the two is above 1
     assert [device.name for device in preferences.devices][0] == "cpu"
     words, only = " ".join(panel().texts), len(preferences.devices) == 1
-    assert "frames/s of 512 pixels" in words
+    assert preferences.measured in words
     assert ("no other device" in words) == only and ("device" in panel().props) == (not only)
     preferences.device = "quantum"
     assert preferences.measured == "" and "device" in panel().props  # so that it can be put right
@@ -158,6 +160,7 @@ def test_measuring_leaves_the_interface_alone(preferences: Any, monkeypatch: pyt
         event_timer_add=lambda seconds, window: "timer",
         event_timer_remove=lambda timer: None,
         modal_handler_add=lambda operator: True,
+        windows=[],
     )
     context = SimpleNamespace(window_manager=manager, window=object(), screen=None)
     timer, escape = SimpleNamespace(type="TIMER", value="NOTHING"), SimpleNamespace(type="ESC", value="PRESS")
@@ -168,6 +171,75 @@ def test_measuring_leaves_the_interface_alone(preferences: Any, monkeypatch: pyt
     running = SimpleNamespace(modal_operators=[SimpleNamespace(bl_idname="SKYGEN_OT_test_device")])
     for windows, allowed in (([], True), ([running], False)):  # two tests would measure each other
         assert cls.poll(SimpleNamespace(window_manager=SimpleNamespace(windows=windows))) == allowed
+
+
+@pytest.mark.parametrize(
+    "rate, beside, words",
+    [
+        (12.34, (), "CPU: 12.3 frames a second, 512 pixels wide"),
+        (1.0, (), "CPU: 1.0 frames a second, 512 pixels wide"),
+        (0.37, (), "CPU: 2.7 s a frame, 512 pixels wide"),
+        (
+            0.1,
+            ("a bake", "the live preview"),
+            "CPU: 10.0 s a frame, 512 pixels wide. Measured while a bake and the live preview ran: slower than alone",
+        ),
+    ],
+)
+def test_a_speed_is_told_as_people_understand_it(
+    package: Any, rate: float, beside: tuple[str, ...], words: str
+) -> None:
+    assert part("blender.engine.device_test").DeviceSpeed("cpu", rate, ("cpu",), 0.0).in_words(beside) == words
+
+
+def test_what_works_beside_a_test_is_told(preferences: Any, world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has worked at any moment of the test counts, also when it has ended before."""
+    module, live = part("blender.operators.test_device"), part("blender.live.live_state")
+    state = [live.NOTHING]
+    monkeypatch.setattr(module, "PREVIEW", SimpleNamespace(state=lambda shown: state[0]))
+    window = SimpleNamespace(modal_operators=[], scene=SimpleNamespace(world=world), screen=SimpleNamespace(areas=[]))
+    manager = SimpleNamespace(windows=[window], event_timer_remove=lambda timer: None)
+    context, beside = SimpleNamespace(window_manager=manager), module.work_beside
+    assert beside(context) == set()
+    for working in (live.rendering([]), live.rendering([1.0, 1.5, 2.0]), live.starting()):
+        state[0] = working
+        assert beside(context) == {"the live preview"}
+    for resting in (live.up_to_date(512, 1.0, covered=False), live.bake_is_shown()):
+        state[0] = resting
+        assert beside(context) == set()
+    cls = module.SKYGEN_OT_test_device
+    operator = type("Operator", (), {name: vars(cls)[name] for name in ("modal", "_keep", "_end")})()
+    operator.report, operator._timer, operator._beside = lambda kind, text: None, None, set()
+    running = [True]
+    speed = part("blender.engine.device_test").DeviceSpeed("cpu", 0.5, ("cpu",), 0.0)
+    operator._test = SimpleNamespace(is_running=lambda: running[0], result=lambda: speed)
+    window.modal_operators.append(SimpleNamespace(bl_idname="SKYGEN_OT_bake_sequence"))
+    timer = SimpleNamespace(type="TIMER", value="NOTHING")
+    assert operator.modal(context, timer) == {"PASS_THROUGH"}
+    window.modal_operators.clear()
+    running[0] = False
+    assert operator.modal(context, timer) == {"FINISHED"}
+    assert preferences.measured.endswith("Measured while a bake ran: slower than alone")
+
+
+def test_a_dragged_budget_is_applied_when_it_rests(preferences: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a slider on its way through little would have what is kept thrown away."""
+    module, memory = part("blender.engine.preferences"), part("blender.live.live_memory")
+    applied: list[int] = []
+    monkeypatch.setattr(memory, "apply_budget", lambda: applied.append(preferences.live_memory_mb))
+    waiting: list[tuple[Any, float]] = []
+    timers = SimpleNamespace(
+        register=lambda call, first_interval: waiting.append((call, first_interval)),
+        unregister=lambda call: waiting.clear(),
+        is_registered=lambda call: any(call is other for other, _ in waiting),
+    )
+    monkeypatch.setattr(module, "bpy", SimpleNamespace(app=SimpleNamespace(background=False, timers=timers)))
+    for megabytes in (800, 300, 20, 900):
+        preferences.live_memory_mb = megabytes
+    assert applied == [] and [seconds for _, seconds in waiting] == [module.REST_S]
+    assert waiting[0][0]() is None and applied == [900]  # a timer that returns nothing is not called again
+    module._forget_budget()
+    assert waiting == []
 
 
 def test_a_device_with_wrong_frames_is_told(preferences: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -56,8 +56,8 @@ def test_missing_frames_are_told_once_before_an_animation(
     bpy.context.scene.render.filepath = str(tmp_path / "film_####")
     assert bpy.ops.render.render(animation=True) == {"FINISHED"}
     assert warnings(caplog) == [
-        "SkyGen: Of the scene's 4 frames there are 2 without a baked sky, which render magenta (11, 13). "
-        "Press Bake Sky in the SkyGen panel."
+        "SkyGen: The baked sky lacks the file of frames 11, 13 of the scene: magenta in the render. "
+        "Press Bake Sky in the SkyGen panel, or render only 10, 12."
     ]
 
 
@@ -71,11 +71,42 @@ def test_what_is_called_magenta_renders_magenta(sky: Any, tmp_path: Path, caplog
 
 
 def test_frames_outside_of_the_bake_are_told(sky: Any) -> None:
-    bpy.context.scene.frame_end = 20
-    assert words() == (
-        "Of the scene's 11 frames there are 7 outside of the baked 10-13, where it stands still. "
-        "Set Start and End in the SkyGen panel and press Bake Sky."
+    scene, settings = bpy.context.scene, sky.skygen
+    scene.frame_end = 20
+    lacks = (
+        "The sky is baked for frames 10-13 only: in frames 14-20 of the scene the nearest one is seen, and clouds "
+        "stand still. "
     )
+    remedy, otherwise = "then press Bake Sky", ", or render only 10-13."
+    assert words() == f"{lacks}Switch Use Scene Range on in the SkyGen panel, {remedy}{otherwise}"
+    settings.frame_end = 20
+    assert words() == f"{lacks}Press Bake Sky in the SkyGen panel{otherwise}"
+    settings.use_scene_range = True
+    assert words() == f"{lacks}Press Bake Sky in the SkyGen panel{otherwise}"
+    scene.frame_end = 13
+    assert words() is None
+    scene.frame_set(15)  # a still of a frame that the scene's range does not hold
+    assert str(words()).endswith(
+        "in frame 15 of the scene the nearest one is seen, and clouds stand still. In the SkyGen panel let Start "
+        f"and End hold 15 (Use Scene Range off), {remedy}{otherwise}"
+    )
+
+
+def test_a_render_in_a_window_is_told_of_its_own_frames(sky: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A still of a baked frame needs no word about others, a film none about the frame that is shown before it."""
+    module = importlib.import_module(f"{MODULE}.blender.bake.render_check")
+    scene, film = bpy.context.scene, [False]
+    monkeypatch.setattr(module, "is_running", lambda context, operator: operator == "RENDER_OT_render")
+    monkeypatch.setattr(module, "is_film_rendered", lambda context: film[0])
+    scene.frame_end = 20
+    assert words() is None
+    film[0] = True
+    assert "in frames 14-20 of the scene" in str(words())
+    scene.frame_end = 13
+    scene.frame_set(15)
+    assert words() is None
+    film[0] = False
+    assert "in frame 15 of the scene" in str(words())
 
 
 def test_a_loop_has_no_outside(sky: Any, tmp_path: Path) -> None:
@@ -84,7 +115,7 @@ def test_a_loop_has_no_outside(sky: Any, tmp_path: Path) -> None:
     bpy.context.scene.frame_end = 21
     assert words() is None
     remove(tmp_path, 11)
-    assert "3 without a baked sky, which render magenta (11, 15, 19)." in str(words())
+    assert "lacks the file of frames 11, 15, 19 of the scene: magenta" in str(words())
 
 
 def test_a_preview_without_a_window_is_told_to_stand_still(world: Any, renderer: Any) -> None:
@@ -92,14 +123,24 @@ def test_a_preview_without_a_window_is_told_to_stand_still(world: Any, renderer:
     scene = bpy.context.scene
     scene.frame_set(3)
     bpy.ops.skygen.add_sky()
+    still = "The sky is not baked: frames 1-250 all render the same still picture"
     assert words() == (
-        "The sky is not baked: all 250 frames render one preview, 512 pixels wide, and clouds stand still. "
-        "First run: blender -b FILE.blend --command skygen bake, or press Bake Sky in the SkyGen panel."
+        f"{still} (the preview, 512 pixels wide instead of 2048), and clouds do not move. "
+        "Press Bake Sky in the SkyGen panel, or run: blender -b FILE.blend --command skygen bake."
     )
     world.skygen.sun.shown_frame = 3  # the double does not tell of its sun, and so not of its frame
-    assert "render one preview of frame 3, 512" in str(words())
+    assert f"{still} (the preview of frame 3, 512 " in str(words())
+    world.skygen.frame_end = 6
+    assert str(words()).endswith(
+        "Switch Use Scene Range on in the SkyGen panel, then press Bake Sky, or run: blender -b FILE.blend --command "
+        "skygen bake --frames 1-250."
+    )
     scene.frame_start = scene.frame_end = 3
     assert words() is None
+    scene.frame_start = scene.frame_end = 5
+    scene.frame_set(5)
+    world.skygen.width = "512"
+    assert "frame 5 renders a still picture (the preview of frame 3, 512 pixels wide), and" in str(words())
     bpy.context.scene.world = None
     assert words() is None
 
@@ -107,7 +148,7 @@ def test_a_preview_without_a_window_is_told_to_stand_still(world: Any, renderer:
 def test_the_remedy_without_a_window_is_a_command_for_this_file(world: Any, renderer: Any, tmp_path: Path) -> None:
     bpy.ops.skygen.add_sky()
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "my shot.blend"))
-    assert 'First run: blender -b "my shot.blend" --command skygen bake,' in str(words())
+    assert str(words()).endswith(', or run: blender -b "my shot.blend" --command skygen bake.')
 
 
 def test_a_still_preview_is_told_of_in_a_window_too_unless_the_live_preview_follows(
@@ -115,11 +156,13 @@ def test_a_still_preview_is_told_of_in_a_window_too_unless_the_live_preview_foll
 ) -> None:
     bpy.ops.skygen.add_sky()
     module = importlib.import_module(f"{MODULE}.blender.bake.render_check")
-    monkeypatch.setattr(module, "bpy", SimpleNamespace(app=SimpleNamespace(background=False), data=bpy.data))
+    monkeypatch.setattr(
+        module, "bpy", SimpleNamespace(app=SimpleNamespace(background=False), data=bpy.data, context=bpy.context)
+    )
     world.skygen_live.enabled = True
     assert words() is None
     world.skygen_live.enabled = False
-    assert "all 250 frames render one preview" in str(words())
+    assert "frames 1-250 all render the same still picture" in str(words())
 
 
 def test_the_remedy_for_a_linked_world_lies_in_its_file(sky: Any, tmp_path: Path) -> None:
@@ -128,7 +171,7 @@ def test_the_remedy_for_a_linked_world_lies_in_its_file(sky: Any, tmp_path: Path
         wanted.worlds = ["Artist"]
     bpy.context.scene.world = wanted.worlds[0]
     bpy.context.scene.frame_end = 20
-    assert str(words()).endswith("where it stands still. Bake in the world's own file.")
+    assert str(words()).endswith("clouds stand still. Bake in the world's own file.")
 
 
 def test_a_failing_check_does_not_stop_the_render(
@@ -146,7 +189,7 @@ def test_the_bake_tells_what_it_does_not_cover(sky: Any, capfd: pytest.CaptureFi
     assert "Info: Baked 4 frames into" in capfd.readouterr().out
     bpy.context.scene.frame_start = 1
     assert bpy.ops.skygen.bake_sequence(skip_existing=True) == {"FINISHED"}
-    assert "9 outside of the baked 10-13" in capfd.readouterr().out
+    assert "baked for frames 10-13 only: in frames 1-9 of the scene" in capfd.readouterr().out
 
 
 def test_the_console_of_a_background_render_shows_it(sky: Any, tmp_path: Path) -> None:
@@ -162,5 +205,5 @@ def test_the_console_of_a_background_render_shows_it(sky: Any, tmp_path: Path) -
     )
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
     lines = [line for line in (result.stdout + result.stderr).splitlines() if line.startswith("SkyGen: ")]
-    assert len(lines) == 1 and "1 without a baked sky, which render magenta (12)" in lines[0], result.stderr
+    assert len(lines) == 1 and "lacks the file of frame 12 of the scene: magenta" in lines[0], result.stderr
     assert os.path.isfile(tmp_path / "frame.exr")

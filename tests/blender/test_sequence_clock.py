@@ -158,7 +158,7 @@ def test_the_check_before_a_render_counts_mapped_frames(sky: Any) -> None:
     words = importlib.import_module(f"{MODULE}.blender.bake.render_check").unbaked_in_words
     scene = bpy.context.scene
     scene.frame_start, scene.frame_end = 1, 18
-    assert "9 outside of the baked 1-9" in str(words(scene))
+    assert "baked for frames 1-9 only: in frames 10-18 of the scene" in str(words(scene))
     scene.render.frame_map_new = 200  # frame 18 shows frame 9
     assert words(scene) is None
 

@@ -119,3 +119,8 @@ def test_bench_tells_how_far_a_device_is_from_the_processor(
     assert main(["bench", *words], on_device) == 0
     found = json.loads(out.read_text())["difference_to_cpu"]
     assert found is None if expected is None else found == pytest.approx(expected, rel=1e-6)
+
+
+def test_every_device_has_a_name_for_people() -> None:
+    assert devices.LABELS.keys() == devices.PROVIDERS.keys()
+    assert devices.device_label("cpu") == "CPU" and devices.device_label("quantum") == "quantum"

@@ -28,7 +28,7 @@ def bake_outlook(context: bpy.types.Context, world: bpy.types.World) -> list[Sky
     if not is_own(world):
         return []
     try:
-        folder, frames = output_folder(world), frames_of_settings(world)
+        folder, frames = output_folder(world), frames_of_settings(world, scene)
     except SkyGenError:  # the states above tell of it
         return []
     fps = scene.render.fps / scene.render.fps_base if scene is not None else 24.0

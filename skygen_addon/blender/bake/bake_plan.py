@@ -20,6 +20,7 @@ from ..settings.controls_from_settings import SkyMoment, evaluated_settings
 from ..settings.properties import sky_settings
 from ..sun.sun_placement import is_dated, refuse_loop, sun_path
 from ..world.world_owner import library_of
+from .bake_range_properties import range_of_settings
 
 
 @dataclass(frozen=True)
@@ -59,17 +60,24 @@ def output_folder(world: bpy.types.World) -> Path:
     return Path(os.path.normpath(folder))
 
 
-def frames_of_settings(world: bpy.types.World) -> tuple[int, ...]:
-    """Frames that the settings ask for: the range, or one period of a loop.
+def _no_scene() -> RequestError:
+    return RequestError("There is no scene.", "Open a scene that uses this world.")
+
+
+def frames_of_settings(world: bpy.types.World, scene: bpy.types.Scene | None) -> tuple[int, ...]:
+    """Frames that the settings ask for: the scene's range or their own, or one period of a loop.
 
     Raises
     ------
     RequestError
-        If the range is empty or absurdly long.
+        If the range is empty or absurdly long, or there is no scene.
     """
+    if scene is None:
+        raise _no_scene()
     settings = sky_settings(world)
-    first = int(settings.frame_start)
-    last = first + int(settings.loop_frames) - 1 if settings.loop else int(settings.frame_end)
+    first, last = range_of_settings(settings, scene)
+    if settings.loop:
+        last = first + int(settings.loop_frames) - 1
     if last < first:
         raise RequestError(f"The frame range {first} to {last} has 0 frames.", f"Set the end to {first} or more.")
     if last - first + 1 > MAX_FRAMES:
@@ -81,12 +89,13 @@ def frames_of_settings(world: bpy.types.World) -> tuple[int, ...]:
 
 def plan_of_settings(
     world: bpy.types.World,
+    scene: bpy.types.Scene | None,
     *,
     frames: Sequence[int] | None = None,
     folder: Path | None = None,
     width: int | None = None,
 ) -> BakePlan:
-    """The bake that the settings ask for; arguments replace single settings.
+    """The bake that the settings ask for in a scene; the other arguments replace single settings.
 
     Raises
     ------
@@ -94,7 +103,7 @@ def plan_of_settings(
         If frames or folder make no sense.
     """
     settings = sky_settings(world)
-    whole = frames_of_settings(world) if frames is None or settings.loop else ()
+    whole = frames_of_settings(world, scene) if frames is None or settings.loop else ()
     chosen = whole if frames is None else tuple(sorted(set(frames)))
     return BakePlan(
         frames=chosen,
@@ -118,7 +127,7 @@ def requests_of_world(
     """
     settings, scene = sky_settings(world), context.scene
     if scene is None:
-        raise RequestError("There is no scene.", "Open a scene that uses this world.")
+        raise _no_scene()
     loop_frames = int(settings.loop_frames) if settings.loop else None
     if loop_frames is not None and is_dated(settings):
         refuse_loop(sun_path(settings.sun), float(settings.time_offset))

@@ -9,12 +9,14 @@ from typing import Any
 import bpy
 from bpy.app.handlers import persistent
 
+from ..engine.running import is_film_rendered, is_running
 from ..live.live_properties import live_settings
 from ..settings.properties import sky_settings
 from ..sun.sun_check import lamp_fault
 from ..world.sequence_clock import animation_frame
 from ..world.world_nodes import ROLE, environment_node
 from ..world.world_owner import is_own
+from .bake_range_properties import range_of_settings, scene_range
 from .sequence import folder_of_sequence, frames_in_words, missing_frames
 
 _LOG = logging.getLogger(__name__)
@@ -27,7 +29,7 @@ def unbaked_in_words(scene: bpy.types.Scene) -> str | None:
 
 
 def _skies_in_words(scene: bpy.types.Scene) -> str | None:
-    """How many of the scene's frames lack a sky of their own, and the remedy; None if none does.
+    """Which of the scene's frames lack a sky of their own, and the remedies; None if none does.
 
     A frame whose file is missing renders in pure magenta; one outside of the baked range shows the
     nearest baked sky. A preview stays as it is, but in a window a live one follows the render.
@@ -50,46 +52,72 @@ def _skies_in_words(scene: bpy.types.Scene) -> str | None:
     shown = {f: first + (at - first) % turn if cyclic else min(max(at, first), last) for f, at in mapped.items()}
     magenta = [f for f in frames if shown[f] in missing]
     still = [f for f in frames if shown[f] != mapped[f] and not cyclic]
-    parts = []
-    if magenta:
-        parts.append(f"{len(magenta)} without a baked sky, which render magenta ({frames_in_words(magenta)})")
+    lacks = [f"The baked sky lacks the file of {_in_words(magenta)}: magenta in the render."] if magenta else []
     if still:
-        parts.append(f"{len(still)} outside of the baked {first}-{last}, where it stands still")
-    if not parts:
+        nearest = f"in {_in_words(still)} the nearest one is seen, and clouds stand still."
+        lacks.append(f"The sky is baked for frames {first}-{last} only: {nearest}")
+    if not lacks:
         return None
-    remedy = (
-        "Set Start and End in the SkyGen panel and press Bake Sky." if still else "Press Bake Sky in the SkyGen panel."
-    )
-    if not is_own(world):
-        remedy = "Bake in the world's own file."
-    return f"Of the scene's {len(frames)} frames there are {', and '.join(parts)}. {remedy}"
+    whole = [f for f in frames if f not in magenta and f not in still]
+    otherwise = f", or render only {frames_in_words(whole)}" if whole and is_own(world) else ""
+    remedy = _how_to_bake(world, scene, {mapped[f] for f in [*magenta, *still]})
+    return f"{' '.join(lacks)} {remedy}{otherwise}."
+
+
+def _in_words(frames: list[int]) -> str:
+    return f"{'frame' if len(frames) == 1 else 'frames'} {frames_in_words(frames)} of the scene"
 
 
 def _preview_in_words(scene: bpy.types.Scene, world: bpy.types.World, image: bpy.types.Image) -> str | None:
     """What a preview of one frame is in all frames of a scene; None where that is right, or it is none of ours."""
-    shown = int(sky_settings(world).sun.shown_frame)
+    shown, width, baked = int(sky_settings(world).sun.shown_frame), int(image.size[0]), int(sky_settings(world).width)
     frames = {animation_frame(scene, frame) for frame in _frames(scene)}
     if ROLE not in image.keys() or frames == {shown}:
         return None
     of_frame = f" of frame {shown}" if shown >= 0 else ""
-    return (
-        f"The sky is not baked: all {len(frames)} frames render one preview{of_frame}, {int(image.size[0])} pixels "
-        f"wide, and clouds stand still. {_how_to_bake(world)}"
-    )
-
-
-def _how_to_bake(world: bpy.types.World) -> str:
-    """The remedy where nothing is baked, with the command for a machine without a window."""
+    what = f"the preview{of_frame}, {width} pixels wide{f' instead of {baked}' if width < baked else ''}"
+    several = f"frames {frames_in_words(frames)} all render the same still picture"
+    lacks = several if len(frames) > 1 else f"frame {min(frames)} renders a still picture"
     if not is_own(world):
-        return "Bake in the world's own file."
+        remedy = _how_to_bake(world, scene, frames)
+    else:
+        remedy = f"{_how_to_bake(world, scene, frames)}, or run: {_command(world, scene, frames)}"
+    return f"The sky is not baked: {lacks} ({what}), and clouds do not move. {remedy}."
+
+
+def _are_asked_for(world: bpy.types.World, scene: bpy.types.Scene, frames: set[int]) -> bool:
+    """Whether a bake by the settings covers frames of the animation."""
+    first, last = range_of_settings(sky_settings(world), scene)
+    return bool(sky_settings(world).loop) or all(first <= frame <= last for frame in frames)
+
+
+def _how_to_bake(world: bpy.types.World, scene: bpy.types.Scene, frames: set[int]) -> str:
+    """What to do in the panel so that frames of the animation are baked."""
+    if not is_own(world):
+        return "Bake in the world's own file"
+    if _are_asked_for(world, scene, frames):
+        return "Press Bake Sky in the SkyGen panel"
+    first, last = scene_range(scene)
+    if all(first <= frame <= last for frame in frames):
+        return "Switch Use Scene Range on in the SkyGen panel, then press Bake Sky"
+    held = f"let Start and End hold {frames_in_words(frames)} (Use Scene Range off)"
+    return f"In the SkyGen panel {held}, then press Bake Sky"
+
+
+def _command(world: bpy.types.World, scene: bpy.types.Scene, frames: set[int]) -> str:
+    """The command that bakes frames of the animation on a machine without a window."""
     name = PurePath(bpy.data.filepath).name or "FILE.blend"
     file = f'"{name}"' if " " in name else name
-    return f"First run: blender -b {file} --command skygen bake, or press Bake Sky in the SkyGen panel."
+    asked = "" if _are_asked_for(world, scene, frames) else f" --frames {min(frames)}-{max(frames)}"
+    return f"blender -b {file} --command skygen bake{asked}"
 
 
 def _frames(scene: bpy.types.Scene) -> list[int]:
-    """The scene's frames that may be rendered."""
-    return sorted({*range(scene.frame_start, scene.frame_end + 1, scene.frame_step), scene.frame_current})
+    """The scene's frames that may be rendered; which ones they are is known of a render that has begun in a window."""
+    film = [*range(scene.frame_start, scene.frame_end + 1, scene.frame_step)]
+    if is_running(bpy.context, "RENDER_OT_render"):
+        return film if is_film_rendered(bpy.context) else [scene.frame_current]
+    return sorted({*film, scene.frame_current})
 
 
 @persistent  # type: ignore[untyped-decorator]

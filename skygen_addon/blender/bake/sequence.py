@@ -47,6 +47,17 @@ def missing_frames(folder: Path, frames: Sequence[int], ending: str = EXR) -> li
     return [f for f in frames if frame_name(f, ending) not in present]
 
 
+def longest_run(folder: Path, frames: Sequence[int]) -> list[int]:
+    """The most of ``frames``, which follow each other, that are in ``folder`` without a gap; the first such run."""
+    missing, runs = set(missing_frames(folder, frames)), [list[int]()]
+    for frame in frames:
+        if frame in missing:
+            runs.append([])
+        else:
+            runs[-1].append(frame)
+    return max(runs, key=len)
+
+
 def known_missing_frames(folder: Path, frames: Sequence[int], ending: str = EXR) -> list[int]:
     """:func:`missing_frames` for a panel that is drawn often: a folder is listed again only when it has changed.
 

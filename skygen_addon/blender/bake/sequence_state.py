@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ from ..engine.running import is_running
 from ..live.live_bake import bound_sequence
 from ..live.live_properties import live_settings
 from ..settings.controls_from_settings import draws_sun
-from ..settings.properties import sky_settings
+from ..settings.properties import SkyGenSettings, sky_settings
 from ..settings.world_animation import animated_paths, animation_description
 from ..sun.sun_placement import is_dated
 from ..world.world_nodes import environment_node
@@ -25,10 +26,12 @@ from .bake_marker import read_marker
 from .bake_pause import is_paused
 from .bake_plan import BakePlan, frames_of_settings, output_folder
 from .bake_progress import BakeProgress, progress_of
+from .bake_range_properties import range_of_settings
 from .sequence import folder_of_sequence, frames_in_words, known_missing_frames
 
 _WITHOUT_EFFECT = {
-    "rna_type", "name", "preset", "own_preset", "preset_gallery", "frame_end", "output_folder", "format",
+    "rna_type", "name", "preset", "own_preset", "preset_gallery", "use_scene_range", "frame_start",
+    "frame_end", "output_folder", "format",
     "compression", "pictures", "look", "match", "sun", "sun_disc", "sun_in", "lamp", "followed_lamp", "sky_peak",
     "shown_frame", "shown_azimuth", "shown_elevation", "shown_transmittance", "unrecorded", "baked_start",
     "baked_end", "baked_settings", "measured_seconds", "measured_width",
@@ -64,15 +67,20 @@ def _values(group: Any, path: str, animated: set[str]) -> dict[str, Any]:
     return values
 
 
-def settings_fingerprint(world: bpy.types.World, fps: float, *, with_disc: bool | None = None) -> str:
+def settings_fingerprint(
+    world: bpy.types.World, fps: float, *, with_disc: bool | None = None, with_start: int | None = None
+) -> str:
     """Hash of everything in the settings that changes a frame; the same at every scene frame.
 
-    ``with_disc`` tells of frames with or without the sun's disc, whatever the settings say of it.
+    ``with_disc`` tells of frames with or without the sun's disc, whatever the settings say of it; ``with_start`` is
+    for bakes from before, whose fingerprint counted their first frame in, though it changes none.
     """
     settings, animated = sky_settings(world), animated_paths(world)
     values = _values(settings, "skygen", animated)
     values = {name: value for name, value in values.items() if _CAME_LATER.get(name) != value}
     values["sun_disc"] = draws_sun(settings) if with_disc is None else with_disc
+    if with_start is not None:
+        values["frame_start"] = with_start
     if is_dated(settings):
         values["sun"] = _values(settings.sun, "skygen.sun", animated)
     text = json.dumps([values, animation_description(world), fps], sort_keys=True)
@@ -104,12 +112,12 @@ def forget_bake(world: bpy.types.World) -> None:
     settings.baked_settings = ""
 
 
-def _fitting_fingerprints(world: bpy.types.World, fps: float) -> set[str]:
+def _fitting_fingerprints(world: bpy.types.World, fps: float) -> Iterator[str]:
     """Fingerprints of bakes that show what the settings say: beside a lamp, the nodes take a baked disc out."""
-    fitting = {settings_fingerprint(world, fps)}
-    if sky_settings(world).sun.sun_in == "LAMP":
-        fitting.add(settings_fingerprint(world, fps, with_disc=True))
-    return fitting
+    settings = sky_settings(world)
+    discs = (None, True) if settings.sun.sun_in == "LAMP" else (None,)
+    for start in (None, int(settings.baked_start), int(settings.frame_start)):
+        yield from (settings_fingerprint(world, fps, with_disc=disc, with_start=start) for disc in discs)
 
 
 def is_baking(context: bpy.types.Context) -> bool:
@@ -134,6 +142,14 @@ def _unbaked_in_words(world: bpy.types.World) -> str:
     return f"Not baked: every frame renders this one preview, and clouds stand still. Bake{where} to animate it"
 
 
+def _unbaked(settings: SkyGenSettings, scene: bpy.types.Scene | None) -> list[int]:
+    """Frames to bake that lie before or after the bound sequence, of which a loop has none."""
+    if settings.loop or scene is None:
+        return []
+    (first, last), start, end = range_of_settings(settings, scene), settings.baked_start, settings.baked_end
+    return [*range(first, min(start, last + 1)), *range(max(end + 1, first), last + 1)]
+
+
 def sky_states(context: bpy.types.Context, world: bpy.types.World) -> list[SkyState]:
     """What the panel says about a world's sky, most urgent first."""
     settings, scene = sky_settings(world), context.scene
@@ -151,7 +167,7 @@ def sky_states(context: bpy.types.Context, world: bpy.types.World) -> list[SkySt
         return [*states, SkyState(text, "PAUSE" if paused else "RENDER_ANIMATION", False)]
     try:
         output_folder(world)
-        frames_of_settings(world)
+        frames_of_settings(world, scene)
     except SkyGenError as error:
         states.append(SkyState(f"{error.message} {error.remedy}", "ERROR", False))
     node = environment_node(world)
@@ -170,8 +186,9 @@ def sky_states(context: bpy.types.Context, world: bpy.types.World) -> list[SkySt
         states.append(SkyState("The settings have changed since the bake", "FILE_REFRESH", False))
     elif baked_settings and makers is not None and baked_by != makers:
         states.append(SkyState("Baked by another SkyGen version: bake again", "FILE_REFRESH", False))
-    if not settings.loop and settings.frame_end > settings.baked_end:
-        states.append(SkyState(f"Not baked yet: {settings.baked_end + 1}-{settings.frame_end}", "INFO", False))
+    unbaked = _unbaked(settings, scene)
+    if unbaked:
+        states.append(SkyState(f"Not baked yet: {frames_in_words(unbaked)}", "INFO", False))
     if not states and read_marker(folder_of_sequence(sequence)) is None:  # else some frames are of a bake that stopped
         states.append(SkyState(f"Baked: frames {settings.baked_start}-{settings.baked_end}", "CHECKMARK", False))
     return states

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...core.errors import SkyGenError
+from ...runtime.devices import device_label
 from .child import Child
 from .interpreter import bake_command, bake_environment
 from .model import bundle_folder
@@ -27,7 +29,7 @@ class DeviceSpeed:
     device: str
     """Name of the device, such as ``cpu``."""
     frames_per_second: float
-    """Of 512 pixels, each at another moment, file writing excluded."""
+    """Of frames 512 pixels wide, each at another moment, file writing excluded."""
     devices: tuple[str, ...]
     """All devices that ONNX Runtime offers here."""
     difference: float | None
@@ -37,6 +39,15 @@ class DeviceSpeed:
     def is_right(self) -> bool:
         """Whether its frames are those of the CPU but for rounding."""
         return self.difference is not None and self.difference <= MAX_DIFFERENCE
+
+    def in_words(self, beside: Sequence[str] = ()) -> str:
+        """One line about it; ``beside`` names what else has used the machine meanwhile."""
+        rate = self.frames_per_second
+        speed = f"{rate:.1f} frames a second" if rate >= 1.0 else f"{1.0 / rate:.1f} s a frame"
+        words = f"{device_label(self.device)}: {speed}, {WIDTH} pixels wide"
+        if beside:
+            words += f". Measured while {' and '.join(beside)} ran: slower than alone"
+        return words
 
 
 class DeviceTest:
@@ -79,7 +90,7 @@ class DeviceTest:
         try:
             if code != 0:
                 last = lines[-1].removeprefix("skygen: ") if lines else f"it ended with code {code}"
-                raise SkyGenError(f"{self.device} was not measured: {last}", "Choose another device.")
+                raise SkyGenError(f"{device_label(self.device)} was not measured: {last}", "Choose another device.")
             data = json.loads(self._report.read_text(encoding="utf-8"))
             return DeviceSpeed(
                 device=str(data["device"]),

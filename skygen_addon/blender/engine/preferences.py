@@ -15,8 +15,11 @@ from ...runtime.devices import CPU
 from ...runtime.kept_memory import DEFAULT_BUDGET_MB
 from ..panels.panel_base import draw_lines
 from .model import bundle_folder, model_words
-from .preferences_access import ADDON
+from .preferences_access import ADDON, device_name
 from .running import is_running
+
+REST_S = 0.5
+"""Time for which the memory of the live preview must not change before it is applied."""
 
 
 class SkyGenDevice(bpy.types.PropertyGroup):
@@ -28,9 +31,23 @@ def _another_device(preferences: Any, context: bpy.types.Context) -> None:
 
 
 def _another_budget(preferences: Any, context: bpy.types.Context) -> None:
+    """Apply it once it rests: on the way a slider may pass through little, and what is kept would be thrown away."""
+    if bpy.app.background:  # timers do not run there, and nothing is dragged
+        _apply_budget()
+        return
+    _forget_budget()
+    bpy.app.timers.register(_apply_budget, first_interval=REST_S)
+
+
+def _apply_budget() -> None:
     from ..live.live_memory import apply_budget  # the live preview reads these choices
 
     apply_budget()
+
+
+def _forget_budget() -> None:
+    if bpy.app.timers.is_registered(_apply_budget):
+        bpy.app.timers.unregister(_apply_budget)
 
 
 class SkyGenPreferences(bpy.types.AddonPreferences):
@@ -65,7 +82,7 @@ class SkyGenPreferences(bpy.types.AddonPreferences):
     )
     measured: StringProperty(
         name="Measured Speed",
-        description="Frames a second of the chosen device at the last test; empty before the first",
+        description="How fast the chosen device was at the last test; empty before the first",
         default="",
     )
 
@@ -104,14 +121,14 @@ class SkyGenPreferences(bpy.types.AddonPreferences):
         """Which device renders, how fast it is, and whether there is another."""
         preferences = cast(Any, self)
         names = [device.name for device in preferences.devices]
-        words = preferences.measured or f"Device: {preferences.device or CPU}, not measured yet"
+        words = preferences.measured or f"Device: {device_name()}, not measured yet"
         if names == [CPU]:
             words += ". ONNX Runtime offers no other device here"
         return words
 
     def testing_words(self) -> str:
         """What goes on while the device is tested."""
-        return f"Device: {cast(Any, self).device or CPU} is being tested, half a minute or more. Esc stops the test"
+        return f"Device: {device_name()} is being tested, half a minute or more. Esc stops the test"
 
 
 def _draw_memory(layout: Any, context: bpy.types.Context, preferences: SkyGenPreferences) -> None:
@@ -136,5 +153,6 @@ def register() -> None:
 
 def unregister() -> None:
     """Remove the preferences."""
+    _forget_budget()
     for cls in reversed(CLASSES):
         bpy.utils.unregister_class(cls)

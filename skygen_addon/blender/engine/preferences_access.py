@@ -8,7 +8,7 @@ from typing import Any
 import bpy
 
 from ...core.errors import BundleError
-from ...runtime.devices import CPU
+from ...runtime.devices import CPU, device_label
 from ...runtime.kept_memory import DEFAULT_BUDGET_MB, MEGABYTE
 
 ADDON = (__package__ or "").rpartition(".blender.")[0]
@@ -42,9 +42,9 @@ def chosen_model_folder() -> Path | None:
 
 
 def device_name() -> str:
-    """What renders, as the command line calls it, in capitals."""
+    """What renders, as people write it."""
     preferences = addon_preferences()
-    return str((preferences.device if preferences is not None else "") or CPU).upper()
+    return device_label(str((preferences.device if preferences is not None else "") or CPU))
 
 
 def live_memory_bytes() -> int:

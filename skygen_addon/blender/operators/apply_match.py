@@ -7,9 +7,8 @@ from typing import Any
 import bpy
 
 from ...core.errors import SkyGenError
-from ..live.live_preview import ask
 from ..match.match_result import match_of, use_match
-from .outcome import FINISHED, active_world, cancelled_by, poll_editable_world
+from .outcome import FINISHED, active_world, cancelled_by, poll_editable_world, show_changed_sky
 
 
 class SKYGEN_OT_apply_match(bpy.types.Operator):
@@ -34,8 +33,5 @@ class SKYGEN_OT_apply_match(bpy.types.Operator):
             use_match(world)
         except SkyGenError as error:
             return cancelled_by(self, error)
-        try:
-            ask(context, world)
-        except SkyGenError as error:  # the settings are new all the same: finish, so that undo has them
-            self.report({"WARNING"}, f"The match is applied, but not shown: {error.message} {error.remedy}")
+        show_changed_sky(self, context, world, "The match is applied")
         return FINISHED

@@ -8,11 +8,10 @@ import bpy
 from bpy.props import BoolProperty, StringProperty
 
 from ...core.errors import SkyGenError
-from ..live.live_preview import ask
 from ..presets.preset_choice import use_preset
 from ..presets.preset_gallery import GALLERY, NO_REFUSAL, OWN_PREFIX
 from ..settings.choices import DEFAULT_PRESET
-from .outcome import FINISHED, active_world, cancelled_by, poll_editable_world
+from .outcome import FINISHED, active_world, cancelled_by, poll_editable_world, show_changed_sky
 
 
 def _known_names(operator: Any, context: bpy.types.Context, typed: str) -> list[str]:
@@ -58,8 +57,5 @@ class SKYGEN_OT_apply_preset(bpy.types.Operator):
         except SkyGenError as error:
             return cancelled_by(self, error)
         if self.show:
-            try:
-                ask(context, world)
-            except SkyGenError as error:  # the settings are new all the same: finish, so that undo has them
-                self.report({"WARNING"}, f"The preset is applied, but not shown: {error.message} {error.remedy}")
+            show_changed_sky(self, context, world, "The preset is applied")
         return FINISHED

@@ -19,6 +19,7 @@ from ..bake.bake_process import BakeProcess, run_job
 from ..bake.bake_progress import BakeProgress, note_progress, progress_of
 from ..bake.render_check import unbaked_in_words
 from ..bake.sequence_state import bake_fingerprint, is_baking
+from ..engine.redraw import redraw_panels
 from ..settings.properties import sky_settings
 from ..world.sky_world import bind_frames
 from .outcome import CANCELLED, FINISHED, active_world, cancelled_by, poll_editable_world, world_of_session
@@ -129,7 +130,7 @@ class SKYGEN_OT_bake_sequence(bpy.types.Operator):
         self._end(context)
 
     def _prepare(self, context: bpy.types.Context, world: bpy.types.World) -> tuple[BakePlan, SkyJob, str]:
-        plan = plan_of_settings(world)
+        plan = plan_of_settings(world, context.scene)
         job = job_of_plan(context, world, plan)
         render = context.scene.render if context.scene is not None else None
         return plan, job, bake_fingerprint(world, render.fps / render.fps_base if render is not None else 24.0)
@@ -168,10 +169,7 @@ class SKYGEN_OT_bake_sequence(bpy.types.Operator):
         if shown is None or shown.done != done:
             left = process.latest.seconds_left if process.latest is not None else None
             note_progress(BakeProgress(self._world_uid, done, total, left))
-            for window in context.window_manager.windows if context.window_manager is not None else ():
-                for area in window.screen.areas:
-                    if area.type in {"PROPERTIES", "VIEW_3D"}:
-                        area.tag_redraw()
+            redraw_panels(context)
         if context.workspace is not None:
             context.workspace.status_text_set(f"SkyGen: {self._words(process)}")
 

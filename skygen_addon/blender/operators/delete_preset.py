@@ -9,9 +9,9 @@ from bpy.props import StringProperty
 
 from ...core.errors import SkyGenError
 from ...core.own_presets import delete_preset
+from ..engine.redraw import redraw_panels
 from ..presets.preset_choice import follow_name
 from ..presets.preset_gallery import own_folder
-from ..presets.preset_thumbnails import redraw_panels
 from .outcome import FINISHED, cancelled_by
 
 
@@ -49,6 +49,6 @@ class SKYGEN_OT_delete_preset(bpy.types.Operator):
         except SkyGenError as error:
             return cancelled_by(self, error)
         follow_name(self.preset, "")
-        redraw_panels()
+        redraw_panels(context)
         self.report({"INFO"}, f"Deleted the preset {self.preset}.")
         return FINISHED

@@ -11,12 +11,20 @@ from bpy.props import BoolProperty, StringProperty
 
 from ...core.errors import RequestError, SkyGenError
 from ...runtime.match_messages import MatchFound
-from ..live.live_preview import ask
+from ..engine.redraw import redraw_panels
 from ..match.match_process import MatchProcess
 from ..match.match_result import note_match, use_match
 from ..match.match_state import is_matching
 from ..settings.world_animation import is_animated
-from .outcome import CANCELLED, FINISHED, active_world, cancelled_by, poll_editable_world, world_of_session
+from .outcome import (
+    CANCELLED,
+    FINISHED,
+    active_world,
+    cancelled_by,
+    poll_editable_world,
+    show_changed_sky,
+    world_of_session,
+)
 
 PASS_THROUGH: set[Any] = {"PASS_THROUGH"}
 RUNNING_MODAL: set[Any] = {"RUNNING_MODAL"}
@@ -94,6 +102,8 @@ class SKYGEN_OT_match_hdri(bpy.types.Operator):
         self._timer = manager.event_timer_add(TIMER_S, window=context.window)
         manager.modal_handler_add(self)
         self._thread.start()
+        self._show_progress(context)
+        redraw_panels(context)
         return RUNNING_MODAL
 
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[Any]:
@@ -143,10 +153,7 @@ class SKYGEN_OT_match_hdri(bpy.types.Operator):
             self.report({"WARNING"}, f"{self._source.name} is matched, but keyframes of this world may override it.")
         else:
             self.report({"INFO"}, f"Matched to {self._source.name}. {found.found[0]}.")
-        try:
-            ask(context, world)
-        except SkyGenError as error:  # the settings are new all the same: finish, so that undo has them
-            self.report({"WARNING"}, f"The sky is matched, but not shown: {error.message} {error.remedy}")
+        show_changed_sky(self, context, world, "The sky is matched")
         return FINISHED
 
     def _show_progress(self, context: bpy.types.Context) -> None:
@@ -161,3 +168,4 @@ class SKYGEN_OT_match_hdri(bpy.types.Operator):
             context.workspace.status_text_set(None)
         if context.window_manager is not None:
             context.window_manager.event_timer_remove(self._timer)
+        redraw_panels(context)

@@ -7,6 +7,7 @@ from typing import Any
 import bpy
 
 from ...core.errors import SkyGenError
+from ..bake.changes_over_bake import show_changes
 from ..world.world_nodes import environment_node
 from ..world.world_owner import linked_scene_in_words
 
@@ -19,6 +20,22 @@ def cancelled_by(operator: bpy.types.Operator, error: SkyGenError) -> set[Any]:
     """Report ``error`` and cancel."""
     operator.report({"ERROR"}, f"{error.message} {error.remedy}")
     return CANCELLED
+
+
+def show_changed_sky(
+    operator: bpy.types.Operator, context: bpy.types.Context, world: bpy.types.World, done: str
+) -> None:
+    """Show settings that the operator has replaced, and report what has become of a bake or why nothing is shown.
+
+    ``done`` says what was set: it stays so where nothing can be shown, and the operator finishes, so that undo has it.
+    """
+    try:
+        of_bake = show_changes(context, world)
+    except SkyGenError as error:
+        operator.report({"WARNING"}, f"{done}, but not shown: {error.message} {error.remedy}")
+        return
+    if of_bake:
+        operator.report({"INFO"}, of_bake)
 
 
 def active_world(context: bpy.types.Context) -> bpy.types.World:

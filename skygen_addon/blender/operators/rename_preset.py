@@ -9,9 +9,9 @@ from bpy.props import StringProperty
 
 from ...core.errors import SkyGenError
 from ...core.own_presets import LONGEST_NAME, rename_preset
+from ..engine.redraw import redraw_panels
 from ..presets.preset_choice import follow_name
 from ..presets.preset_gallery import own_folder
-from ..presets.preset_thumbnails import redraw_panels
 from .outcome import FINISHED, cancelled_by
 
 
@@ -58,6 +58,6 @@ class SKYGEN_OT_rename_preset(bpy.types.Operator):
         except SkyGenError as error:
             return cancelled_by(self, error)
         follow_name(self.old, name)
-        redraw_panels()
+        redraw_panels(context)
         self.report({"INFO"}, f"{self.old} is {name} now.")
         return FINISHED

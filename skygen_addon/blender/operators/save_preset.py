@@ -9,9 +9,10 @@ from bpy.props import BoolProperty, StringProperty
 
 from ...core.errors import SkyGenError
 from ...core.own_presets import LONGEST_NAME, existing_name, save_preset
+from ..engine.redraw import redraw_panels
 from ..presets.preset_choice import controls_to_save, note_choice
 from ..presets.preset_gallery import GALLERY, OWN_PREFIX, own_folder
-from ..presets.preset_thumbnails import WORK, redraw_panels
+from ..presets.preset_thumbnails import WORK
 from ..settings.properties import sky_settings
 from .outcome import FINISHED, active_world, cancelled_by, poll_editable_world
 
@@ -98,6 +99,6 @@ class SKYGEN_OT_save_preset(bpy.types.Operator):
             return cancelled_by(self, error)
         note_choice(sky_settings(world), OWN_PREFIX + saved.name)
         WORK.look_after(GALLERY.entries())
-        redraw_panels()
+        redraw_panels(context)
         self.report({"INFO"}, f"Saved the preset {saved.name}.")
         return FINISHED

@@ -7,6 +7,8 @@ from typing import Any
 import bpy
 
 from ...core.errors import SkyGenError
+from ..bake.sequence import folder_of_sequence
+from ..live.live_bake import bound_sequence
 from ..live.live_preview import ask
 from .outcome import FINISHED, active_world, cancelled_by, poll_editable_world
 
@@ -23,8 +25,13 @@ class SKYGEN_OT_show_preview(bpy.types.Operator):
         return poll_editable_world(cls, context)
 
     def execute(self, context: bpy.types.Context) -> set[Any]:
+        world = active_world(context)
+        sequence = bound_sequence(world)
+        baked = folder_of_sequence(sequence) if sequence is not None else None
         try:
-            ask(context, active_world(context))
+            ask(context, world)
         except SkyGenError as error:
             return cancelled_by(self, error)
+        if baked is not None:
+            self.report({"INFO"}, f"The preview takes the place of the bake in {baked}; Bind Baked Sky shows it again.")
         return FINISHED

@@ -1,25 +1,33 @@
-"""Test Device: how many frames a second the chosen device makes, and which other devices there are."""
+"""Test Device: how fast the chosen device makes frames, and which other devices there are."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import bpy
 
 from ...core.errors import SkyGenError
-from ...runtime.devices import CPU
+from ...runtime.devices import CPU, device_label
 from ..engine.device_test import DeviceSpeed, DeviceTest
 from ..engine.preferences_access import addon_preferences
+from ..engine.redraw import redraw_panels
 from ..engine.running import is_running
+from ..live.live_session import PREVIEW
+from ..live.live_state import rendering, starting
 from .outcome import CANCELLED, FINISHED, cancelled_by
 
 PASS_THROUGH: set[Any] = {"PASS_THROUGH"}
 RUNNING_MODAL: set[Any] = {"RUNNING_MODAL"}
 TIMER_S = 0.25
+PREFERENCES = frozenset({"PREFERENCES"})
+_WORKERS = {"SKYGEN_OT_bake_sequence": "a bake", "SKYGEN_OT_match_hdri": "a match"}
+_DRAWING = {rendering(()).icon, starting().icon}
+"""Icons of the states in which the live preview works."""
 
 
 class SKYGEN_OT_test_device(bpy.types.Operator):
-    """Measure how many frames of 512 pixels a second the chosen device makes, and find the devices; Esc cancels"""
+    """Measure how fast the chosen device makes frames 512 pixels wide, and find the devices; Esc cancels"""
 
     bl_idname = "skygen.test_device"
     bl_label = "Test Device"
@@ -49,8 +57,10 @@ class SKYGEN_OT_test_device(bpy.types.Operator):
             self._test = self._started()
         except SkyGenError as error:
             return cancelled_by(self, error)
+        self._beside = set[str]()
         self._timer = manager.event_timer_add(TIMER_S, window=context.window)
         manager.modal_handler_add(self)
+        redraw_panels(context, PREFERENCES)
         return RUNNING_MODAL
 
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[Any]:
@@ -58,15 +68,16 @@ class SKYGEN_OT_test_device(bpy.types.Operator):
         if event.type == "ESC" and event.value == "PRESS":
             self.cancel(context)
             return CANCELLED
-        if event.type != "TIMER" or self._test.is_running():
+        if event.type != "TIMER":
+            return PASS_THROUGH
+        self._beside |= work_beside(context)
+        if self._test.is_running():
             return PASS_THROUGH
         self._end(context)
         try:
-            self._keep(self._test.result())
+            self._keep(self._test.result(), sorted(self._beside))
         except SkyGenError as error:
             return cancelled_by(self, error)
-        for area in context.screen.areas if context.screen is not None else ():
-            area.tag_redraw()
         return FINISHED
 
     def cancel(self, context: bpy.types.Context) -> None:
@@ -79,7 +90,7 @@ class SKYGEN_OT_test_device(bpy.types.Operator):
         preferences: Any = addon_preferences()
         return DeviceTest(str(preferences.device) or CPU, int(preferences.threads))
 
-    def _keep(self, speed: DeviceSpeed) -> None:
+    def _keep(self, speed: DeviceSpeed, beside: Sequence[str] = ()) -> None:
         preferences: Any = addon_preferences()
         if preferences is None:  # disabled meanwhile
             return
@@ -87,13 +98,25 @@ class SKYGEN_OT_test_device(bpy.types.Operator):
         for name in speed.devices:
             preferences.devices.add().name = name
         if not speed.is_right:
-            preferences.measured = f"{speed.device}: its frames are wrong, choose another device"
+            label = device_label(speed.device)
+            preferences.measured = f"{label}: its frames are wrong, choose another device"
             raise SkyGenError(
-                f"Frames of the device {speed.device} are not those of the CPU.", "Choose another device, such as cpu."
+                f"Frames of the device {label} are not those of the CPU.", "Choose another device, such as cpu."
             )
-        preferences.measured = f"{speed.device}: {speed.frames_per_second:.2f} frames/s of 512 pixels"
+        preferences.measured = speed.in_words(beside)
         self.report({"INFO"}, f"SkyGen on {preferences.measured}")
 
     def _end(self, context: bpy.types.Context) -> None:
         if context.window_manager is not None:
             context.window_manager.event_timer_remove(self._timer)
+        redraw_panels(context, PREFERENCES)
+
+
+def work_beside(context: bpy.types.Context) -> set[str]:
+    """What of this add-on uses the machine at the moment."""
+    named = {name for operator, name in _WORKERS.items() if is_running(context, operator)}
+    windows = context.window_manager.windows if context.window_manager is not None else ()
+    worlds = [window.scene.world for window in windows]
+    if any(PREVIEW.state(world).icon in _DRAWING for world in worlds if world is not None):
+        named.add("the live preview")
+    return named

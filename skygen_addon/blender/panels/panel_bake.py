@@ -31,7 +31,7 @@ class BakePanel(ChildPanel):
         if world is None:
             return
         layout, settings = self.layout_of(), sky_settings(world)
-        _draw_settings(layout, settings)
+        _draw_settings(layout, settings, context.scene)
         _draw_states(layout, context, sky_states(context, world))
         running = running_bake(context, world)
         if running is not None:
@@ -58,13 +58,16 @@ def engine_words() -> str:
         return ""
 
 
-def _draw_settings(layout: bpy.types.UILayout, settings: SkyGenSettings) -> None:
+def _draw_settings(layout: bpy.types.UILayout, settings: SkyGenSettings, scene: bpy.types.Scene | None) -> None:
     layout.prop(settings, "width")
+    layout.prop(settings, "use_scene_range")
+    follows = settings.use_scene_range and scene is not None
     pair = layout.column(align=True)
-    pair.prop(settings, "frame_start")
-    end = pair.row()
-    end.active = not settings.loop
-    end.prop(settings, "frame_end")
+    pair.enabled = not follows
+    for name in ("frame_start", "frame_end"):
+        row = pair.row()
+        row.active = name == "frame_start" or not settings.loop
+        row.prop(scene if follows else settings, name, text="Start" if name == "frame_start" else "End")
     layout.prop(settings, "origin_frame")
     layout.prop(settings, "loop")
     if settings.loop:

@@ -14,7 +14,7 @@ FIRST_STEPS: tuple[Line, ...] = (
     ("Press Add Sky. Material Preview with Scene World, or Rendered, shows it", "OUTLINER_OB_LIGHTPROBE"),
     ("Pick a preset, then turn what you like: the sky follows", "PRESET"),
     ("Save the file: the frames go into a folder beside it", "FILE_TICK"),
-    ("Set frames and resolution in Bake, press Bake Sky", "RENDER_ANIMATION"),
+    ("Set the resolution in Bake, press Bake Sky for the scene's frames", "RENDER_ANIMATION"),
     ("Render: every frame shows its own sky", "RENDER_STILL"),
 )
 

@@ -10,6 +10,7 @@ import bpy
 from ...core.controls import SkyControls
 from ...core.errors import RequestError, SkyGenError
 from ...core.presets import Preset, same_sky
+from ..bake.changes_over_bake import show_over_bake
 from ..live.live_preview import ask_live
 from ..settings.choices import OWN_PRESET
 from ..settings.controls_from_settings import controls_from_settings, write_controls
@@ -151,5 +152,7 @@ def _ask_for_preview(world: bpy.types.World) -> None:
         If there is nothing to make it with.
     """
     scene = bpy.context.scene
-    if not bpy.app.background and scene is not None and environment_node(world) is not None:
+    if bpy.app.background or scene is None or environment_node(world) is None:
+        return
+    if not show_over_bake(world):
         ask_live(world, scene)

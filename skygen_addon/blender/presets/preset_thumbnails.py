@@ -18,6 +18,7 @@ from ..engine.child import Child
 from ..engine.interpreter import bake_command, bake_environment
 from ..engine.model import bundle_folder
 from ..engine.preferences_access import engine_options
+from ..engine.redraw import redraw_panels
 from .preset_gallery import GALLERY, Entry
 
 _LOOK_EVERY_S = 0.5
@@ -164,17 +165,8 @@ class ThumbnailWork:
         before = self.busy_with
         working = self.advance()
         if self.busy_with != before:
-            redraw_panels()
+            redraw_panels(bpy.context)
         return _LOOK_EVERY_S if working else None
-
-
-def redraw_panels() -> None:
-    """Draw all panels again: Blender does not know that what the gallery shows has changed."""
-    manager = bpy.context.window_manager
-    for window in manager.windows if manager is not None else ():
-        for area in window.screen.areas:
-            if area.type in {"PROPERTIES", "VIEW_3D"}:
-                area.tag_redraw()
 
 
 WORK = ThumbnailWork()

@@ -24,6 +24,7 @@ from bpy.props import (
     StringProperty,
 )
 
+from ..bake.bake_range_properties import BakeRange
 from ..bake.bake_state_properties import BakeState
 from ..bake.bake_storage_properties import BakeStorage
 from ..match.match_properties import SkyGenMatch
@@ -37,7 +38,7 @@ FOLDER: set[str] = {"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5,
 """Options of a folder that may start with //; Blender asks for the mark since 4.5."""
 
 
-class SkyGenSettings(PresetChoice, BakeStorage, BakeState, bpy.types.PropertyGroup):
+class SkyGenSettings(PresetChoice, BakeRange, BakeStorage, BakeState, bpy.types.PropertyGroup):
     """Everything that steers a world's sky."""
 
     seed: IntProperty(
@@ -191,26 +192,6 @@ class SkyGenSettings(PresetChoice, BakeStorage, BakeState, bpy.types.PropertyGro
         subtype="TIME",
         update=sun_moved,
     )
-    frame_start: IntProperty(
-        name="Start",
-        description="First frame that is baked",
-        default=1,
-        min=0,
-        soft_max=10000,
-        max=1048574,
-        options=FIXED,
-        subtype="TIME",
-    )
-    frame_end: IntProperty(
-        name="End",
-        description="Last frame that is baked; a loop ends after its length instead",
-        default=250,
-        min=0,
-        soft_max=10000,
-        max=1048574,
-        options=FIXED,
-        subtype="TIME",
-    )
     output_folder: StringProperty(
         name="Folder",
         description="Folder of the baked frames; // is the folder of the .blend, {world} this world's name",
@@ -252,13 +233,17 @@ def _groups(settings: SkyGenSettings) -> tuple[bpy.types.PropertyGroup, ...]:
     )
 
 
+_NEVER_SET = ("rna_type", "name", "preset_gallery", "use_scene_range")
+"""Properties that hold nothing of their own, of which Blender says that they are set."""
+
+
 def is_untouched(settings: SkyGenSettings) -> bool:
     """Whether every setting still has its default, because nobody has set one."""
     return not any(
         group.is_property_set(prop.identifier)
         for group in _groups(settings)
         for prop in group.bl_rna.properties
-        if prop.type != "POINTER" and prop.identifier not in ("rna_type", "name", "preset_gallery")
+        if prop.type != "POINTER" and prop.identifier not in _NEVER_SET
     )
 
 
