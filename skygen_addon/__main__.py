@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from .runtime.commands import main
+from .runtime.command.commands import main
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

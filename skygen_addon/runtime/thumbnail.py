@@ -16,9 +16,9 @@ from ..core.own_presets import thumbnail_path
 from ..core.presets import Preset, preset_names
 from ..core.request import SkyRequest
 from ..core.timeline import requests_for_frames
-from .bake import Renderer
+from .bake.bake import Renderer
+from .command.sky_options import given_preset
 from .preview import tone_map, write_png
-from .sky_options import given_preset
 
 THUMBNAIL_SIZE = 192
 """Width and height in pixels: Blender shows thumbnails square, at some 100 to 200 pixels."""

@@ -52,5 +52,5 @@ class LobeRenderer:
 
 
 if __name__ == "__main__":
-    main = importlib.import_module(f"{PACKAGE}.runtime.commands").main
+    main = importlib.import_module(f"{PACKAGE}.runtime.command.commands").main
     sys.exit(main(sys.argv[2:], lambda folder, threads: LobeRenderer(folder)))

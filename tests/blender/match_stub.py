@@ -42,7 +42,7 @@ class ClearRenderer:
         directions = geometry.panorama_directions(request.width)
         radiance = measuring.model_radiance(directions, sun, request.haze)
         radiance[directions[..., 2] < 0] = np.asarray(request.ground_albedo, dtype=np.float32)
-        light = part("runtime.sun_record").SunLight
+        light = part("runtime.frame.sun_record").SunLight
         strength = (2.0, 2.0, 2.0)
         sunlight = light(request.sun_azimuth_rad, request.sun_elevation_rad, strength, 1.0, float(radiance.max()))
         return type("Frame", (), {"radiance": radiance.astype(np.float32), "sun": sunlight})()
@@ -51,4 +51,4 @@ class ClearRenderer:
 
 
 if __name__ == "__main__":
-    sys.exit(part("runtime.commands").main(sys.argv[2:], lambda folder, threads: ClearRenderer()))
+    sys.exit(part("runtime.command.commands").main(sys.argv[2:], lambda folder, threads: ClearRenderer()))

@@ -19,8 +19,8 @@ class MovingRenderer:
 
     def __init__(self, package: str, folder: Path) -> None:
         self.bundle = importlib.import_module(f"{package}.core.bundle").load_bundle(folder)
-        self._scene = importlib.import_module(f"{package}.runtime.scene").Scene
-        record = importlib.import_module(f"{package}.runtime.sun_record")
+        self._scene = importlib.import_module(f"{package}.runtime.frame.scene").Scene
+        record = importlib.import_module(f"{package}.runtime.frame.sun_record")
         self._frame, self._light = record.SkyFrame, record.SunLight
 
     def render(self, request: Any) -> np.ndarray:
@@ -61,5 +61,5 @@ class MovingRenderer:
 
 
 if __name__ == "__main__":
-    main = importlib.import_module(f"{sys.argv[1]}.runtime.commands").main
+    main = importlib.import_module(f"{sys.argv[1]}.runtime.command.commands").main
     sys.exit(main(sys.argv[2:], lambda folder, threads: MovingRenderer(sys.argv[1], folder)))

@@ -31,7 +31,7 @@ class SunnyRenderer:
     def __init__(self, package: str, folder: Path) -> None:
         self.bundle = importlib.import_module(f"{package}.core.bundle").load_bundle(folder)
         self._disc = importlib.import_module(f"{package}.core.sun").sun_disc
-        self._light = importlib.import_module(f"{package}.runtime.sun_record").SunLight
+        self._light = importlib.import_module(f"{package}.runtime.frame.sun_record").SunLight
 
     def render(self, request: Any) -> np.ndarray:
         """Linear radiance (H, W, 3)."""
@@ -52,5 +52,5 @@ class SunnyRenderer:
 
 
 if __name__ == "__main__":
-    main = importlib.import_module(f"{sys.argv[1]}.runtime.commands").main
+    main = importlib.import_module(f"{sys.argv[1]}.runtime.command.commands").main
     sys.exit(main(sys.argv[2:], lambda folder, threads: SunnyRenderer(sys.argv[1], folder)))

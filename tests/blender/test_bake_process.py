@@ -133,7 +133,7 @@ def test_a_bake_ends_with_the_program_that_started_it(job: Any, renderer: Any, t
     """The parent is killed; its end of the pipe closes with it."""
     renderer.behave("slow")
     process = part("blender.bake.bake_process")
-    part("runtime.output_folder").prepare_folder(job.folder)
+    part("runtime.bake.output_folder").prepare_folder(job.folder)
     part("core.job").write_job(job, job.folder / "sky.json")
     command = [*process.bake_command(), "bake", "--job", str(job.folder / "sky.json"), "--bundle"]
     command += [str(process.bundle_folder()), "--progress", "json", "--stop-at-end-of-input"]

@@ -72,7 +72,7 @@ def test_a_budget_reaches_the_process_at_its_start_and_when_it_is_changed(
     world: Any, live: Clock, preferences: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without another process, and never overtaken by requests."""
-    said, queue = list[str](), importlib.import_module(f"{MODULE}.runtime.serve").Newest
+    said, queue = list[str](), importlib.import_module(f"{MODULE}.runtime.serve.serve").Newest
     order = queue.order
 
     def noted(self: Any, line: str) -> None:

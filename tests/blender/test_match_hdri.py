@@ -285,7 +285,7 @@ def test_pictures_that_cannot_be_read_leave_nothing(world: Any, stub: Path, pano
     folder = tmp_path / "pictures"
     folder.mkdir()
     match.panorama_picture.save(filepath=str(folder / "panorama.png"))  # and no other one
-    messages, errors = part("runtime.match_messages"), part("core.errors")
+    messages, errors = part("runtime.match.match_messages"), part("core.errors")
     found = messages.MatchFound(part("core.controls").SkyControls(), 1, ("Another",), ())
     with pytest.raises(errors.RequestError, match="cannot be read"):
         part("blender.match.match_result").note_match(world, panorama, found, folder)

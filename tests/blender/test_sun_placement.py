@@ -51,7 +51,7 @@ def test_date_and_place_reach_the_frames(golden: Any) -> None:
 
 
 def test_the_panel_and_the_command_line_ask_for_one_frame(golden: Any) -> None:
-    options = part("runtime.sky_options").SkyOptions(
+    options = part("runtime.command.sky_options").SkyOptions(
         sun_date="2003-10-17T12:30:30-07:00", latitude=39.7425, longitude=-105.1786, time_scale=600.0, width=256
     )
     golden.skygen.time_scale = 600.0

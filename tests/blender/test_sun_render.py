@@ -162,7 +162,7 @@ def test_a_lamp_that_no_bake_has_keyframed_moves_in_an_animation(sky: Any, scene
     for frame in (1, 2):
         image = bpy.data.images.load(str(tmp_path / f"film_{frame:04d}.exr"))
         means.append(np.array(image.pixels[:]).reshape(SIZE, SIZE, -1)[2:10, -10:-2, :3].mean())
-    clear = importlib.import_module(f"{MODULE}.runtime.sun_record").clear_sun_irradiance
+    clear = importlib.import_module(f"{MODULE}.runtime.frame.sun_record").clear_sun_irradiance
     irradiance = clear(math.pi / 4, settings.haze, settings.exposure)
     background = 0.5 / 3  # the artist's world behind it: blue 0.5
     assert means[1] == pytest.approx(background, rel=0.02)

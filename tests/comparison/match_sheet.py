@@ -17,9 +17,9 @@ from PIL import Image, ImageDraw
 
 from skygen_addon.core.bundle import installed_bundle
 from skygen_addon.core.errors import SkyGenError
-from skygen_addon.runtime.frame import FrameRenderer
-from skygen_addon.runtime.match import MatchedSky, match
-from skygen_addon.runtime.match_report import difference_lines, found_lines, side_by_side
+from skygen_addon.runtime.frame.frame import FrameRenderer
+from skygen_addon.runtime.match.match import MatchedSky, match
+from skygen_addon.runtime.match.match_report import difference_lines, found_lines, side_by_side
 from skygen_addon.runtime.panoramas.panorama_file import SUFFIXES, read_panorama
 
 COLUMNS = 2

@@ -16,7 +16,7 @@ from PIL import Image
 
 from skygen_addon.core.presets import load_preset
 from skygen_addon.core.timeline import requests_for_frames
-from skygen_addon.runtime.frame import FrameRenderer
+from skygen_addon.runtime.frame.frame import FrameRenderer
 from tests.comparison.sky_sheet import BUNDLE, SUN_AZIMUTH_DEG, display
 
 PRESETS = ("fair_cumulus", "broken_clouds", "golden_hour", "overcast", "mackerel_sky", "red_sunset")

@@ -19,7 +19,7 @@ from PIL import Image
 
 from skygen_addon.core.geometry import REC709_LUMINANCE, FloatArray, panorama_directions, panorama_pixel
 from skygen_addon.core.request import CLOUD_TYPES, LayerRequest, SkyRequest
-from skygen_addon.runtime.frame import FrameRenderer
+from skygen_addon.runtime.frame.frame import FrameRenderer
 from skygen_addon.runtime.panoramas.panorama_file import read_panorama
 from skygen_addon.runtime.preview import tone_map
 

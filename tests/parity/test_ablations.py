@@ -22,7 +22,7 @@ from skygen_addon.core.geometry import FloatArray
 from skygen_addon.core.presets import load_preset
 from skygen_addon.core.request import SkyRequest
 from skygen_addon.core.timeline import requests_for_frames
-from skygen_addon.runtime.frame import FrameRenderer
+from skygen_addon.runtime.frame.frame import FrameRenderer
 from trainer.evaluation.skies.systems import with_procedural_field
 from trainer.networks.procedural_field import FIELD_LATTICE
 

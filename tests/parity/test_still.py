@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from skygen_addon.runtime.still import _DIFFUSE_LIGHT, sun_pattern
+from skygen_addon.runtime.frame.still import _DIFFUSE_LIGHT, sun_pattern
 from trainer.networks.cloud_light import ASYMMETRY, BEAM_FLATTENING, BEAM_LIGHT, droplet_lobes, dual_lobe
 
 

@@ -20,7 +20,7 @@ from skygen_addon.core.loop import loop_snap_km
 from skygen_addon.core.presets import load_preset
 from skygen_addon.core.request import SkyRequest
 from skygen_addon.core.timeline import requests_for_frames
-from skygen_addon.runtime.frame import FrameRenderer
+from skygen_addon.runtime.frame.frame import FrameRenderer
 
 DESCRIPTION = {
     "schema": 1,

@@ -9,10 +9,10 @@ import numpy as np
 
 from skygen_addon.core.geometry import FloatArray
 from skygen_addon.core.request import SkyRequest
-from skygen_addon.runtime.draft import Draft
-from skygen_addon.runtime.scene import Scene
-from skygen_addon.runtime.still import LayerPictures
-from skygen_addon.runtime.sun_record import SkyFrame, SunLight
+from skygen_addon.runtime.frame.draft import Draft
+from skygen_addon.runtime.frame.scene import Scene
+from skygen_addon.runtime.frame.still import LayerPictures
+from skygen_addon.runtime.frame.sun_record import SkyFrame, SunLight
 
 
 def scene_of(request: SkyRequest) -> Scene:

@@ -20,7 +20,7 @@ from skygen_addon.core.engine_identity import engine_identity
 from skygen_addon.core.errors import BundleError, JobError, OutputError, RequestError, SkyGenError
 from skygen_addon.core.job import SkyJob, read_job
 from skygen_addon.core.timeline import requests_for_frames
-from skygen_addon.runtime.bake import Progress, bake, load_renderer
+from skygen_addon.runtime.bake.bake import Progress, bake, load_renderer
 from skygen_addon.runtime.exr import read_exr
 
 
@@ -158,7 +158,7 @@ def baked_by_another_engine(
     """The job, baked by an engine of another version."""
     other = dataclasses.replace(job, engine=OTHER_ENGINE)
     with monkeypatch.context() as patch:
-        patch.setattr("skygen_addon.runtime.bake.engine_identity", lambda: OTHER_ENGINE)
+        patch.setattr("skygen_addon.runtime.bake.bake.engine_identity", lambda: OTHER_ENGINE)
         bake(other, bundle_folder, load=load)
     return other
 
@@ -247,9 +247,9 @@ def test_kept_frames_do_not_count_as_time_of_rendered_ones(
     def draw(job: SkyJob, frame: int, digest: str) -> None:
         clock[0] += 100.0 if frame in part.frames else 0.0
 
-    monkeypatch.setattr("skygen_addon.runtime.bake.time.perf_counter", now)
-    monkeypatch.setattr("skygen_addon.runtime.bake.picture_is_current", lambda job, frame, digest: False)
-    monkeypatch.setattr("skygen_addon.runtime.bake.write_frame_picture", draw)
+    monkeypatch.setattr("skygen_addon.runtime.bake.bake.time.perf_counter", now)
+    monkeypatch.setattr("skygen_addon.runtime.bake.bake.picture_is_current", lambda job, frame, digest: False)
+    monkeypatch.setattr("skygen_addon.runtime.bake.bake.write_frame_picture", draw)
     bake(job, bundle_folder, skip_existing=True, on_progress=seen.append, load=load)
     assert [progress.skipped for progress in seen] == [False, False, True, True, True, False]
     assert [progress.seconds_left for progress in seen] == [5.0, 4.0, 3.0, 2.0, 1.0, 0.0]

@@ -13,10 +13,10 @@ from skygen_addon.core.errors import RequestError
 from skygen_addon.core.geometry import panorama_solid_angles
 from skygen_addon.core.request import SkyRequest
 from skygen_addon.core.white_balance import white_balance_gains
-from skygen_addon.runtime import frame as frame_module
-from skygen_addon.runtime.frame import FrameRenderer
-from skygen_addon.runtime.sky_options import SkyOptions
-from skygen_addon.runtime.sun_record import clear_sun_irradiance
+from skygen_addon.runtime.command.sky_options import SkyOptions
+from skygen_addon.runtime.frame import frame as frame_module
+from skygen_addon.runtime.frame.frame import FrameRenderer
+from skygen_addon.runtime.frame.sun_record import clear_sun_irradiance
 
 BALANCE = (8200.0, -14.0)
 

@@ -9,13 +9,13 @@ import pytest
 
 from skygen_addon.core.controls import SkyControls
 from skygen_addon.core.errors import SkyGenError
-from skygen_addon.runtime.bench import table
-from skygen_addon.runtime.bench_playing import measure_playing, serve_command
+from skygen_addon.runtime.command.bench import table
+from skygen_addon.runtime.command.bench_playing import measure_playing, serve_command
 
 STUB = """
 import sys
 from pathlib import Path
-from skygen_addon.runtime.serve import serve_standard_streams
+from skygen_addon.runtime.serve.serve import serve_standard_streams
 from tests.runtime.film_stub import StillsOfTime
 folder = Path(sys.argv[sys.argv.index("--folder") + 1])
 serve_standard_streams(StillsOfTime, folder)

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from skygen_addon.core.geometry import FloatArray, direction_from_angles, shell_distance_km
 from skygen_addon.core.request import LayerRequest, SkyRequest
-from skygen_addon.runtime.carried_frame import CarriedFrames, Share
-from skygen_addon.runtime.carry import carried_values, dome_outputs
-from skygen_addon.runtime.draft import Draft
-from skygen_addon.runtime.film_path import REACH, apart, place
-from skygen_addon.runtime.frame import FrameRenderer
-from skygen_addon.runtime.still import (
+from skygen_addon.runtime.film.carried_frame import CarriedFrames, Share
+from skygen_addon.runtime.film.carry import carried_values, dome_outputs
+from skygen_addon.runtime.film.film_path import REACH, apart, place
+from skygen_addon.runtime.frame.draft import Draft
+from skygen_addon.runtime.frame.frame import FrameRenderer
+from skygen_addon.runtime.frame.still import (
     CHANNELS,
     GivenUp,
     LayerPicture,

@@ -17,7 +17,7 @@ import pytest
 
 from skygen_addon.core.errors import BundleError
 from skygen_addon.core.job import read_job
-from skygen_addon.runtime.commands import NOBODY_READS, main
+from skygen_addon.runtime.command.commands import NOBODY_READS, main
 from skygen_addon.runtime.exr import read_exr
 from skygen_addon.runtime.preview import tone_map, write_png
 

@@ -11,7 +11,7 @@ import pytest
 
 from skygen_addon.core.job import read_job
 from skygen_addon.core.request import SkyRequest
-from skygen_addon.runtime.commands import main
+from skygen_addon.runtime.command.commands import main
 
 # NREL SPA by pvlib 0.16: azimuth 194.3402, elevation 39.8720 degrees without refraction
 GOLDEN = ("--sun-date", "2003-10-17T12:30:30-07:00", "--latitude", "39.742476", "--longitude", "-105.1786")

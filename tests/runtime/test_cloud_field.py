@@ -17,10 +17,10 @@ from skygen_addon.core.errors import RequestError
 from skygen_addon.core.field_lattice import DRAFT_SHARE, Lattice, NoiseInput
 from skygen_addon.core.geometry import FloatArray, plane_matrix
 from skygen_addon.core.request import CLOUD_TYPES, LayerRequest
-from skygen_addon.runtime.cloud_field import CloudField
-from skygen_addon.runtime.field_noise import modulated_cover
-from skygen_addon.runtime.frame import FrameRenderer
-from skygen_addon.runtime.layers import READ_SHARE
+from skygen_addon.runtime.clouds.cloud_field import CloudField
+from skygen_addon.runtime.clouds.field_noise import modulated_cover
+from skygen_addon.runtime.clouds.layers import READ_SHARE
+from skygen_addon.runtime.frame.frame import FrameRenderer
 
 LATTICE = Lattice(
     window=64,

@@ -16,7 +16,7 @@ import pytest
 from skygen_addon.core.errors import RequestError, SkyGenError
 from skygen_addon.core.signatures import COMPOSE
 from skygen_addon.runtime import devices
-from skygen_addon.runtime.commands import main
+from skygen_addon.runtime.command.commands import main
 from skygen_addon.runtime.graphs import GRAPH_FOLDER, Graph
 
 
@@ -115,7 +115,7 @@ def test_bench_tells_how_far_a_device_is_from_the_processor(
 
     out = tmp_path / "bench.json"
     words = ["--widths", "64", "--repeat", "1", "--bundle", str(bundle_folder), "--out", str(out), "--device", "cuda"]
-    monkeypatch.setattr("skygen_addon.runtime.bench.write_exr", lambda *_: None)  # refuses what is not finite
+    monkeypatch.setattr("skygen_addon.runtime.command.bench.write_exr", lambda *_: None)  # refuses what is not finite
     assert main(["bench", *words], on_device) == 0
     found = json.loads(out.read_text())["difference_to_cpu"]
     assert found is None if expected is None else found == pytest.approx(expected, rel=1e-6)

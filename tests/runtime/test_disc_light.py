@@ -10,9 +10,9 @@ import pytest
 
 from skygen_addon.core.geometry import FloatArray, direction_from_angles
 from skygen_addon.core.request import SkyRequest
-from skygen_addon.runtime.disc_light import NEAR_SUN, disc_parts
-from skygen_addon.runtime.draft import Draft
-from skygen_addon.runtime.frame import FrameRenderer
+from skygen_addon.runtime.frame.disc_light import NEAR_SUN, disc_parts
+from skygen_addon.runtime.frame.draft import Draft
+from skygen_addon.runtime.frame.frame import FrameRenderer
 
 Requests = Callable[..., list[SkyRequest]]
 SUNS = [(0.0, 90.0), (1.0, 60.0), (2.3, 20.0), (4.0, 1.0), (5.5, -4.0), (math.pi / 4, 0.0)]
@@ -52,7 +52,7 @@ def test_the_ground_under_a_coarse_disc_is_nearly_as_bright(
     """Clouds of frames on a still's disc, a quarter as wide: measured 0.1 and 1.8 %; without the sun's part 2.6 and
     1.6 %.
     """
-    monkeypatch.setattr("skygen_addon.runtime.frame.DRAFT_SHARE", 1)
+    monkeypatch.setattr("skygen_addon.runtime.frame.frame.DRAFT_SHARE", 1)
     (request,) = preset_requests(preset, [24], 128)
     frame = sky_renderer.render(request)
     sky_renderer.memory.forget()

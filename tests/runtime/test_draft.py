@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from skygen_addon.core.controls import SkyControls
 from skygen_addon.core.geometry import FloatArray, direction_from_angles
 from skygen_addon.core.request import LayerRequest, SkyRequest
-from skygen_addon.runtime.bench import measure_drafts
-from skygen_addon.runtime.draft import EVOLUTION_STEP, WIND_TEXELS, carried, moment_nearby
-from skygen_addon.runtime.frame import FrameRenderer
-from skygen_addon.runtime.layers import LayerLight, layer_dome, layer_light
+from skygen_addon.runtime.clouds.layers import LayerLight, layer_dome, layer_light
+from skygen_addon.runtime.command.bench import measure_drafts
+from skygen_addon.runtime.frame.draft import EVOLUTION_STEP, WIND_TEXELS, carried, moment_nearby
+from skygen_addon.runtime.frame.frame import FrameRenderer
 
 Requests = Callable[..., list[SkyRequest]]
 TEXEL_KM = 0.025

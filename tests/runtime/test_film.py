@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 from skygen_addon.core.request import LayerRequest, SkyRequest
-from skygen_addon.runtime.film import WIDEST_STILL, Film
-from skygen_addon.runtime.film_memory import KEPT_FINISHED
-from skygen_addon.runtime.film_path import REACH, SEEN_DEG, SUN_LIMIT_DEG, apart, place
-from skygen_addon.runtime.film_plan import LEAST_ASKS, PLAYS_S
-from skygen_addon.runtime.film_shares import FADE_S, KeptStill, shares_of
-from skygen_addon.runtime.serve import _tell
-from skygen_addon.runtime.serve_protocol import Ask, ask_line
-from skygen_addon.runtime.still import LayerPictures, finished_still
+from skygen_addon.runtime.film.film import WIDEST_STILL, Film
+from skygen_addon.runtime.film.film_memory import KEPT_FINISHED
+from skygen_addon.runtime.film.film_path import REACH, SEEN_DEG, SUN_LIMIT_DEG, apart, place
+from skygen_addon.runtime.film.film_plan import LEAST_ASKS, PLAYS_S
+from skygen_addon.runtime.film.film_shares import FADE_S, KeptStill, shares_of
+from skygen_addon.runtime.frame.still import LayerPictures, finished_still
+from skygen_addon.runtime.serve.serve import _tell
+from skygen_addon.runtime.serve.serve_protocol import Ask, ask_line
 from tests.runtime.film_stub import StillsOfTime, scene_of
 
 Requests = Callable[..., list[SkyRequest]]

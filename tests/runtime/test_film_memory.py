@@ -13,16 +13,16 @@ import numpy as np
 import pytest
 
 from skygen_addon.core.request import LayerRequest, SkyRequest
-from skygen_addon.runtime import film_memory
-from skygen_addon.runtime.carried_frame import CarriedFrames, Share
-from skygen_addon.runtime.film import Film
-from skygen_addon.runtime.film_memory import FilmMemory
-from skygen_addon.runtime.film_shares import KeptStill
-from skygen_addon.runtime.frame import FrameRenderer
+from skygen_addon.runtime.film import film_memory
+from skygen_addon.runtime.film.carried_frame import CarriedFrames, Share
+from skygen_addon.runtime.film.film import Film
+from skygen_addon.runtime.film.film_memory import FilmMemory
+from skygen_addon.runtime.film.film_shares import KeptStill
+from skygen_addon.runtime.frame.frame import FrameRenderer
+from skygen_addon.runtime.frame.still import LayerPictures, finished_still
+from skygen_addon.runtime.frame.sun_record import SkyFrame, SunLight
 from skygen_addon.runtime.kept import Kept
 from skygen_addon.runtime.kept_memory import Forgetful, MemoryUse, array_bytes, resident_bytes
-from skygen_addon.runtime.still import LayerPictures, finished_still
-from skygen_addon.runtime.sun_record import SkyFrame, SunLight
 from tests.runtime.film_stub import StillsOfTime, scene_of
 
 STILL = 50_000

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from skygen_addon.runtime import film_patience
-from skygen_addon.runtime.film_patience import BUSY, PATIENCE, RECENT_S, Patience, others_share, processor_seconds
+from skygen_addon.runtime.film import film_patience
+from skygen_addon.runtime.film.film_patience import BUSY, PATIENCE, RECENT_S, Patience, others_share, processor_seconds
 
 
 def test_others_have_taken_what_was_busy_and_not_ours() -> None:

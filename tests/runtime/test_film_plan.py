@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from skygen_addon.core.request import LayerRequest, SkyRequest
-from skygen_addon.runtime.film_moments import EVOLUTION_TOLERANCE, WIND_TOLERANCE_KM, KeptMoments, hurries
-from skygen_addon.runtime.film_path import apart, gone_on, is_steady, place, same_sky
-from skygen_addon.runtime.film_plan import LEAST_ASKS, FilmPlan
+from skygen_addon.runtime.film.film_moments import EVOLUTION_TOLERANCE, WIND_TOLERANCE_KM, KeptMoments, hurries
+from skygen_addon.runtime.film.film_path import apart, gone_on, is_steady, place, same_sky
+from skygen_addon.runtime.film.film_plan import LEAST_ASKS, FilmPlan
 
 Requests = Callable[..., list[SkyRequest]]
 

@@ -22,7 +22,7 @@ from skygen_addon.core.geometry import (
 )
 from skygen_addon.core.phase_functions import AUREOLE_ASYMMETRY, AUREOLE_SHARE, henyey_greenstein
 from skygen_addon.core.request import HIGH_LAYER, LOW_LAYER, LayerRequest, SkyRequest
-from skygen_addon.runtime.frame import FrameRenderer
+from skygen_addon.runtime.frame.frame import FrameRenderer
 
 Sky = Callable[[SkyRequest], FloatArray]
 Requests = Callable[..., list[SkyRequest]]

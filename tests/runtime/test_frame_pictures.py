@@ -19,10 +19,10 @@ from skygen_addon.core.controls import SkyControls
 from skygen_addon.core.errors import OutputError, SkyGenError
 from skygen_addon.core.job import SkyJob, read_job
 from skygen_addon.core.timeline import requests_for_frames
-from skygen_addon.runtime.bake import bake
-from skygen_addon.runtime.commands import main
+from skygen_addon.runtime.bake.bake import bake
+from skygen_addon.runtime.bake.frame_pictures import picture_request
+from skygen_addon.runtime.command.commands import main
 from skygen_addon.runtime.exr import read_exr
-from skygen_addon.runtime.frame_pictures import picture_request
 from skygen_addon.runtime.preview import _BAND_PIXELS, tone_map, write_png
 
 KINDS = {"png": ".png", "jpeg": ".jpg"}

@@ -16,7 +16,7 @@ from skygen_addon.core.bundle import graph_hashes
 from skygen_addon.core.errors import BundleError
 from skygen_addon.core.request import HIGH_LAYER, LOW_LAYER, SkyRequest
 from skygen_addon.core.signatures import GraphSignature, Tensor
-from skygen_addon.runtime.frame import FrameRenderer
+from skygen_addon.runtime.frame.frame import FrameRenderer
 from skygen_addon.runtime.graphs import Graph
 
 PAIR = GraphSignature(

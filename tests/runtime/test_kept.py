@@ -13,8 +13,8 @@ import pytest
 
 from skygen_addon.core.geometry import FloatArray, panorama_solid_angles
 from skygen_addon.core.request import LayerRequest, SkyRequest
-from skygen_addon.runtime.cloud_field import CloudVolume
-from skygen_addon.runtime.frame import FrameRenderer
+from skygen_addon.runtime.clouds.cloud_field import CloudVolume
+from skygen_addon.runtime.frame.frame import FrameRenderer
 from skygen_addon.runtime.kept import Kept
 
 Requests = Callable[..., list[SkyRequest]]

@@ -16,9 +16,9 @@ from skygen_addon.core.air import Air
 from skygen_addon.core.atmosphere import SKY_VIEW_SHAPE, ClearSky, clear_sky
 from skygen_addon.core.geometry import FloatArray, panorama_directions, panorama_solid_angles
 from skygen_addon.core.request import HIGH_LAYER, LOW_LAYER, LayerRequest, SkyRequest
-from skygen_addon.runtime import frame
-from skygen_addon.runtime.cloud_field import CloudField, CloudVolume
-from skygen_addon.runtime.frame import FrameRenderer
+from skygen_addon.runtime.clouds.cloud_field import CloudField, CloudVolume
+from skygen_addon.runtime.frame import frame
+from skygen_addon.runtime.frame.frame import FrameRenderer
 
 Requests = Callable[..., list[SkyRequest]]
 Volume = Callable[..., CloudVolume]

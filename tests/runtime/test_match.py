@@ -21,11 +21,17 @@ from skygen_addon.core.measuring.panorama import Panorama
 from skygen_addon.core.presets import load_preset
 from skygen_addon.core.request import SkyRequest
 from skygen_addon.core.timeline import requests_for_frames
-from skygen_addon.runtime.frame import FrameRenderer
-from skygen_addon.runtime.match import MOST_TRIES, MatchedSky, match
-from skygen_addon.runtime.match_report import difference_lines, found_lines, match_preset, match_report, side_by_side
-from skygen_addon.runtime.match_seed import MOST_SEEDS
-from skygen_addon.runtime.sun_record import SkyFrame
+from skygen_addon.runtime.frame.frame import FrameRenderer
+from skygen_addon.runtime.frame.sun_record import SkyFrame
+from skygen_addon.runtime.match.match import MOST_TRIES, MatchedSky, match
+from skygen_addon.runtime.match.match_report import (
+    difference_lines,
+    found_lines,
+    match_preset,
+    match_report,
+    side_by_side,
+)
+from skygen_addon.runtime.match.match_seed import MOST_SEEDS
 
 
 class Counting:

@@ -16,12 +16,12 @@ from skygen_addon.core.measuring.panorama import Panorama
 from skygen_addon.core.presets import load_preset
 from skygen_addon.core.timeline import requests_for_frames
 from skygen_addon.core.white_balance import white_balance_gains
-from skygen_addon.runtime.frame import FrameRenderer
-from skygen_addon.runtime.match import MATCH_WIDTH, match
-from skygen_addon.runtime.match_balance import TEMPERATURES_K, TINTS, sky_balance
-from skygen_addon.runtime.match_report import difference_lines, found_lines
-from skygen_addon.runtime.match_sun import SunPlace
-from skygen_addon.runtime.match_view import View
+from skygen_addon.runtime.frame.frame import FrameRenderer
+from skygen_addon.runtime.match.match import MATCH_WIDTH, match
+from skygen_addon.runtime.match.match_balance import TEMPERATURES_K, TINTS, sky_balance
+from skygen_addon.runtime.match.match_report import difference_lines, found_lines
+from skygen_addon.runtime.match.match_sun import SunPlace
+from skygen_addon.runtime.match.match_view import View
 
 SIZE = 64
 CONTROLS = SkyControls(haze=1.4, ground_albedo=(0.3, 0.2, 0.1))

@@ -16,11 +16,11 @@ from skygen_addon.core.geometry import FloatArray, direction_from_angles, panora
 from skygen_addon.core.measuring.calibration import model_radiance
 from skygen_addon.core.presets import read_preset
 from skygen_addon.core.request import SkyRequest
-from skygen_addon.runtime.commands import main
+from skygen_addon.runtime.command.commands import main
+from skygen_addon.runtime.command.match_command import read_sky
 from skygen_addon.runtime.exr import write_exr
-from skygen_addon.runtime.match_command import read_sky
-from skygen_addon.runtime.match_messages import MatchFound, MatchStep, read_match_line
-from skygen_addon.runtime.sun_record import SunLight
+from skygen_addon.runtime.frame.sun_record import SunLight
+from skygen_addon.runtime.match.match_messages import MatchFound, MatchStep, read_match_line
 
 
 def clear_sky(azimuth_rad: float, elevation_rad: float, haze: float, width: int) -> FloatArray:

@@ -15,9 +15,9 @@ from skygen_addon.core.measuring.cloud_look import CloudLook
 from skygen_addon.core.measuring.cloud_opacity import CloudEstimate
 from skygen_addon.core.measuring.sun_position import SunPosition
 from skygen_addon.core.request import SkyRequest
-from skygen_addon.runtime.match_seed import MOST_SEEDS, glimpses, sun_astray
-from skygen_addon.runtime.match_sun import SunPlace
-from skygen_addon.runtime.match_view import Found, Light, is_behind_clouds, sun_is_clipped
+from skygen_addon.runtime.match.match_seed import MOST_SEEDS, glimpses, sun_astray
+from skygen_addon.runtime.match.match_sun import SunPlace
+from skygen_addon.runtime.match.match_view import Found, Light, is_behind_clouds, sun_is_clipped
 
 SIZE = 160
 AZIMUTH, ELEVATION = math.radians(150.0), math.radians(35.0)
@@ -133,7 +133,8 @@ def test_seeds_are_looked_at_until_one_has_the_right_sun_and_the_most_alike_come
             return SimpleNamespace(radiance=np.full((8, 16, 3), cover, np.float32), sun=frame(through).sun)
 
     monkeypatch.setattr(
-        "skygen_addon.runtime.match_seed.cloud_look", lambda disc, sky, clouds: replace(LOOK, cover=float(disc.max()))
+        "skygen_addon.runtime.match.match_seed.cloud_look",
+        lambda disc, sky, clouds: replace(LOOK, cover=float(disc.max())),
     )
     told: list[int] = []
     hidden = found(None, behind_clouds=True)

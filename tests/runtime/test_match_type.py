@@ -8,7 +8,7 @@ import pytest
 
 from skygen_addon.core.controls import SkyControls
 from skygen_addon.core.measuring.cloud_look import CloudLook
-from skygen_addon.runtime.match_type import closer, first_layers, kind_of
+from skygen_addon.runtime.match.match_type import closer, first_layers, kind_of
 
 HEAPS = CloudLook(0.40, 0.25, 0.63, False, 0.18, 0.47, 2.6)
 LOOKS = {

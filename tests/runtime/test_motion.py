@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from skygen_addon.core.geometry import REC709_LUMINANCE, FloatArray, panorama_pixel
 from skygen_addon.core.request import SkyRequest
-from skygen_addon.runtime.frame import FrameRenderer
+from skygen_addon.runtime.frame.frame import FrameRenderer
 
 Sky = Callable[[SkyRequest], FloatArray]
 Requests = Callable[..., list[SkyRequest]]

@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skygen_addon.core.errors import SkyGenError
-from skygen_addon.runtime.commands import main
-from skygen_addon.runtime.progress import FrameDone, Gate, minutes, read_line
+from skygen_addon.runtime.bake.progress import FrameDone, Gate, minutes, read_line
+from skygen_addon.runtime.command.commands import main
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -77,7 +77,7 @@ def test_the_end_of_input_interrupts_even_where_interrupts_are_ignored() -> None
     """A shell starts background jobs with SIGINT ignored, and what they start inherits that."""
     script = (
         "import time\n"
-        "from skygen_addon.runtime.progress import stop_at_end_of_input\n"
+        "from skygen_addon.runtime.bake.progress import stop_at_end_of_input\n"
         "stop_at_end_of_input()\n"
         "try:\n    print('on', flush=True)\n    for _ in range(600):\n        time.sleep(0.1)\n"
         "except KeyboardInterrupt:\n    print('stopped', flush=True)\n"

@@ -18,10 +18,11 @@ import numpy as np
 import pytest
 
 from skygen_addon.core.request import SkyRequest
-from skygen_addon.runtime.frame import FrameRenderer
+from skygen_addon.runtime.frame.frame import FrameRenderer
+from skygen_addon.runtime.frame.sun_record import SunLight
 from skygen_addon.runtime.kept_memory import MemoryUse, resident_bytes
-from skygen_addon.runtime.serve import serve
-from skygen_addon.runtime.serve_protocol import (
+from skygen_addon.runtime.serve.serve import serve
+from skygen_addon.runtime.serve.serve_protocol import (
     Ask,
     MemoryOrder,
     Picture,
@@ -32,7 +33,6 @@ from skygen_addon.runtime.serve_protocol import (
     read_answer,
     read_picture,
 )
-from skygen_addon.runtime.sun_record import SunLight
 from tests.runtime.film_stub import StillsOfTime
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,8 +10,9 @@ import pytest
 
 from skygen_addon.core.errors import BundleError, OutputError
 from skygen_addon.core.request import SkyRequest
+from skygen_addon.runtime.frame.sun_record import SunLight
 from skygen_addon.runtime.kept_memory import MemoryUse
-from skygen_addon.runtime.serve_protocol import (
+from skygen_addon.runtime.serve.serve_protocol import (
     Ask,
     AskError,
     MemoryOrder,
@@ -28,7 +29,6 @@ from skygen_addon.runtime.serve_protocol import (
     refusal_line,
     write_picture,
 )
-from skygen_addon.runtime.sun_record import SunLight
 
 SUN = SunLight(1.0, 0.5, (3.0, 2.0, 1.0), 0.25, 0.75)
 

@@ -14,8 +14,8 @@ from skygen_addon.core.field_lattice import DRAFT_SHARE
 from skygen_addon.core.geometry import FloatArray, direction_from_angles
 from skygen_addon.core.phase_functions import DROPLET_PEAK_SHARE
 from skygen_addon.core.request import HIGH_LAYER, LOW_LAYER, SkyRequest
-from skygen_addon.runtime.frame import FrameRenderer
-from skygen_addon.runtime.scene import unlit_scene
+from skygen_addon.runtime.frame.frame import FrameRenderer
+from skygen_addon.runtime.frame.scene import unlit_scene
 
 DEPTH = 1.0
 

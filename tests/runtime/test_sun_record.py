@@ -18,10 +18,16 @@ from skygen_addon.core.errors import OutputError, RequestError
 from skygen_addon.core.geometry import panorama_solid_angles
 from skygen_addon.core.job import SkyJob, request_digest
 from skygen_addon.core.request import SkyRequest
-from skygen_addon.runtime.bake import bake
+from skygen_addon.runtime.bake.bake import bake
 from skygen_addon.runtime.exr import read_exr
-from skygen_addon.runtime.frame import FrameRenderer
-from skygen_addon.runtime.sun_record import SUN_FILE, SunLight, append_sunlight, clear_sun_irradiance, read_sunlight
+from skygen_addon.runtime.frame.frame import FrameRenderer
+from skygen_addon.runtime.frame.sun_record import (
+    SUN_FILE,
+    SunLight,
+    append_sunlight,
+    clear_sun_irradiance,
+    read_sunlight,
+)
 
 SUN = SunLight(1.0, 0.5, (3.0, 2.5, 2.0), 0.75, 4.0)
 DIGEST = "0" * 64

@@ -18,7 +18,7 @@ import build
 from skygen_addon.core.geometry import direction_from_angles, panorama_directions
 from skygen_addon.core.own_presets import thumbnail_path
 from skygen_addon.core.presets import SHIPPED_PRESETS, load_preset, preset_names
-from skygen_addon.runtime.commands import main
+from skygen_addon.runtime.command.commands import main
 from skygen_addon.runtime.preview import write_png
 from skygen_addon.runtime.thumbnail import THUMBNAIL_SIZE, look, thumbnail, view_directions
 

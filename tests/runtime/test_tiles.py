@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from skygen_addon.runtime.tiles import BANDS_DEG, FADE_SHARE, SUPERSAMPLES, TILE_PIXELS, row_tiles
+from skygen_addon.runtime.frame.tiles import BANDS_DEG, FADE_SHARE, SUPERSAMPLES, TILE_PIXELS, row_tiles
 
 
 @pytest.mark.parametrize("width", [4, 64, 1000, 4096, 16384])

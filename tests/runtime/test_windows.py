@@ -9,7 +9,7 @@ import pytest
 
 from skygen_addon.core.geometry import FloatArray, direction_from_angles
 from skygen_addon.core.request import LayerRequest, SkyRequest
-from skygen_addon.runtime.frame import FrameRenderer
+from skygen_addon.runtime.frame.frame import FrameRenderer
 
 ELEVATIONS_DEG = (4.0, 9.0, 12.0, 16.0, 30.0)  # the first window ends near 17 degrees, the second near 4
 AZIMUTH_RAD = np.radians(np.arange(0, 360, 1.0))

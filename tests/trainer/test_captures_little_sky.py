@@ -16,7 +16,7 @@ from skygen_addon.core.measuring.cloud_opacity import CloudEstimate
 from skygen_addon.core.measuring.measure import examine
 from skygen_addon.core.measuring.panorama import Panorama
 from skygen_addon.core.measuring.sky_state import MIN_JUDGED_SHARE, cloud_cover, judged_share, mean_opacity
-from skygen_addon.runtime.match_refusal import LEAST_SKY_SHARE, check_clouds
+from skygen_addon.runtime.match.match_refusal import LEAST_SKY_SHARE, check_clouds
 from trainer.__main__ import main
 
 

@@ -18,7 +18,7 @@ from skygen_addon.core.errors import RequestError
 from skygen_addon.core.geometry import FloatArray, direction_from_angles, panorama_directions
 from skygen_addon.core.presets import load_preset
 from skygen_addon.core.request import SkyRequest
-from skygen_addon.runtime.frame import FrameRenderer
+from skygen_addon.runtime.frame.frame import FrameRenderer
 from trainer.evaluation.motion.film import Film, cloudless, without_disc
 from trainer.evaluation.motion.flow import HALF_SIDE, PLANE_SAMPLES, displacement, flow_of, plane_overhead
 from trainer.evaluation.motion.long_run import agreement, counted_sky, fine_part, long_run_of, sticking_of

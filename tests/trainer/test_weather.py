@@ -12,7 +12,7 @@ from PIL import Image
 
 from skygen_addon.core.errors import BundleError, CaptureError
 from skygen_addon.core.weather import weather_state
-from skygen_addon.runtime.weather_graph import WeatherGraph
+from skygen_addon.runtime.frame.weather_graph import WeatherGraph
 from trainer.captures.days.cloud_map import find_rings
 from trainer.captures.days.find_days import find_days
 from trainer.captures.days.sun_track import Fisheye, fit_camera, follow_sun, sun_vector

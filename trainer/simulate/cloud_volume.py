@@ -96,7 +96,7 @@ def make_volume(
     *,
     repeat: bool = False,
 ) -> CloudVolume:
-    """Volume of an extinction (L, k, N, N) in 1/km, on its device, lit as in runtime.layers by the Sunlight module.
+    """Volume of an extinction (L, k, N, N) in 1/km, on its device, lit as in runtime.clouds.layers by Sunlight.
 
     ``repeat`` is that of :func:`trainer.networks.atlas.atlas_grid`; the path tracer knows only False.
     """

@@ -1,7 +1,7 @@
 """Cloud volumes on the engine's endless lattice: what the wind carries and evolution changes.
 
 The volumes of :class:`.volume_states.VolumeMaker` stand still, since their noise has no place.
-Here :class:`skygen_addon.runtime.cloud_field.CloudField` hashes the noise of the procedural field
+Here :class:`skygen_addon.runtime.clouds.cloud_field.CloudField` hashes the noise of the procedural field
 by place, as in the engine: a volume is a function of its request, so any moment of a sequence can
 be had alone.
 """
@@ -16,7 +16,7 @@ import torch
 from skygen_addon.core.bundle import Bundle, WeatherScale
 from skygen_addon.core.geometry import direction_from_angles
 from skygen_addon.core.signatures import WEATHER_STATE, layer_shells
-from skygen_addon.runtime.cloud_field import CloudField
+from skygen_addon.runtime.clouds.cloud_field import CloudField
 from trainer.networks.procedural_field import ProceduralField
 
 from .cloud_volume import CloudVolume, make_volume

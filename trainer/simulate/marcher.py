@@ -35,7 +35,7 @@ SUBSTEPS = 16
 DEVICES = ("cpu", "cuda", "mps")
 """Kinds of device that can hold a sky; torch knows more, such as one that only computes shapes."""
 SETTLING_ROUNDS = 2
-"""How often ground and clouds exchange light, as in runtime.frame."""
+"""How often ground and clouds exchange light, as in runtime.frame.frame."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ def _settled(
     views: Tensor,
     sun: Tensor,
 ) -> tuple[FloatArray, FloatArray]:
-    """Radiance (D, D, 3) and light (6, 3) once ground and clouds have exchanged light, as in runtime.frame."""
+    """Radiance (D, D, 3) and light (6, 3) once ground and clouds have exchanged light, as in runtime.frame.frame."""
     compose = Compose()
     direction = views.cpu().numpy()
     weight = horizontal_weights(direction)
@@ -166,7 +166,7 @@ def _settled(
     light = light_from_above(request, sky, shares[1])
     table = _on(views, sky.parts.transpose(2, 0, 1)[None])
     pixel_rad = 2.0 / views.shape[0]
-    wide_rad = 2 * pixel_rad * (1 + max(float(sun[2]), 0.0))  # narrow lobes keep their light, see runtime.frame
+    wide_rad = 2 * pixel_rad * (1 + max(float(sun[2]), 0.0))  # narrow lobes keep their light, see runtime.frame.frame
     for last in [False] * SETTLING_ROUNDS + [True]:
         ground = (np.asarray(request.ground_albedo, dtype=np.float32) / np.pi * irradiance).astype(np.float32)
         light[2] = light[5] = ground

@@ -21,7 +21,7 @@ from skygen_addon.core.geometry import REC709_LUMINANCE, FloatArray, direction_f
 from skygen_addon.core.request import SkyRequest
 from skygen_addon.core.shade_features import shade_features
 from skygen_addon.core.whole_file import whole_file
-from skygen_addon.runtime.shading import DISC_SUBSTEPS
+from skygen_addon.runtime.frame.shading import DISC_SUBSTEPS
 from trainer.networks.dome import Dome
 from trainer.networks.shade import CELL
 from trainer.networks.sunlight import dome_tables
@@ -189,7 +189,7 @@ def light_rows(
     clear: FloatArray,
     direction: FloatArray,
 ) -> FloatArray:
-    """RGB light (6, 3) on both layers, settled with the light that the ground sends back, as in runtime.frame."""
+    """RGB light (6, 3) on both layers, settled with the light that the ground sends back, as in runtime.frame.frame."""
     request = state.request
     through = sun_shares(volumes)
     light = light_from_above(request, sky, through[1])

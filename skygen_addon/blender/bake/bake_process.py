@@ -16,9 +16,9 @@ from pathlib import Path
 
 from ...core.errors import SkyGenError
 from ...core.job import JOB_FILE, SkyJob, write_job
-from ...runtime.bake import BakeResult
-from ...runtime.output_folder import check_folder
-from ...runtime.progress import INTERRUPTED, PAUSE, RESUME, FrameDone, read_line
+from ...runtime.bake.bake import BakeResult
+from ...runtime.bake.output_folder import check_folder
+from ...runtime.bake.progress import INTERRUPTED, PAUSE, RESUME, FrameDone, read_line
 from ..engine.child import Child
 from ..engine.interpreter import bake_command, bake_environment
 from ..engine.model import bundle_folder

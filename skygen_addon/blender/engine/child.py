@@ -14,7 +14,7 @@ from ...core.errors import SkyGenError
 NO_WINDOW: int = getattr(subprocess, "CREATE_NO_WINDOW", 0)
 """On Windows a console program would open a console otherwise."""
 LESS_URGENT: int = getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0)
-"""On Windows a process cannot be polite by itself, see ``runtime/serve.py``."""
+"""On Windows a process cannot be polite by itself, see ``runtime/serve/serve.py``."""
 
 
 class Child:

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from ...core.errors import SkyGenError
 from ...runtime.kept_memory import MemoryUse
-from ...runtime.serve import Newest
-from ...runtime.serve_protocol import (
+from ...runtime.serve.serve import Newest
+from ...runtime.serve.serve_protocol import (
     Ask,
     MemoryOrder,
     Picture,
@@ -48,7 +48,7 @@ class Arrived:
     picture: Picture
     """What it shows."""
     pixels: NDArray[np.float32] | SkyGenError
-    """As :func:`..runtime.serve_protocol.read_picture` returns them."""
+    """As :func:`..runtime.serve.serve_protocol.read_picture` returns them."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import time
 import bpy
 
 from ...core.errors import SkyGenError
-from ...runtime.serve_protocol import Ask, Picture, Ready
+from ...runtime.serve.serve_protocol import Ask, Picture, Ready
 from ..world.sequence_clock import animation_frame
 from ..world.world_nodes import environment_node
 from . import live_views

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import bpy
 
-from ...runtime.sun_record import SunLight
+from ...runtime.frame.sun_record import SunLight
 from ..bake.sequence_state import forget_bake
 from ..sun.sun_sync import note_preview
 from ..world.world_nodes import environment_node, show_image

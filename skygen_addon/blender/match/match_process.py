@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 from ...core.errors import SkyGenError
-from ...runtime.match_messages import MatchFound, MatchStep, read_match_line
+from ...runtime.match.match_messages import MatchFound, MatchStep, read_match_line
 from ..engine.child import Child
 from ..engine.interpreter import bake_command, bake_environment
 from ..engine.model import bundle_folder

@@ -10,7 +10,7 @@ import bpy
 
 from ...core.controls import SkyControls, controls_from_dict
 from ...core.errors import RequestError
-from ...runtime.match_messages import PANORAMA_PICTURE, SKY_PICTURE, MatchFound
+from ...runtime.match.match_messages import PANORAMA_PICTURE, SKY_PICTURE, MatchFound
 from ..presets.preset_choice import note_choice
 from ..settings.controls_from_settings import write_controls
 from ..settings.properties import sky_settings

@@ -11,7 +11,7 @@ from bpy.props import BoolProperty
 
 from ...core.errors import SkyGenError
 from ...core.job import SkyJob
-from ...runtime.progress import FrameDone, minutes
+from ...runtime.bake.progress import FrameDone, minutes
 from ..bake.bake_marker import BakeMarker, clear_marker, write_marker
 from ..bake.bake_pause import is_paused, set_paused
 from ..bake.bake_plan import BakePlan, job_of_plan, plan_of_settings

@@ -10,7 +10,7 @@ import bpy
 from bpy.props import BoolProperty, StringProperty
 
 from ...core.errors import RequestError, SkyGenError
-from ...runtime.match_messages import MatchFound
+from ...runtime.match.match_messages import MatchFound
 from ..engine.redraw import redraw_panels
 from ..match.match_process import MatchProcess
 from ..match.match_result import note_match, use_match

@@ -7,7 +7,7 @@ from typing import Any, cast
 import bpy
 
 from ...core.errors import BundleError
-from ...runtime.progress import minutes
+from ...runtime.bake.progress import minutes
 from ..bake.bake_outlook import bake_outlook
 from ..bake.bake_pause import is_paused
 from ..bake.bake_progress import BakeProgress

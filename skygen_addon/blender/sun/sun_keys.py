@@ -17,7 +17,7 @@ from typing import Any
 import bpy
 
 from ...core.errors import OutputError
-from ...runtime.sun_record import SunLight, read_sunlight
+from ...runtime.frame.sun_record import SunLight, read_sunlight
 from ..bake.sequence import frame_name, frame_request
 from ..settings.world_animation import curve_collections
 from ..world.world_nodes import ROLE

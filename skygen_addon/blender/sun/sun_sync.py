@@ -16,7 +16,7 @@ import bpy
 from bpy.app.handlers import persistent
 
 from ...core.errors import SkyGenError
-from ...runtime.sun_record import SunLight, clear_sun_irradiance
+from ...runtime.frame.sun_record import SunLight, clear_sun_irradiance
 from ..bake.sequence import folder_of_sequence, frames_in_words
 from ..settings.properties import SkyGenSettings, sky_settings
 from ..settings.world_animation import is_driven

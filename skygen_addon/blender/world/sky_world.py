@@ -10,7 +10,7 @@ import bpy
 
 from ...core.errors import RequestError
 from ...core.job import request_digest
-from ...runtime.sun_record import read_sunlight
+from ...runtime.frame.sun_record import read_sunlight
 from ..bake.bake_plan import BakePlan, job_of_plan
 from ..bake.bake_process import run_job
 from ..bake.sequence import check_complete, check_one_width, load_panorama, load_sequence

@@ -12,7 +12,7 @@ from skygen_addon.core.geometry import FloatArray
 from skygen_addon.core.loop import loop_snap_km
 from skygen_addon.core.request import SkyRequest
 from skygen_addon.core.timeline import requests_for_frames
-from skygen_addon.runtime.frame import FrameRenderer
+from skygen_addon.runtime.frame.frame import FrameRenderer
 
 FPS = 24.0
 """Frames per second of film where nothing else is said."""

@@ -12,7 +12,7 @@ import numpy as np
 from skygen_addon.core.geometry import FloatArray
 from skygen_addon.core.presets import load_preset
 from skygen_addon.core.request import SkyRequest
-from skygen_addon.runtime.frame import FrameRenderer
+from skygen_addon.runtime.frame.frame import FrameRenderer
 from trainer.evaluation.motion.film import Film
 from trainer.evaluation.motion.flow import FlowFigures, flow_figures
 from trainer.evaluation.motion.long_run import LongRunFigures, long_run_figures

@@ -23,8 +23,8 @@ from skygen_addon.core.measuring.panorama import Panorama
 from skygen_addon.core.request import SkyRequest
 from skygen_addon.core.timeline import requests_for_frames
 from skygen_addon.core.whole_file import whole_file
-from skygen_addon.runtime.frame import FrameRenderer
-from skygen_addon.runtime.match import match
+from skygen_addon.runtime.frame.frame import FrameRenderer
+from skygen_addon.runtime.match.match import match
 from trainer.evaluation.skies.real_skies import RealSky
 
 FIRST_SEED = 3000

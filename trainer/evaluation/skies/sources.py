@@ -26,7 +26,7 @@ from skygen_addon.core.presets import load_preset, preset_names
 from skygen_addon.core.request import SkyRequest
 from skygen_addon.core.timeline import requests_for_frames
 from skygen_addon.core.whole_file import whole_file
-from skygen_addon.runtime.frame import FrameRenderer
+from skygen_addon.runtime.frame.frame import FrameRenderer
 from trainer.evaluation.judging.views import PANORAMA_ROWS
 from trainer.simulate.marcher import SUBSTEPS, Marcher
 from trainer.simulate.volume_states import draw_state

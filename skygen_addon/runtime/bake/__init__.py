@@ -1,0 +1,1 @@
+"""A sky job: every frame's file, once, and what is said meanwhile."""

@@ -1,0 +1,1 @@
+"""One frame, from the request to the panorama: weather, layers, shading, tiles, the sun."""
