@@ -117,46 +117,129 @@ def test_a_process_that_gives_no_picture_is_waited_for_once(
     assert not asked and "has not come" in str(render.lag_in_words(live.preview, scene))
 
 
+def pressed(**keys: bool) -> Any:
+    """An event of Esc."""
+    return SimpleNamespace(type="ESC", value="PRESS", **dict.fromkeys(("shift", "ctrl", "alt", "oskey"), False) | keys)
+
+
 def test_esc_ends_the_waiting_of_the_whole_render(
     sky: Any, live: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A renderer that gives no picture; the window in which Esc is pressed says what is waited for."""
+    """A renderer that gives no picture; Blender must hear Esc too, which it does without other keys only."""
     handlers, waits, scene = part("live.live_handlers"), live.preview.waits, bpy.context.scene
-    pressed, asked = part("operators.watch_render").SKYGEN_OT_watch_render.modal, list[str]()
+    watched = part("operators.watch_render").SKYGEN_OT_watch_render.modal
+    asked, watcher = list[str](), SimpleNamespace(_told="", _window=None)
+    monkeypatch.setattr(part("operators.watch_render"), "tell", lambda window, text: None)
 
     def ask(*_: Any) -> None:
         asked.append(waits.text)
-        event = SimpleNamespace(type="ESC", value="PRESS")
-        assert pressed(SimpleNamespace(), bpy.context, event) == {"PASS_THROUGH"}  # Blender must hear it too
+        assert live.state().text == "A render waits for this sky; Esc cancels it"
+        for event in (pressed(shift=True), pressed(ctrl=True), pressed()):
+            assert not waits.given_up
+            assert watched(watcher, bpy.context, event) == {"PASS_THROUGH"}
 
     monkeypatch.setattr(live.preview, "ask", ask)
     with handlers_of_a_window(monkeypatch):
         for rendered_frame in (5, 6):
             scene.frame_set(rendered_frame)
             handlers.prepare_render(scene)
-            assert waits.text is None and waits.given_up
-            handlers.expect_frame(scene)
-            handlers.follow_film(scene)  # the frame that is rendered, had nobody pressed Esc
+            for _ in range(2):  # Blender may go on to the next frame of a film
+                handlers.expect_frame(scene)
+                handlers.follow_film(scene)
+                assert waits.text is None and waits.given_up
+            handlers.tell_of_unheard_esc(scene)
             handlers.forget_rendered(scene)
             assert not waits.given_up
     assert [f"frame {frame} (Esc cancels)" in text for frame, text in zip((5, 6), asked, strict=True)] == [True, True]
-    assert "older or coarser" not in caplog.text  # nothing is rendered
+    assert caplog.text.count("went on after Esc") == 2 and "than its settings say" not in caplog.text
 
 
-def test_a_film_does_not_wait_for_the_frame_that_the_scene_stands_at(
-    sky: Any, live: Clock, monkeypatch: pytest.MonkeyPatch
+def test_what_a_window_is_told_follows_what_is_waited_for(sky: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    module, told = part("operators.watch_render"), list[str | None]()
+    waits = part("live.live_waiting").RenderWaits()
+    monkeypatch.setattr(module, "PREVIEW", SimpleNamespace(waits=waits))
+    monkeypatch.setattr(module, "tell", lambda window, text: told.append(text))
+    ended = list[Any]()
+    manager = SimpleNamespace(
+        event_timer_add=lambda step, window: "timer",
+        event_timer_remove=ended.append,
+        modal_handler_add=lambda one: True,
+    )
+    context, scene = SimpleNamespace(window_manager=manager, window="window"), bpy.context.scene
+    cls, tick = module.SKYGEN_OT_watch_render, SimpleNamespace(type="TIMER", value="NOTHING")
+    watcher = SimpleNamespace(cancel=lambda context: cls.cancel(watcher, context))
+    assert cls.invoke(watcher, context, tick) == {"CANCELLED"} and not told
+    scene.frame_set(3)
+    waits.begin(scene, sky)
+    assert cls.invoke(watcher, context, tick) == {"RUNNING_MODAL"}
+    scene.frame_set(4)
+    waits.begin(scene, sky)
+    for _ in range(2):
+        assert cls.modal(watcher, context, tick) == {"PASS_THROUGH"}
+    waits.end()
+    assert cls.modal(watcher, context, tick) == {"FINISHED", "PASS_THROUGH"} and ended == ["timer"]
+    assert ["frame 3" in str(told[0]), "frame 4" in str(told[1]), told[2:]] == [True, True, [None]]
+
+
+def test_windows_are_watched_once_each_while_a_render_waits(sky: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not with the interface locked, where Blender calls no modal operator."""
+    module, begun = part("live.live_waiting"), list[Any]()
+    waits, windows = module.RenderWaits(), [SimpleNamespace(modal_operators=[]), SimpleNamespace(modal_operators=[])]
+    manager = SimpleNamespace(windows=windows, is_interface_locked=False)
+    context = SimpleNamespace(window_manager=manager, temp_override=lambda window: overridden(window))
+
+    @contextmanager
+    def overridden(window: Any) -> Iterator[None]:
+        context.window = window
+        yield
+
+    def begin(how: str) -> None:
+        begun.append(context.window)
+        context.window.modal_operators.append(SimpleNamespace(bl_idname=module.WATCH))
+
+    ops = SimpleNamespace(skygen=SimpleNamespace(watch_render=begin))
+    monkeypatch.setattr(module, "bpy", SimpleNamespace(context=context, ops=ops))
+    module.watch_windows(waits)
+    assert begun == []
+    waits.begin(bpy.context.scene, sky)
+    assert waits.wait_for(sky)
+    manager.is_interface_locked = True
+    module.watch_windows(waits)
+    assert begun == []
+    manager.is_interface_locked = False
+    for _ in range(2):
+        module.watch_windows(waits)
+    assert begun == windows
+    module.tell(SimpleNamespace(), "to a window that has been closed")
+
+
+def test_another_file_does_not_wait_for_a_render_that_waits(sky: Any) -> None:
+    handlers, waits = part("live.live_handlers"), part("live.live_session").PREVIEW.waits
+    handlers.leave_file()
+    assert not waits.given_up  # nothing waits
+    waits.begin(bpy.context.scene, sky)
+    handlers.leave_file()
+    assert waits.given_up
+    waits.end()
+    handlers.note_file()
+    assert not waits.given_up
+
+
+@pytest.mark.parametrize("engine", ["CYCLES", "BLENDER_WORKBENCH"])
+def test_a_still_render_in_a_window_waits_for_its_picture(
+    sky: Any, live: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, renderer: Any, engine: str
 ) -> None:
-    handlers, waited = part("live.live_handlers"), list[int]()
-    monkeypatch.setattr(handlers, "finish", lambda preview, scene, *_, **__: waited.append(scene.frame_current))
-    film = SimpleNamespace(bl_idname="RENDER_OT_render", properties=SimpleNamespace(animation=True))
-    window = SimpleNamespace(modal_operators=[film])
-    context = SimpleNamespace(window_manager=SimpleNamespace(windows=[window]))
+    bpy.context.scene.render.engine = engine
+    add_camera(sky.skygen.sun_azimuth + math.pi, 0.5)
     with handlers_of_a_window(monkeypatch):
-        monkeypatch.setattr(handlers.bpy, "context", context)
-        for film.properties.animation in (True, False):
-            bpy.context.scene.frame_set(7)
-            handlers.prepare_render(bpy.context.scene)
-    assert waited == [7]
+        for persistent, frame in ((False, 4), (True, 6), (True, 8)):
+            bpy.context.scene.render.use_persistent_data = persistent
+            renderer.forget()
+            seen = float(np.median(rendered(tmp_path / f"{frame}.exr", frame)[..., 0]))
+            assert red_of(sky) == pytest.approx(frame - 1 + 0.1, rel=1e-3)
+            assert [request.time_s / 60 for request in renderer.requests] == pytest.approx([frame - 1.0])
+            if engine == "CYCLES":
+                assert seen == pytest.approx(frame - 1 + 0.1, rel=0.02)
 
 
 def test_a_render_runs_no_operator(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:

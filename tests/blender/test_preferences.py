@@ -201,7 +201,12 @@ def test_what_works_beside_a_test_is_told(preferences: Any, world: Any, monkeypa
     manager = SimpleNamespace(windows=[window], event_timer_remove=lambda timer: None)
     context, beside = SimpleNamespace(window_manager=manager), module.work_beside
     assert beside(context) == set()
-    for working in (live.rendering([]), live.rendering([1.0, 1.5, 2.0]), live.starting()):
+    for working in (
+        live.rendering([], 2.0),
+        live.rendering([1.0, 1.5, 2.0], 2.0),
+        live.render_waits(),
+        live.starting(),
+    ):
         state[0] = working
         assert beside(context) == {"the live preview"}
     for resting in (live.up_to_date(512, 1.0, covered=False), live.bake_is_shown()):

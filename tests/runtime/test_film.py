@@ -90,6 +90,16 @@ def test_a_frame_that_was_finished_is_not_drawn_again(film: Film, stub: StillsOf
     assert len(stub.drawn) == number + 2  # a draft is no finished frame
 
 
+def test_of_a_frame_that_was_finished_there_is_a_sharp_still(film: Film) -> None:
+    for way_km in (1.0, 20.0, 40.0):
+        film.draw(replace(moment(way_km), width=128), draft=False)
+    film.draw(moment(60.0), draft=True)
+    film.draw(moment(80.0), draft=True)
+    widths = [one.still.rows.width for one in film._stills(moment(1.0))]
+    assert sorted(widths) == [64, 64, 128, 128, 128]
+    assert bright(film.carried(replace(moment(1.0), width=128))) == 1.0
+
+
 def test_a_moment_is_carried_from_a_still_of_the_same_sky_that_is_near(film: Film, stub: StillsOfTime) -> None:
     assert film.carried(moment(0.0)) is None
     assert bright(film.draw(moment(3.0), draft=True)) == 3.0

@@ -16,7 +16,7 @@ from skygen_addon.core.request import LayerRequest, SkyRequest
 from skygen_addon.runtime.film import film_memory
 from skygen_addon.runtime.film.carried_frame import CarriedFrames, Share
 from skygen_addon.runtime.film.film import Film
-from skygen_addon.runtime.film.film_memory import FilmMemory
+from skygen_addon.runtime.film.film_memory import KEPT_FINISHED, FilmMemory
 from skygen_addon.runtime.film.film_shares import KeptStill
 from skygen_addon.runtime.frame.frame import FrameRenderer
 from skygen_addon.runtime.frame.still import LayerPictures, finished_still
@@ -118,22 +118,36 @@ def test_over_the_budget_the_oldest_stills_go_first(memory: FilmMemory, renderer
 def test_finished_frames_go_before_stills(memory: FilmMemory, renderer: Any) -> None:
     frames = [SkyFrame(np.zeros((50, 100, 3), np.float32), SunLight(0.0, 0.5, (1.0, 1.0, 1.0), 1.0, 1.0)) for _ in "ab"]
     moments = [SkyRequest(time_s=time_s) for time_s in (1.0, 2.0)]
-    memory.add(still_at(1.0), ahead=False)
+    still = still_at(1.0)
+    memory.add(still, ahead=False)
     memory.settle()
     before = memory.use.kept
-    for one, frame in zip(moments, frames, strict=True):
-        memory.keep_finished(one, frame)
+    memory.keep_finished(moments[0], frames[0], still)
+    memory.keep_finished(moments[1], frames[1], None)
     memory.settle()
-    assert memory.use.kept == before + 2 * 60_000
+    assert memory.use.kept == before + 2 * 60_000 and kept(memory) == [1.0]
+    with pytest.raises(ValueError, match="read-only"):
+        frames[0].radiance[0] = 1.0
     memory.budget = before + 60_000
     memory.settle()
     assert [memory.finished(one) for one in moments] == [None, frames[1]] and kept(memory) == [1.0]
     memory.budget = before
     memory.settle()
     assert memory.finished(moments[1]) is None and kept(memory) == [1.0] and renderer.memory.calls == []
-    memory.keep_finished(moments[0], frames[0])
+    memory.keep_finished(moments[0], frames[0], still_at(2.0))
+    assert kept(memory) == [1.0, 2.0]
     memory.clear()
-    assert memory.finished(moments[0]) is None
+    assert memory.finished(moments[0]) is None and kept(memory) == []
+
+
+def test_a_finished_frame_that_somebody_comes_back_to_is_the_newest(memory: FilmMemory) -> None:
+    frame = SkyFrame(np.zeros((2, 4, 3), np.float32), SunLight(0.0, 0.5, (1.0, 1.0, 1.0), 1.0, 1.0))
+    moments = [SkyRequest(time_s=float(number)) for number in range(KEPT_FINISHED + 1)]
+    for one in moments[:-1]:
+        memory.keep_finished(one, frame, None)
+    assert memory.finished(moments[0]) is frame
+    memory.keep_finished(moments[-1], frame, None)
+    assert memory.finished(moments[0]) is frame and memory.finished(moments[1]) is None
 
 
 def test_then_noise_goes_and_then_the_clouds(memory: FilmMemory, renderer: Any) -> None:

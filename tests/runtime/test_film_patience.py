@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
 import sys
 import threading
+import weakref
 from collections.abc import Iterator
+from functools import partial
 
+import numpy as np
 import pytest
 
 from skygen_addon.runtime.film import film_patience
@@ -39,16 +44,26 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
     yield now
 
 
-def test_there_is_patience_while_others_leave_us_the_processors(clock: list[float]) -> None:
+def test_there_is_patience_where_others_left_us_the_processors(clock: list[float]) -> None:
+    """During the last work, however long that was; what was long before the next says nothing."""
     patience = Patience()
-    clock[:] = [1.0, 1.8, 0.2, 1.8 - 2 * (BUSY - 0.01)]
+    assert patience.steps() == 0  # nothing is known
+
+    def work(others: float, takes_s: float) -> None:
+        clock[0] += takes_s
+        clock[1] += 1.8 * takes_s  # of two processors
+        clock[2] += 0.2 * takes_s
+        clock[3] += (1.8 - 2 * others) * takes_s
+
+    patience.do(partial(work, BUSY - 0.01, 3 * RECENT_S))
     assert patience.steps() == PATIENCE
-    clock[:] = [2.0, 3.6, 0.4, clock[3] + 1.8 - 2 * (BUSY + 0.01)]
+    patience.do(partial(work, BUSY + 0.01, 1.0))
     assert patience.steps() == 0
-    clock[:] = [2.0 + RECENT_S + 0.1, 3.6, 20.0, clock[3]]
-    assert patience.steps() == 0  # they were idle, but long since
-    clock[:] = [clock[0] + 1.0, 3.6, 22.0, clock[3]]
+    patience.do(partial(work, BUSY - 0.01, 1.0))
+    clock[0] += RECENT_S
     assert patience.steps() == PATIENCE
+    clock[0] += 0.1
+    assert patience.steps() == 0
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="threads are as urgent as one another")
@@ -69,6 +84,27 @@ def test_work_is_less_urgent_and_whoever_has_it_done_stays_as_urgent(
         patience.do(lambda: print(1 // 0))
 
 
+@pytest.mark.parametrize("steps", [0, 3])
+def test_what_a_work_that_fails_has_made_is_let_go_at_once(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Patience, "steps", lambda self: steps)
+    made = list[weakref.ref[np.ndarray]]()
+
+    def work() -> None:
+        pixels = np.zeros(10)
+        made.append(weakref.ref(pixels))
+        raise ZeroDivisionError
+
+    gc.disable()
+    try:
+        with contextlib.suppress(ZeroDivisionError):
+            Patience().do(work)
+        assert made[0]() is None
+    finally:
+        gc.enable()
+
+
 def test_where_the_system_does_not_tell_all_is_as_urgent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(film_patience, "processor_seconds", lambda: None)
-    assert Patience().steps() == 0
+    patience = Patience()
+    patience.do(lambda: None)
+    assert patience.steps() == 0

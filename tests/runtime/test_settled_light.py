@@ -49,7 +49,7 @@ def test_light_through_a_thin_veil_is_the_same_wherever_the_sun_stands_between_p
             )  # fmt: skip
             sun = direction_from_angles(azimuth_rad, elevation_rad).astype(np.float32)
             scene = unlit_scene(request, sky, sun, (None, None), size)
-            ground = sky_renderer._shading.lit(request, sky, scene, disc).ground_radiance
+            ground = sky_renderer._shading.lit(sky_renderer, request, sky, scene, disc).ground_radiance
             received = ground * (math.pi / 0.2)
             diffracted = received - beam - math.exp(-DEPTH) * sky.sky_irradiance
             expected = DROPLET_PEAK_SHARE * DEPTH * math.exp(-DEPTH) * beam

@@ -13,8 +13,12 @@ def is_running(context: bpy.types.Context, operator: str) -> bool:
 
 
 def is_film_rendered(context: bpy.types.Context) -> bool:
-    """Whether somebody has had an animation rendered, which runs beside the interface."""
-    return any(one.bl_idname == "RENDER_OT_render" and one.properties.animation for one in _running(context))
+    """Whether what is rendered beside the interface is an animation.
+
+    The operator of a render that has ended stays until its window gets an event, so one of them may be an older one.
+    """
+    films = [bool(one.properties.animation) for one in _running(context) if one.bl_idname == "RENDER_OT_render"]
+    return bool(films) and all(films)
 
 
 def _running(context: bpy.types.Context) -> list[Any]:

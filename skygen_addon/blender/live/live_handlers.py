@@ -12,7 +12,7 @@ from typing import Any
 import bpy
 from bpy.app.handlers import persistent
 
-from ..engine.running import is_film_rendered, is_running
+from ..engine.running import is_running
 from . import live_properties
 from .live_bake import uncover_all
 from .live_memory import memory_in_words
@@ -86,7 +86,8 @@ def note_undo(*_: Any) -> None:
 
 @persistent  # type: ignore[untyped-decorator]
 def note_file(*_: Any) -> None:
-    """Handler of ``load_pre`` and ``load_post``."""
+    """Handler of ``load_post``."""
+    PREVIEW.waits.renew()
     PREVIEW.forget()
 
 
@@ -102,11 +103,12 @@ def put_bakes_back(*_: Any) -> None:
 
 @persistent  # type: ignore[untyped-decorator]
 def prepare_render(scene: bpy.types.Scene, *_: Any) -> None:
-    """Handler of ``render_init``: a render uses the bakes that are bound, else the picture of its frame."""
-    forget_rendered()
+    """Handler of ``render_init``: a render uses the bakes that are bound; in a window it follows its frames."""
+    PREVIEW.filmed.clear()
+    PREVIEW.waits.renew()
     try:
         uncover_all()
-        if not is_film_rendered(bpy.context):  # its frames are followed one by one; it may begin with another
+        if bpy.app.background:
             _finish(scene, None)
     except Exception:  # as in put_bakes_back
         _LOG.exception("SkyGen: a bake could not be put back before the render.")
@@ -115,20 +117,34 @@ def prepare_render(scene: bpy.types.Scene, *_: Any) -> None:
 
 @persistent  # type: ignore[untyped-decorator]
 def forget_rendered(*_: Any) -> None:
-    """Handler of a render's end, and a part of its begin."""
+    """Handler of a render's end."""
     PREVIEW.filmed.clear()
-    PREVIEW.waits.given_up = False
+    PREVIEW.waits.renew()
+
+
+@persistent  # type: ignore[untyped-decorator]
+def tell_of_unheard_esc(*_: Any) -> None:
+    """Handler of a render that was not cancelled, before :func:`forget_rendered`."""
+    if PREVIEW.waits.given_up:
+        _LOG.warning("SkyGen: the render went on after Esc and shows older or coarser skies. Render again.")
+
+
+@persistent  # type: ignore[untyped-decorator]
+def leave_file(*_: Any) -> None:
+    """Handler of ``load_pre``: a render that waits would hold up Blender, which waits for its end."""
+    PREVIEW.waits.give_up()
+    PREVIEW.forget()
 
 
 @persistent  # type: ignore[untyped-decorator]
 def expect_frame(scene: bpy.types.Scene, *_: Any) -> None:
-    """Handler of ``render_pre``: the next change of frame is one that an animation renders."""
+    """Handler of ``render_pre``: the next change of frame is one that is rendered."""
     PREVIEW.filmed.add(scene.session_uid)
 
 
 @persistent  # type: ignore[untyped-decorator]
 def follow_film(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph | None = None) -> None:
-    """Handler of ``frame_change_post``: a frame that a film or a playblast renders gets its own picture first.
+    """Handler of ``frame_change_post``: a frame that a render or a playblast shows gets its own picture first.
 
     When a film has ended the frame changes once more, back to where it was: nothing is waited for then.
     """
@@ -163,13 +179,14 @@ _IN_WINDOWS = (
     ("frame_change_post", note_update),
     ("frame_change_post", follow_film),
     ("render_pre", expect_frame),
+    ("render_complete", tell_of_unheard_esc),
     ("render_complete", forget_rendered),
     ("render_cancel", forget_rendered),
     ("render_complete", note_update),
     ("render_cancel", note_update),
     ("undo_post", note_undo),
     ("redo_post", note_undo),
-    ("load_pre", note_file),
+    ("load_pre", leave_file),
     ("load_post", note_file),
     ("save_pre", put_bakes_back),
     ("object_bake_pre", put_bakes_back),
@@ -191,6 +208,7 @@ def register() -> None:
 
 def unregister() -> None:
     """End the process and remove everything."""
+    PREVIEW.waits.give_up()
     _TIMER.stop()
     atexit.unregister(_end)
     PREVIEW.stop(_END_S)

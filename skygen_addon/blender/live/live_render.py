@@ -26,7 +26,7 @@ def finish(
 ) -> None:
     """Wait until a scene shows the full picture of its present frame, if live pictures are what it shows.
 
-    What keeps it from coming is told by :func:`lag_in_words`. Esc ends the waiting, and then the render ends too.
+    What keeps it from coming is told by :func:`lag_in_words`. In a render beside the interface Esc ends the waiting.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def finish(
     if world is None or not is_own(world) or (bound_sequence(world) is not None and not over_bake):
         return
     with preview.work:
-        preview.waits.begin(scene)
+        preview.waits.begin(scene, world)
         try:
             _wait(preview, scene, world, depsgraph)
         finally:

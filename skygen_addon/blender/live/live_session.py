@@ -160,7 +160,7 @@ class LivePreview:
         if asked and not self.engine.is_ready:
             return starting()
         if asked or view.shown != (view.wanted, int(live_settings(world).width)):
-            return render_waits() if self.waits.text else rendering(view.arrivals, self._pace.ticked_at)
+            return render_waits() if self.waits.wait_for(world) else rendering(view.arrivals, self._pace.ticked_at)
         return up_to_date(view.shown[1], view.seconds, covered=is_covered(world))
 
     def view(self, world: bpy.types.World) -> View:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,6 +21,8 @@ class LiveState:
     """What there is to know, and what to do about it; empty if nothing."""
     icon: str = "NONE"
     """Blender icon."""
+    is_busy: bool = False
+    """Whether the process works."""
 
 
 NOTHING = LiveState("")
@@ -39,24 +40,24 @@ def bake_is_shown() -> LiveState:
 
 def starting() -> LiveState:
     """The process loads its graphs."""
-    return LiveState("Starting the renderer", "SORTTIME")
+    return LiveState("Starting the renderer", "SORTTIME", is_busy=True)
 
 
-def rendering(arrivals: Sequence[float] = (), now: float = math.inf) -> LiveState:
+def rendering(arrivals: Sequence[float], now: float) -> LiveState:
     """A picture is on its way; ``arrivals`` tells when the last ones came, by the clock of ``now``."""
     recent = [moment for moment in arrivals if arrivals[-1] - moment <= _SPAN_S] if arrivals else []
     if len(recent) > 2 and now - recent[-1] <= _PAUSE_S:
         rate = (len(recent) - 1) / max(recent[-1] - recent[0], 1e-3)
-        return LiveState(f"Rendering, {rate:.1f} pictures/s", "RENDER_STILL")
-    return LiveState("Rendering", "RENDER_STILL")
+        return LiveState(f"Rendering, {rate:.1f} pictures/s", "RENDER_STILL", is_busy=True)
+    return LiveState("Rendering", "RENDER_STILL", is_busy=True)
 
 
 def render_waits() -> LiveState:
     """A picture is on its way, and a render does not go on without it."""
-    return LiveState("A render waits for this sky; Esc cancels it", "RENDER_STILL")
+    return LiveState("A render waits for this sky; Esc cancels it", "RENDER_STILL", is_busy=True)
 
 
 def up_to_date(width: int, seconds: float, *, covered: bool) -> LiveState:
     """The sky is as the settings say."""
-    text = f"Shown {width} wide" + (f", {seconds:.1f} s" if seconds else "")
+    text = f"Shown {width} wide" + (f", {seconds:.1f} s" if seconds >= 0.05 else "")
     return LiveState(f"{text}; renders use the bake" if covered else text, "CHECKMARK")

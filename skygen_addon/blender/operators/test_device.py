@@ -14,7 +14,6 @@ from ..engine.preferences_access import addon_preferences
 from ..engine.redraw import redraw_panels
 from ..engine.running import is_running
 from ..live.live_session import PREVIEW
-from ..live.live_state import rendering, starting
 from .outcome import CANCELLED, FINISHED, cancelled_by
 
 PASS_THROUGH: set[Any] = {"PASS_THROUGH"}
@@ -22,8 +21,6 @@ RUNNING_MODAL: set[Any] = {"RUNNING_MODAL"}
 TIMER_S = 0.25
 PREFERENCES = frozenset({"PREFERENCES"})
 _WORKERS = {"SKYGEN_OT_bake_sequence": "a bake", "SKYGEN_OT_match_hdri": "a match"}
-_DRAWING = {rendering(()).icon, starting().icon}
-"""Icons of the states in which the live preview works."""
 
 
 class SKYGEN_OT_test_device(bpy.types.Operator):
@@ -117,6 +114,6 @@ def work_beside(context: bpy.types.Context) -> set[str]:
     named = {name for operator, name in _WORKERS.items() if is_running(context, operator)}
     windows = context.window_manager.windows if context.window_manager is not None else ()
     worlds = [window.scene.world for window in windows]
-    if any(PREVIEW.state(world).icon in _DRAWING for world in worlds if world is not None):
+    if any(PREVIEW.state(world).is_busy for world in worlds if world is not None):
         named.add("the live preview")
     return named

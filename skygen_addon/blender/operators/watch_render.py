@@ -18,26 +18,31 @@ class SKYGEN_OT_watch_render(bpy.types.Operator):
 
     bl_idname = "skygen.watch_render"
     bl_label = "Watch Render"
-    bl_options = {"INTERNAL"}
+    bl_options = {"INTERNAL", "MODAL_PRIORITY"}  # before an operator that keeps Esc for itself, such as a bake
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[Any]:
         """Watch the context's window."""
-        manager, window, text = context.window_manager, context.window, PREVIEW.waits.text
-        if manager is None or window is None or text is None:
+        manager, window = context.window_manager, context.window
+        if manager is None or window is None or PREVIEW.waits.text is None:
             return CANCELLED
-        tell(window, text)
-        self._window = window
+        self._window, self._told = window, PREVIEW.waits.text
+        tell(window, self._told)
         self._timer = manager.event_timer_add(_LOOK_S, window=window)
         manager.modal_handler_add(self)
         return {"RUNNING_MODAL"}
 
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[Any]:
-        """Pass on all that comes; Blender must hear Esc too."""
-        if PREVIEW.waits.text is None:
+        """Pass on all that comes: Blender must hear Esc too, which it does without other keys only."""
+        text = PREVIEW.waits.text
+        if text is None:
             self.cancel(context)
             return FINISHED | {"PASS_THROUGH"}
         if event.type == "ESC" and event.value == "PRESS":
-            PREVIEW.waits.given_up = True
+            if not (event.shift or event.ctrl or event.alt or event.oskey):
+                PREVIEW.waits.give_up()
+        elif text != self._told:
+            self._told = text
+            tell(self._window, text)
         return {"PASS_THROUGH"}
 
     def cancel(self, context: bpy.types.Context) -> None:

@@ -92,7 +92,7 @@ class Film:
                 still = KeptStill(finished_still(request, pictures))
                 self._memory.add(still, ahead=False)
             if not draft:
-                self._memory.keep_finished(request, frame)
+                self._memory.keep_finished(request, frame, still)
             self._memory.note_picture(still)
             self._settle(at_rest=not draft)
         return frame

@@ -47,7 +47,7 @@ class FilmMemory:
         self._lock = threading.Lock()
         self._drawn: deque[KeptStill] = deque(maxlen=KEPT_DRAWN)
         self._ahead: deque[KeptStill] = deque(maxlen=KEPT_AHEAD)
-        self._finished: deque[tuple[SkyRequest, SkyFrame]] = deque(maxlen=KEPT_FINISHED)
+        self._finished: deque[tuple[SkyRequest, SkyFrame, KeptStill | None]] = deque(maxlen=KEPT_FINISHED)
         self._unseen: KeptStill | None = None
         self._at_hand: tuple[float, tuple[Still, ...]] = (-math.inf, ())
         self._picture = 0
@@ -62,20 +62,27 @@ class FilmMemory:
             (self._ahead if ahead else self._drawn).append(still)
             self._unseen = still if ahead else self._unseen
 
-    def keep_finished(self, request: SkyRequest, frame: SkyFrame) -> None:
-        """Keep a frame that was truly drawn, and is no draft."""
+    def keep_finished(self, request: SkyRequest, frame: SkyFrame, still: KeptStill | None) -> None:
+        """Keep a frame that was truly drawn, and is no draft, with its still; nobody may write to it any more."""
+        frame.radiance.flags.writeable = False
         with self._lock:
-            self._finished.append((request, frame))
+            self._finished.append((request, frame, still))
 
     def finished(self, request: SkyRequest) -> SkyFrame | None:
-        """The frame of exactly that request, if it is kept."""
+        """The frame of exactly that request, if it is kept; it counts as the newest from now on."""
         with self._lock:
-            return next((frame for one, frame in self._finished if one == request), None)
+            found = next((kept for kept in self._finished if kept[0] == request), None)
+            if found is None:
+                return None
+            self._finished.remove(found)
+            self._finished.append(found)
+            return found[1]
 
     def stills(self) -> list[KeptStill]:
-        """All that are kept."""
+        """All that are kept, each once."""
         with self._lock:
-            return [*self._drawn, *self._ahead]
+            finished = [still for *_, still in self._finished if still is not None]
+            return list(dict.fromkeys([*self._drawn, *self._ahead, *finished]))
 
     def has_unseen(self) -> bool:
         """Whether a still was finished since a frame was carried last."""
@@ -133,7 +140,7 @@ class FilmMemory:
 
     def _bytes(self) -> int:
         with self._lock:
-            finished = [frame for _, frame in self._finished]
+            finished = [frame for _, frame, _ in self._finished]
         things: list[Any] = [*self._frames.kept(), *_arrays(self.stills()), *finished]
         if self._renderer is not None:
             things += [*self._renderer.kept(), *self._renderer.kept_noise()]

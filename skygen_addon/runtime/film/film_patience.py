@@ -7,6 +7,7 @@ goes on without a new still. Linux has steps of urgency for single threads; else
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import sys
 import threading
@@ -17,9 +18,9 @@ from pathlib import Path
 PATIENCE = 6
 """Steps by which drawing ahead is less urgent."""
 BUSY = 0.2
-"""Share of all processors that others may take."""
+"""Share of all processors that others may take; Blender, which draws its windows and perhaps renders, is one."""
 RECENT_S = 5.0
-"""What they have taken since longer ago says little of now."""
+"""What they took longer ago says little of now."""
 _TICKS = Path("/proc/stat")
 
 
@@ -41,22 +42,26 @@ def processor_seconds() -> tuple[float, float, float] | None:
 
 
 class Patience:
-    """Does work less urgently if the processors are ours."""
+    """Does work less urgently if the processors are ours, as they were while it did the last."""
 
     def __init__(self) -> None:
-        self._before, self._at = processor_seconds(), time.monotonic()
+        self._others, self._ended = 1.0, -math.inf
 
     def steps(self) -> int:
-        """Steps by which work is to be less urgent, by what others have taken since the last call."""
-        before, self._before = self._before, processor_seconds()
-        since, self._at = self._at, time.monotonic()
-        if before is None or self._before is None or self._at - since > RECENT_S:
-            return 0
-        return PATIENCE if others_share(before, self._before) <= BUSY else 0
+        """Steps by which work is to be less urgent; none where nothing is known of others."""
+        return PATIENCE if self._others <= BUSY and time.monotonic() - self._ended <= RECENT_S else 0
 
     def do(self, work: Callable[[], None]) -> None:
         """Call ``work``, less urgently or not, and raise what it raises."""
-        steps = self.steps()
+        steps, before = self.steps(), processor_seconds()
+        try:
+            self._do(work, steps)
+        finally:
+            after, self._ended = processor_seconds(), time.monotonic()
+            self._others = 1.0 if before is None or after is None else others_share(before, after)
+
+    @staticmethod
+    def _do(work: Callable[[], None], steps: int) -> None:
         if not steps or sys.platform != "linux":
             work()
             return
@@ -74,4 +79,4 @@ class Patience:
         thread.start()
         thread.join()
         if failures:
-            raise failures[0]
+            raise failures.pop()  # a list that held it would be held by it, and all that was drawn with it

@@ -61,7 +61,7 @@ class FrameRenderer:
         self.threads = threads or os.cpu_count() or 1
         self._detail = detail
         self._field = bundle_field(self.bundle)
-        self._shading = Shading(self, self.bundle, correction=correction)
+        self._shading = Shading(self.bundle, self.threads, correction=correction)
         self._weather = WeatherGraph(bundle_folder / "weather.onnx", self.bundle.weather.hidden)
         self._sunlight = {
             (shells, low_sun): Graph(GRAPH_FOLDER / sunlight_graph(shells, low_sun), SUNLIGHT, self.threads)
@@ -165,7 +165,7 @@ class FrameRenderer:
         high = self._layer(request, 1, made[1], grain, sun, share > 0)
         check()
         scene = unlit_scene(request, sky, sun, (low, high), self.bundle.disc_size)
-        return self._shading.lit(request, sky, scene, self.bundle.disc_size // (share or 1))
+        return self._shading.lit(self, request, sky, scene, self.bundle.disc_size // (share or 1))
 
     def domes(
         self, direction: FloatArray, footprint_rad: float, substeps: Callable[[LayerLight], int], scene: Scene

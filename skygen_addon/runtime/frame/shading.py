@@ -32,8 +32,6 @@ DISC_SUBSTEPS = 4
 class SkyLook(Protocol):
     """What looks at a scene; the frame renderer."""
 
-    threads: int
-
     def domes(
         self, direction: FloatArray, footprint_rad: float, substeps: Callable[[LayerLight], int], scene: Scene
     ) -> tuple[FloatArray, FloatArray]:
@@ -50,10 +48,10 @@ class Shading:
 
     Parameters
     ----------
-    look : SkyLook
-        Looks at them.
     bundle : Bundle
         Its shading network.
+    threads : int
+        Worker threads.
     correction : bool
         Switches the network off, for an ablation.
 
@@ -63,16 +61,18 @@ class Shading:
         If the network does not fit this engine.
     """
 
-    def __init__(self, look: SkyLook, bundle: Bundle, *, correction: bool) -> None:
-        self._look, self._disc_size = look, bundle.disc_size
+    def __init__(self, bundle: Bundle, threads: int, *, correction: bool) -> None:
+        self._disc_size, self._threads = bundle.disc_size, threads
         path, sizes = bundle.folder / "shade.onnx", {"D": bundle.disc_size}
-        self._graph = Graph(path, SHADE, look.threads, sizes=sizes) if correction else None
+        self._graph = Graph(path, SHADE, threads, sizes=sizes) if correction else None
 
-    def lit(self, request: SkyRequest, sky: ClearSky, scene: Scene, size: int) -> Scene:
+    def lit(self, look: SkyLook, request: SkyRequest, sky: ClearSky, scene: Scene, size: int) -> Scene:
         """A scene with the network's correction, and with the light that ground and clouds exchange.
 
         Parameters
         ----------
+        look : SkyLook
+            Looks at the scene.
         request : SkyRequest
             Its ground counts.
         sky : ClearSky
@@ -83,11 +83,11 @@ class Shading:
             Side of the disc in pixels; a share of the bundle's.
         """
         parts = disc_parts(size, self._disc_size, scene.sun_direction)
-        layers = [self._disc_domes(part, scene) for part in parts]
+        layers = [self._disc_domes(look, part, scene) for part in parts]
         if self._graph is not None:
             direction, (low, high) = parts[0].direction, layers[0]
             clear = np.zeros_like(low)
-            clear_disc = self._look.compose_tile(direction, clear, clear, scene, parts[0].side)
+            clear_disc = look.compose_tile(direction, clear, clear, scene, parts[0].side)
             features = shade_features(direction, low, high, scene.sun_direction, clear_disc @ REC709_LUMINANCE)
             spread = self._disc_size // size  # the network sees a disc of one size
             (correction,) = self._graph(features=features.repeat(spread, axis=2).repeat(spread, axis=3))
@@ -107,15 +107,15 @@ class Shading:
             scene = replace(scene, light=light, ground_radiance=ground, air_light=air_light, air_glow=air_glow)
             irradiance = direct * scene.sun_share
             for part, (low, high) in zip(parts, layers, strict=True):
-                radiance = self._look.compose_tile(part.direction, low, high, scene, footprint_rad)
+                radiance = look.compose_tile(part.direction, low, high, scene, footprint_rad)
                 irradiance = irradiance + (radiance * part.weight[..., None]).sum((0, 1))
         return scene
 
-    def _disc_domes(self, part: DiscPart, scene: Scene) -> tuple[FloatArray, FloatArray]:
+    def _disc_domes(self, look: SkyLook, part: DiscPart, scene: Scene) -> tuple[FloatArray, FloatArray]:
         """Both layers (6, h, w) on a part of the disc."""
         rows, columns = part.direction.shape[:2]
         bands = np.array_split(part.direction, max(1, rows * columns // TILE_PIXELS))
-        with ThreadPoolExecutor(self._look.threads) as pool:
-            seen = list(pool.map(lambda band: self._look.domes(band, part.side, lambda _: DISC_SUBSTEPS, scene), bands))
+        with ThreadPoolExecutor(self._threads) as pool:
+            seen = list(pool.map(lambda band: look.domes(band, part.side, lambda _: DISC_SUBSTEPS, scene), bands))
         low, high = (np.concatenate([band[index] for band in seen], axis=1) for index in (0, 1))
         return low, high
