@@ -137,7 +137,8 @@ class Sunlight(nn.Module):
 
         small = size // TABLE_STRIDE
         small_texel = texel_km * float(TABLE_STRIDE)
-        path, toward = self.paths(levels, small, small_texel, gap_km, plane_matrix, sun_direction, rising)
+        from_camera = texel_positions(levels, small, small_texel) - plane_offset_km  # Ln n 2
+        path, toward = self.paths(from_camera, gap_km, plane_matrix, sun_direction, rising)
         step = path[..., None] * toward  # Ln n 2, lattice km from one shell to the next
 
         gap_depth = torch.zeros(1, device=atlas.device)
@@ -158,24 +159,18 @@ class Sunlight(nn.Module):
 
     @staticmethod
     def paths(
-        levels: int,
-        size: int,
-        texel_km: Tensor,
-        gap_km: Tensor,
-        plane_matrix: Tensor,
-        sun_direction: Tensor,
-        rising: Tensor,
+        from_camera_km: Tensor, gap_km: Tensor, plane_matrix: Tensor, sun_direction: Tensor, rising: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Paths through a gap at the sun's slope over every texel, (L * n, n), and a kilometre of them on the lattice.
 
-        The camera stands less than a kilometre off the windows' centre, which is taken for its place.
+        ``from_camera_km`` (L * n, n, 2) are the texels' places east and north of the camera on the lattice.
         """
         horizontal = sun_direction[:2]
         cos_elevation = torch.sqrt((horizontal * horizontal).sum() + 1e-12)
         a, b, c, d = plane_matrix[0, 0], plane_matrix[0, 1], plane_matrix[1, 0], plane_matrix[1, 1]
         east, north = horizontal[0] / cos_elevation, horizontal[1] / cos_elevation
         from_lattice = torch.stack([east * d - north * c, north * a - east * b]) / (a * d - b * c)  # 2
-        along = (texel_positions(levels, size, texel_km) * from_lattice).sum(-1)  # Ln n, km toward the sun
+        along = (from_camera_km * from_lattice).sum(-1)  # Ln n, km toward the sun
         slope = sun_direction[2] + cos_elevation * (along / EARTH_RADIUS_KM)
         path = rising * rising_path_km(gap_km, slope) + (1 - rising) * falling_path_km(gap_km, slope)
         return path, plane_matrix @ horizontal

@@ -20,7 +20,9 @@ from skygen_addon.core.errors import SkyGenError
 from skygen_addon.core.geometry import REC709_LUMINANCE, FloatArray, direction_from_angles, disc_directions
 from skygen_addon.core.request import SkyRequest
 from skygen_addon.core.shade_features import shade_features
+from skygen_addon.core.signatures import WINDOW_FACTOR
 from skygen_addon.core.whole_file import whole_file
+from skygen_addon.runtime.clouds.layers import AROUND_SHARE, around_camera_weights
 from skygen_addon.runtime.frame.shading import DISC_SUBSTEPS
 from trainer.networks.dome import Dome
 from trainer.networks.shade import CELL
@@ -30,7 +32,7 @@ from .cloud_volume import CloudVolume
 from .reference import TraceOptions, trace_reference
 from .volume_states import SkyState, VolumeMaker
 
-FORMAT = 2
+FORMAT = 3
 """Version of the shards: of their arrays, and of the engine's light and the tracing that fill them."""
 
 
@@ -204,13 +206,13 @@ def light_rows(
 
 
 def sun_shares(volumes: Sequence[CloudVolume | None]) -> list[float]:
-    """Mean transmittance of sunlight through each layer over the middle window."""
-    return [1.0 if volume is None else _sun_transmittance(volume) for volume in volumes]
+    """Mean transmittance of sunlight through each layer around the camera."""
+    return [1.0 if volume is None else _mean_transmittance(volume, 1) for volume in volumes]
 
 
 def vertical_transmittance(volumes: Sequence[CloudVolume | None]) -> float:
-    """Mean transmittance straight up through all layers over their middle windows."""
-    return math.prod(float(torch.exp(-v.atlas[0, 2, v.window : 2 * v.window]).mean()) for v in volumes if v)
+    """Mean transmittance straight up through all layers around the camera."""
+    return math.prod(_mean_transmittance(volume, 2) for volume in volumes if volume)
 
 
 def light_from_above(request: SkyRequest, sky: ClearSky, through_high: float) -> FloatArray:
@@ -230,6 +232,9 @@ def horizontal_weights(direction: FloatArray) -> FloatArray:
     return np.where(direction[..., 2] > 0, (4.0 / size**2) * 4 / (1 + r2) ** 2 * direction[..., 2], 0.0)
 
 
-def _sun_transmittance(volume: CloudVolume) -> float:
-    size = volume.window
-    return float(torch.exp(-volume.atlas[0, 1, size : 2 * size]).mean())
+def _mean_transmittance(volume: CloudVolume, channel: int) -> float:
+    """Of the depths in a channel of the atlas from the lowest shell, as in runtime.layers."""
+    size, texel_km = volume.window, float(volume.texel_km) * WINDOW_FACTOR
+    weights = around_camera_weights(size, volume.plane_offset_km.cpu().numpy() / texel_km, AROUND_SHARE)
+    through = torch.exp(-volume.atlas[0, channel, size : 2 * size]).cpu().numpy()
+    return float((through * weights).sum())

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...core.detail import TILE_TEXELS, detail_tile
+from ...core.field_lattice import DRAFT_SHARE
 from ...core.geometry import FloatArray
 from ...core.request import LayerRequest
 from ...core.signatures import layer_shells
@@ -25,6 +26,8 @@ STEP_TEXELS, STEP_PIXELS = 1.4, 0.7
 LEAST_SUBSTEPS, MOST_SUBSTEPS = 3, 16
 READ_SHARE = 0.43
 """Share of a window's side that is surely read around the camera, which stands up to half a snap off its centre."""
+AROUND_SHARE = READ_SHARE / DRAFT_SHARE
+"""Radius of the clouds around the camera of which means are taken, by the side of whole windows; a draft has it too."""
 DETAIL_STRENGTH = 1.0
 """How far detail displaces outlines, relative to trainer.networks.dome_detail."""
 
@@ -55,6 +58,8 @@ class LayerLight:
     """(2,) camera in the window."""
     detail_offset_km: FloatArray
     """(2,) camera on the detail tile."""
+    around_share: float
+    """Radius of the clouds around the camera by the windows' sides."""
 
     @property
     def levels(self) -> int:
@@ -62,18 +67,46 @@ class LayerLight:
         return int(self.occupancy.shape[2] // self.occupancy.shape[3])
 
     def sun_transmittance(self) -> float:
-        """Mean transmittance of sunlight through the whole layer over the middle window."""
-        return _middle_transmittance(self.sun_depth)
+        """Mean transmittance of sunlight through the whole layer around the camera."""
+        return self._mean_transmittance(self.sun_depth)
 
     def vertical_transmittance(self) -> float:
-        """Mean transmittance straight up through the whole layer over the middle window."""
-        return _middle_transmittance(self.zenith_depth)
+        """Mean transmittance straight up through the whole layer around the camera."""
+        return self._mean_transmittance(self.zenith_depth)
+
+    def _mean_transmittance(self, table: FloatArray) -> float:
+        size = table.shape[3]
+        texel_km = self.texel_km * self.factor * self.fill.shape[3] / size
+        weights = around_camera_weights(size, self.plane_offset_km / texel_km, self.around_share)
+        return float((np.exp(-table[0, 0, size : 2 * size]) * weights).sum())
 
 
-def _middle_transmittance(table: FloatArray) -> float:
-    """Mean over the middle window of the lowest shell of a table of depths."""
-    size = table.shape[3]
-    return float(np.exp(-table[0, 0, size : 2 * size]).mean())
+def around_camera_weights(size: int, offset_texels: NDArray[np.floating], radius_share: float) -> NDArray[np.float64]:
+    """Weights of the middle window's texels in a mean over the clouds around the camera.
+
+    They keep to the camera and not to the window: windows move in steps, and the mean must not jump with them.
+
+    Parameters
+    ----------
+    size : int
+        Texels along each side of the window.
+    offset_texels : ndarray, shape (2,)
+        Camera east and north of the window's centre.
+    radius_share : float
+        Radius by the window's side.
+
+    Returns
+    -------
+    ndarray, shape (size, size), float64
+        Even within half of the radius, falling smoothly to 0 at the radius; their sum is 1.
+    """
+    axis = np.arange(size) + 0.5 - size / 2
+    east, north = axis - float(offset_texels[0]), -axis - float(offset_texels[1])
+    share = np.hypot(east[None, :], north[:, None]) / (radius_share * size)
+    inner = np.clip(2 - 2 * share, 0.0, 1.0)
+    weights: NDArray[np.float64] = inner * inner * (3 - 2 * inner)
+    weights /= weights.sum()
+    return weights
 
 
 def layer_light(
@@ -147,6 +180,7 @@ def layer_light(
         plane_matrix=np.asarray(volume.plane_matrix, dtype=np.float32),
         plane_offset_km=np.asarray(volume.plane_offset_km, dtype=np.float32),
         detail_offset_km=detail_offset_km(layer, volume.plane_matrix, volume.texel_km),
+        around_share=AROUND_SHARE * window_share,
     )
 
 
