@@ -50,17 +50,20 @@ class CloudSpectrum:
     """Optical depth from which a column counts as cloud."""
     rows: float = 0.0
     """Waves of 1 km, at strength 1; see :class:`.cloud_rows.RowOrder`."""
+    torn: float = 0.0
+    """How much the log of the finest octaves' strength varies from place to place: torn edges beside firm ones."""
 
 
 SPECTRA = (
     CloudSpectrum(
-        (0.25, 0.30, 0.40, 0.25, 0.15, 0.08, 0.05, 0.04, 0.03, 0.02),
-        (0.75, 0.60, 0.42, 0.28, 0.17, 0.10),
+        (0.25, 0.30, 0.42, 0.30, 0.18, 0.09, 0.05, 0.04, 0.03, 0.02),
+        (0.60, 0.60, 0.46, 0.31, 0.19, 0.11),
         (0.0, 0.0, 0.0),
         0.25,
         6.0,
         20.0,
         0.3,
+        torn=0.9,
     ),
     CloudSpectrum(
         (0.20, 0.25, 0.30, 0.15, 0.12, 0.08, 0.05, 0.04, 0.03, 0.02),

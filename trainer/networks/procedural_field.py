@@ -2,8 +2,9 @@
 
 A potential of zero mean and unit variance is summed from octaves whose amplitudes depend on the
 cloud type; where it exceeds the quantile that belongs to the asked cover there is cloud, and the
-excess sets the column's optical depth. *Cover* is the fraction of the plane whose vertical
-optical depth exceeds ``COVER_DEPTH`` (0.3; 0.06 for cirrus).
+excess sets the column's optical depth. The finest octaves are stronger in some places than in
+others, as the edges of cumulus are torn on one side and firm on another. *Cover* is the fraction
+of the plane whose vertical optical depth exceeds ``COVER_DEPTH`` (0.3; 0.06 for cirrus).
 
 Three levels (texels of 400, 100 and 25 m at texture scale 1) share one potential; a level uses
 the octaves that its texels resolve and takes the expectation over the finer ones, so that it
@@ -46,6 +47,9 @@ _WIDE_REACH = 12
 _SLOW = (4, 7, 5, 6)
 """Channels of the widest noise whose widest blurs turn, cross and break rows; the first is the widest spline, too."""
 _ROWS = OCTAVES.index("rows_1000")
+_TORN_POWER, _TORN_MOST = 0.6, 2.0
+"""Of the noise that says where edges are torn: what keeps the mean square of the finest octaves near that of even
+ones, measured, and its greatest size."""
 
 
 def field_lattice(window: int) -> Lattice:
@@ -122,18 +126,18 @@ class ProceduralField(nn.Module):
         metres = torch.tensor([float(name.split("_")[1]) for name in OCTAVES])
         self.register_buffer("fineness", 0.3 * torch.log(1600.0 / metres)[None, :, None, None], persistent=False)
         self.register_buffer("unresolved", 1 - torch.tensor(RESOLVED), persistent=False)
-        rows = [(edge_shift(s), s.ramp, math.log(s.edge_depth), math.log(s.core_depth)) for s in SPECTRA]
-        self.register_buffer("edges", torch.tensor(rows).T.contiguous(), persistent=False)  # (4, types)
+        rows = [(edge_shift(s), s.ramp, math.log(s.edge_depth), math.log(s.core_depth), s.torn) for s in SPECTRA]
+        self.register_buffer("edges", torch.tensor(rows).T.contiguous(), persistent=False)  # (5, types)
 
     def at_window(self, window: int) -> ProceduralField:
         """The same field with another window size."""
         return ProceduralField(window)
 
     def settings(self, condition: Tensor, order: Tensor) -> tuple[Tensor, Tensor]:
-        """Amplitudes (B, 20, c, c) and setting maps (B, SETTINGS + 3, c, c) on the condition cells.
+        """Amplitudes (B, 20, c, c) and setting maps (B, SETTINGS + 4, c, c) on the condition cells.
 
-        ``order`` (B, 1, c, c) is the strength of rows. The last three setting maps are the unresolved
-        deviations of near, mid and wide.
+        ``order`` (B, 1, c, c) is the strength of rows. The last four setting maps are the unresolved
+        deviations of near, mid and wide, and how torn edges are.
         """
         cover, grain = condition[:, :1], condition[:, GRAIN_CHANNEL : GRAIN_CHANNEL + 1]
         types = condition[:, 1 : 1 + len(CLOUD_TYPES)]
@@ -151,7 +155,8 @@ class ProceduralField(nn.Module):
         quantile = z + skewness / 6 * (z.clamp(-2.5, 2.5).square() - 1)  # Cornish and Fisher 1938
         shift = edges[:, :1] - quantile + 4.0 * torch.relu(cover - 0.97) / 0.03
         gate = (cover * 100.0).clamp(0.0, 1.0)
-        return amplitude, torch.cat([shift, edges[:, 1:], gate, self.profile.parameters_of(types), deviation], 1)
+        shapes = [shift, edges[:, 1:4], gate, self.profile.parameters_of(types)]
+        return amplitude, torch.cat([*shapes, deviation, edges[:, 4:]], 1)
 
     def _level(
         self, level: int, noise: tuple[Tensor, ...], ground: tuple[Tensor, ...], wider: tuple[Tensor, ...]
@@ -195,11 +200,17 @@ class ProceduralField(nn.Module):
             fine_4 = self.noise_4(four[:, :2])
             eroded = 0.75 * up[:, 1:3] + 0.5 * fine_4 + 0.43 * octaves_2[:, :2]
             spline_a, spline_b, billow_a, billow_b, billow_c, billow_d, fibre, _ = used
-            kept = up[:, :1] + a[spline_a] * octaves_2[:, 2:] + a[spline_b] * smooth
-            kept = kept + a[fibre] * self.fibre(one[:, 1:], spread(direction_weights))
+            splines = a[spline_a] * octaves_2[:, 2:] + a[spline_b] * smooth
+            billows = a[billow_a] * self.billow["4"](four) + a[billow_b] * self.billow["2"](two)
+            if level == 0:
+                torn = maps[:, SETTINGS + WINDOW_LEVELS :]
+                uneven = torn * up[:, 2:3].clamp(-_TORN_MOST, _TORN_MOST) - _TORN_POWER * torn * torn
+                strength = torch.exp(uneven)
+                splines, billows = splines * strength, billows * strength
+            kept = up[:, :1] + splines + a[fibre] * self.fibre(one[:, 1:], spread(direction_weights))
             wide_billows = a[billow_c] * self.billow["16"](four_wider) + a[billow_d] * self.billow["8"](two_wider)
             kept = kept + wide_billows
-            potential = kept + a[billow_a] * self.billow["4"](four) + a[billow_b] * self.billow["2"](two)
+            potential = kept + billows
             relief = up[:, 3:] + RELIEF[level][0] * fine_4[:, :1] + RELIEF[level][1] * octaves_2[:, :1]
             carried = (kept, torch.cat([eroded, relief], 1), direction_weights, four, two)
         potential = potential + (math.sqrt(RESOLVED[level][_ROWS]) * a[_ROWS]) * self.rows[level](row_amplitude)
