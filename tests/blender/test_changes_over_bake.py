@@ -57,7 +57,7 @@ def test_a_picked_preset_is_seen_over_the_bake(
     look(live)
     assert image_of(baked).source == "FILE" and baked.skygen_live.over_bake and baked.skygen_live.enabled
     assert "renders use the bake" in live.state().text and live.pushed == []
-    assert states(baked) == ["The settings have changed since the bake"]
+    assert states(baked) == ["The settings have changed since the bake, which renders show"]
     assert (rendered(tmp_path / "r.exr", 2) == before).all()  # by the bake
     baked.skygen_live.over_bake = False  # the one click
     look(live)
@@ -103,7 +103,7 @@ def test_without_a_window_a_script_keeps_its_bake(
         assert run() == {"FINISHED"}
         assert f"Info: {RESTS.format(tmp_path / 'sky')}." in capfd.readouterr().out
     assert image_of(baked) == sequence and renderer.requests == [] and baked.skygen.baked_end == 3
-    assert states(baked) == ["The settings have changed since the bake"]
+    assert states(baked) == ["The settings have changed since the bake, which renders show"]
 
 
 def test_update_preview_says_how_to_get_the_bake_back(

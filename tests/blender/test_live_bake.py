@@ -89,7 +89,7 @@ def test_changes_over_the_bake_are_the_artists_choice_and_renders_keep_to_the_ba
     assert source(baked) == "FILE" and red_of(baked) == pytest.approx(11.1, rel=1e-3)
     assert part("live.live_bake").bound_sequence(baked) == sequence
     states = [state.text for state in part("bake.sequence_state").sky_states(bpy.context, baked)]
-    assert "The settings have changed since the bake" in states
+    assert "The settings have changed since the bake, which renders show" in states
     for frame in (2, 3):
         seen = float(np.median(rendered(tmp_path / "r.exr", frame)[..., 0]))
         assert seen == pytest.approx(0.1 + frame - 1, rel=0.02)  # as baked

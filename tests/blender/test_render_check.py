@@ -192,6 +192,17 @@ def test_the_bake_tells_what_it_does_not_cover(sky: Any, capfd: pytest.CaptureFi
     assert "baked for frames 10-13 only: in frames 1-9 of the scene" in capfd.readouterr().out
 
 
+def test_a_bake_of_the_whole_scene_has_no_gaps_wherever_the_scene_stands(
+    sky: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A render of that frame is another matter."""
+    bpy.context.scene.frame_set(91)
+    assert bpy.ops.skygen.bake_sequence() == {"FINISHED"}
+    told = capfd.readouterr().out
+    assert "Baked 4 frames" in told and "91" not in told
+    assert "in frame 91 of the scene the nearest one is seen" in str(words())
+
+
 def test_the_console_of_a_background_render_shows_it(sky: Any, tmp_path: Path) -> None:
     remove(tmp_path, 12)
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shot.blend"))

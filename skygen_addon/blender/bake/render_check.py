@@ -22,14 +22,18 @@ from .sequence import folder_of_sequence, frames_in_words, missing_frames
 _LOG = logging.getLogger(__name__)
 
 
-def unbaked_in_words(scene: bpy.types.Scene) -> str | None:
-    """What the scene's frames lack of their own sky or of its sun, and the remedies; None if nothing."""
+def unbaked_in_words(scene: bpy.types.Scene, *, film_only: bool = False) -> str | None:
+    """What the scene's frames lack of their own sky or of its sun, and the remedies; None if nothing.
+
+    ``film_only`` leaves out the current frame where that is none of the scene's range.
+    """
     lamp = lamp_fault(scene.world, scene) if scene.world is not None else None
-    return " ".join(words for words in (_skies_in_words(scene), lamp) if words is not None) or None
+    frames = _film(scene) if film_only else _frames(scene)
+    return " ".join(words for words in (_skies_in_words(scene, frames), lamp) if words is not None) or None
 
 
-def _skies_in_words(scene: bpy.types.Scene) -> str | None:
-    """Which of the scene's frames lack a sky of their own, and the remedies; None if none does.
+def _skies_in_words(scene: bpy.types.Scene, frames: list[int]) -> str | None:
+    """Which of these frames of a scene lack a sky of their own, and the remedies; None if none does.
 
     A frame whose file is missing renders in pure magenta; one outside of the baked range shows the
     nearest baked sky. A preview stays as it is, but in a window a live one follows the render.
@@ -40,13 +44,12 @@ def _skies_in_words(scene: bpy.types.Scene) -> str | None:
         return None
     if node.image.source != "SEQUENCE":
         follows = not bpy.app.background and is_own(world) and live_settings(world).enabled
-        return None if follows else _preview_in_words(scene, world, node.image)
+        return None if follows else _preview_in_words(scene, world, node.image, frames)
     settings, cyclic = sky_settings(world), node.image_user.use_cyclic
     first, last = int(settings.baked_start), int(settings.baked_end)
     if last < first:
         return None
     missing = set(missing_frames(folder_of_sequence(node.image), range(first, last + 1)))
-    frames = _frames(scene)
     mapped = {f: animation_frame(scene, f) for f in frames}
     turn = last - first + 1
     shown = {f: first + (at - first) % turn if cyclic else min(max(at, first), last) for f, at in mapped.items()}
@@ -68,10 +71,12 @@ def _in_words(frames: list[int]) -> str:
     return f"{'frame' if len(frames) == 1 else 'frames'} {frames_in_words(frames)} of the scene"
 
 
-def _preview_in_words(scene: bpy.types.Scene, world: bpy.types.World, image: bpy.types.Image) -> str | None:
-    """What a preview of one frame is in all frames of a scene; None where that is right, or it is none of ours."""
+def _preview_in_words(
+    scene: bpy.types.Scene, world: bpy.types.World, image: bpy.types.Image, of_scene: list[int]
+) -> str | None:
+    """What a preview of one frame is in frames of a scene; None where that is right, or it is none of ours."""
     shown, width, baked = int(sky_settings(world).sun.shown_frame), int(image.size[0]), int(sky_settings(world).width)
-    frames = {animation_frame(scene, frame) for frame in _frames(scene)}
+    frames = {animation_frame(scene, frame) for frame in of_scene}
     if ROLE not in image.keys() or frames == {shown}:
         return None
     of_frame = f" of frame {shown}" if shown >= 0 else ""
@@ -114,10 +119,14 @@ def _command(world: bpy.types.World, scene: bpy.types.Scene, frames: set[int]) -
 
 def _frames(scene: bpy.types.Scene) -> list[int]:
     """The scene's frames that may be rendered; which ones they are is known of a render that has begun in a window."""
-    film = [*range(scene.frame_start, scene.frame_end + 1, scene.frame_step)]
+    film = _film(scene)
     if is_running(bpy.context, "RENDER_OT_render"):
         return film if is_film_rendered(bpy.context) else [scene.frame_current]
     return sorted({*film, scene.frame_current})
+
+
+def _film(scene: bpy.types.Scene) -> list[int]:
+    return [*range(scene.frame_start, scene.frame_end + 1, scene.frame_step)]
 
 
 @persistent  # type: ignore[untyped-decorator]

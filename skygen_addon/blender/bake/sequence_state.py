@@ -183,7 +183,7 @@ def sky_states(context: bpy.types.Context, world: bpy.types.World) -> list[SkySt
     fps = scene.render.fps / scene.render.fps_base if scene is not None else 24.0
     baked_settings, _, baked_by = settings.baked_settings.partition(" ")
     if baked_settings and baked_settings not in _fitting_fingerprints(world, fps):
-        states.append(SkyState("The settings have changed since the bake", "FILE_REFRESH", False))
+        states.append(SkyState("The settings have changed since the bake, which renders show", "FILE_REFRESH", False))
     elif baked_settings and makers is not None and baked_by != makers:
         states.append(SkyState("Baked by another SkyGen version: bake again", "FILE_REFRESH", False))
     unbaked = _unbaked(settings, scene)

@@ -159,7 +159,7 @@ class SKYGEN_OT_bake_sequence(bpy.types.Operator):
 
     def _report_baked(self, context: bpy.types.Context, world: bpy.types.World, plan: BakePlan) -> None:
         scene = context.scene
-        gaps = unbaked_in_words(scene) if scene is not None and scene.world == world else None
+        gaps = unbaked_in_words(scene, film_only=True) if scene is not None and scene.world == world else None
         text = f"Baked {len(plan.frames)} frames into {plan.folder}."
         self.report({"INFO"} if gaps is None else {"WARNING"}, text if gaps is None else f"{text} {gaps}")
 

@@ -22,7 +22,7 @@ def draw_live(layout: bpy.types.UILayout, context: bpy.types.Context, world: bpy
     layout.prop(live, "width", text="Resolution")
     if bound_sequence(world) is not None:
         over = layout.row()
-        over.active = live.enabled
+        over.active, over.use_property_split = live.enabled, False
         over.prop(live, "over_bake")
     state = PREVIEW.state(world)
     lines = [(state.text, state.icon)] if state.text else []
