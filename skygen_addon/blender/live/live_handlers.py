@@ -126,9 +126,7 @@ def forget_rendered(*_: Any) -> None:
 def tell_of_unheard_esc(*_: Any) -> None:
     """Handler of a render that was not cancelled, before :func:`forget_rendered`."""
     if PREVIEW.waits.given_up:
-        _LOG.warning(
-            "SkyGen: the render went on without the sky of its frame and shows an older or coarser one. Render again."
-        )
+        _LOG.warning("SkyGen: the render went on without its sky and shows an older or coarser one. Render again.")
 
 
 @persistent  # type: ignore[untyped-decorator]
