@@ -23,7 +23,7 @@ from .kept import Kept
 
 MEGABYTE = 1_000_000
 DEFAULT_BUDGET_MB = 1000
-"""More than is kept of a sky of two layers that plays, with a picture 1024 wide (550 MB)."""
+"""More than is kept of a sky of two layers that plays, with a picture 1024 wide."""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -113,3 +114,20 @@ def sky(world: Any, live: Clock) -> Any:
     ask(world)
     live.settle()
     return world
+
+
+@contextmanager
+def handlers_of_a_window(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """What makes renders follow, as a Blender with a window has it."""
+    handlers = part("live.live_handlers")
+    app = SimpleNamespace(background=False, handlers=bpy.app.handlers)
+    monkeypatch.setattr(handlers, "bpy", SimpleNamespace(app=app, context=bpy.context, types=bpy.types))
+    ours = [pair for pair in handlers._IN_WINDOWS if pair[1] in (handlers.follow_film, handlers.expect_frame)]
+    ours += [("render_complete", handlers.forget_rendered)]
+    for name, handler in ours:
+        getattr(bpy.app.handlers, name).append(handler)
+    try:
+        yield handlers
+    finally:
+        for name, handler in ours:
+            getattr(bpy.app.handlers, name).remove(handler)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +13,7 @@ import live_world
 import numpy as np
 import pytest
 from conftest import add_camera, rendered
-from live_world import Clock, image_of, part, red_of
+from live_world import Clock, handlers_of_a_window, image_of, part, red_of
 
 live, sky = live_world.live, live_world.sky
 
@@ -117,114 +115,6 @@ def test_a_process_that_gives_no_picture_is_waited_for_once(
     assert not asked and "has not come" in str(render.lag_in_words(live.preview, scene))
 
 
-def pressed(**keys: bool) -> Any:
-    """An event of Esc."""
-    return SimpleNamespace(type="ESC", value="PRESS", **dict.fromkeys(("shift", "ctrl", "alt", "oskey"), False) | keys)
-
-
-def test_esc_ends_the_waiting_of_the_whole_render(
-    sky: Any, live: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """A renderer that gives no picture; Blender must hear Esc too, which it does without other keys only."""
-    handlers, waits, scene = part("live.live_handlers"), live.preview.waits, bpy.context.scene
-    watched = part("operators.watch_render").SKYGEN_OT_watch_render.modal
-    asked, watcher = list[str](), SimpleNamespace(_told="", _window=None)
-    monkeypatch.setattr(part("operators.watch_render"), "tell", lambda window, text: None)
-
-    def ask(*_: Any) -> None:
-        asked.append(waits.text)
-        assert live.state().text == "A render waits for this sky; Esc cancels it"
-        for event in (pressed(shift=True), pressed(ctrl=True), pressed()):
-            assert not waits.given_up
-            assert watched(watcher, bpy.context, event) == {"PASS_THROUGH"}
-
-    monkeypatch.setattr(live.preview, "ask", ask)
-    with handlers_of_a_window(monkeypatch):
-        for rendered_frame in (5, 6):
-            scene.frame_set(rendered_frame)
-            handlers.prepare_render(scene)
-            for _ in range(2):  # Blender may go on to the next frame of a film
-                handlers.expect_frame(scene)
-                handlers.follow_film(scene)
-                assert waits.text is None and waits.given_up
-            handlers.tell_of_unheard_esc(scene)
-            handlers.forget_rendered(scene)
-            assert not waits.given_up
-    assert [f"frame {frame} (Esc cancels)" in text for frame, text in zip((5, 6), asked, strict=True)] == [True, True]
-    assert caplog.text.count("went on without its sky") == 2 and "than its settings say" not in caplog.text
-
-
-def test_what_a_window_is_told_follows_what_is_waited_for(sky: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    module, told = part("operators.watch_render"), list[str | None]()
-    waits = part("live.live_waiting").RenderWaits()
-    monkeypatch.setattr(module, "PREVIEW", SimpleNamespace(waits=waits))
-    monkeypatch.setattr(module, "tell", lambda window, text: told.append(text))
-    ended = list[Any]()
-    manager = SimpleNamespace(
-        event_timer_add=lambda step, window: "timer",
-        event_timer_remove=ended.append,
-        modal_handler_add=lambda one: True,
-    )
-    context, scene = SimpleNamespace(window_manager=manager, window="window"), bpy.context.scene
-    cls, tick = module.SKYGEN_OT_watch_render, SimpleNamespace(type="TIMER", value="NOTHING")
-    watcher = SimpleNamespace(cancel=lambda context: cls.cancel(watcher, context))
-    assert cls.invoke(watcher, context, tick) == {"CANCELLED"} and not told
-    scene.frame_set(3)
-    waits.begin(scene, sky)
-    assert cls.invoke(watcher, context, tick) == {"RUNNING_MODAL"}
-    scene.frame_set(4)
-    waits.begin(scene, sky)
-    for _ in range(2):
-        assert cls.modal(watcher, context, tick) == {"PASS_THROUGH"}
-    waits.end()
-    assert cls.modal(watcher, context, tick) == {"FINISHED", "PASS_THROUGH"} and ended == ["timer"]
-    assert ["frame 3" in str(told[0]), "frame 4" in str(told[1]), told[2:]] == [True, True, [None]]
-
-
-def test_windows_are_watched_once_each_while_a_render_waits(sky: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not with the interface locked, where Blender calls no modal operator."""
-    module, begun = part("live.live_waiting"), list[Any]()
-    waits, windows = module.RenderWaits(), [SimpleNamespace(modal_operators=[]), SimpleNamespace(modal_operators=[])]
-    manager = SimpleNamespace(windows=windows, is_interface_locked=False)
-    context = SimpleNamespace(window_manager=manager, temp_override=lambda window: overridden(window))
-
-    @contextmanager
-    def overridden(window: Any) -> Iterator[None]:
-        context.window = window
-        yield
-
-    def begin(how: str) -> None:
-        begun.append(context.window)
-        context.window.modal_operators.append(SimpleNamespace(bl_idname=module.WATCH))
-
-    ops = SimpleNamespace(skygen=SimpleNamespace(watch_render=begin))
-    monkeypatch.setattr(module, "bpy", SimpleNamespace(context=context, ops=ops))
-    module.watch_windows(waits)
-    assert begun == []
-    waits.begin(bpy.context.scene, sky)
-    assert waits.wait_for(sky)
-    manager.is_interface_locked = True
-    module.watch_windows(waits)
-    assert begun == []
-    manager.is_interface_locked = False
-    for _ in range(2):
-        module.watch_windows(waits)
-    assert begun == windows
-    module.tell(SimpleNamespace(), "to a window that has been closed")
-
-
-def test_another_file_does_not_wait_for_a_render_that_waits(sky: Any) -> None:
-    handlers, waits = part("live.live_handlers"), part("live.live_session").PREVIEW.waits
-    handlers.leave_file()
-    assert not waits.given_up  # nothing waits
-    waits.begin(bpy.context.scene, sky)
-    handlers.leave_file()
-    assert waits.given_up
-    waits.end()
-    handlers.note_file()
-    assert not waits.given_up
-
-
 @pytest.mark.parametrize("engine", ["CYCLES", "BLENDER_WORKBENCH"])
 def test_a_still_render_in_a_window_waits_for_its_picture(
     sky: Any, live: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, renderer: Any, engine: str
@@ -253,23 +143,6 @@ def test_a_render_runs_no_operator(world: Any, monkeypatch: pytest.MonkeyPatch) 
     thread.join()
     show.push_undo("of the timer")
     assert pushed == ["of the timer"]
-
-
-@contextmanager
-def handlers_of_a_window(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """What makes renders follow, as a Blender with a window has it."""
-    handlers = part("live.live_handlers")
-    app = SimpleNamespace(background=False, handlers=bpy.app.handlers)
-    monkeypatch.setattr(handlers, "bpy", SimpleNamespace(app=app, context=bpy.context, types=bpy.types))
-    ours = [pair for pair in handlers._IN_WINDOWS if pair[1] in (handlers.follow_film, handlers.expect_frame)]
-    ours += [("render_complete", handlers.forget_rendered)]
-    for name, handler in ours:
-        getattr(bpy.app.handlers, name).append(handler)
-    try:
-        yield handlers
-    finally:
-        for name, handler in ours:
-            getattr(bpy.app.handlers, name).remove(handler)
 
 
 def test_every_frame_of_a_film_and_a_playblast_waits_for_its_own(
