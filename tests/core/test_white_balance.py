@@ -12,7 +12,7 @@ import pytest
 from skygen_addon.core.controls import SkyControls, controls_from_dict
 from skygen_addon.core.errors import RequestError
 from skygen_addon.core.presets import load_preset, preset_names, same_sky
-from skygen_addon.core.request import SkyRequest, request_from_dict
+from skygen_addon.core.request import NEUTRAL_WHITE_K, SkyRequest, request_from_dict
 from skygen_addon.core.spectrum import D65_XYZ, bradford_adaptation
 from skygen_addon.core.timeline import requests_for_frames
 from skygen_addon.core.white_balance import (
@@ -105,10 +105,14 @@ def test_a_balance_beyond_the_range_ends_on_it() -> None:
     assert nearest_balance(np.array([1.0, 9.0, 1.0]), (5000.0, 10000.0), (-10.0, 10.0))[1] == -10.0
 
 
+def test_bundled_presets_of_day_show_its_light_white() -> None:
+    white = {name: load_preset(name).controls.white_balance_k for name in preset_names()}
+    warm = {name for name, kelvin in white.items() if kelvin == NEUTRAL_WHITE_K}
+    assert warm == {"blue_hour", "golden_hour", "misty_dawn", "red_sunset"}
+    assert all(5000.0 <= kelvin <= 6000.0 for name, kelvin in white.items() if name not in warm)
+
+
 def test_presets_from_before_are_neutral() -> None:
-    for name in preset_names():
-        controls = load_preset(name).controls
-        assert (controls.white_balance_k, controls.white_balance_tint) == (6500.0, 0.0)
     old = SkyControls().to_dict()
     del old["white_balance_k"], old["white_balance_tint"]
     assert controls_from_dict(old) == SkyControls()
