@@ -189,7 +189,7 @@ def test_states_name_what_is_wrong(ready: Any, models: Path, tmp_path: Path) -> 
 
     assert words() == "No sky in this world yet"
     bpy.ops.skygen.add_sky()
-    assert words().startswith("Not baked: in this window each render waits")
+    assert words().startswith("Not baked. Renders in this window wait")
     ready.skygen_live.enabled = False
     assert words().startswith("Not baked: every frame renders this one preview")
     ready.skygen_live.enabled = True

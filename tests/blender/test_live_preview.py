@@ -30,7 +30,7 @@ def test_a_sky_is_there_at_once_then_coarse_then_full(world: Any, live: Clock, r
     live.until(lambda: widths.append(width_of(world)) or live.state().icon == "CHECKMARK")
     assert list(dict.fromkeys(widths)) == [64, 256, 512]
     assert [request.width for request in renderer.requests] == [256, 512]
-    assert live.state().text.startswith("Shown 512 wide")
+    assert live.state().text.startswith("Up to date, 512 wide")
 
 
 def test_the_picture_is_the_renderers_and_lies_right(sky: Any) -> None:

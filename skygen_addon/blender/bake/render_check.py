@@ -18,8 +18,13 @@ from ..world.world_nodes import ROLE, environment_node
 from ..world.world_owner import is_own
 from .bake_range_properties import range_of_settings, scene_range
 from .sequence import folder_of_sequence, frames_in_words, missing_frames
+from .shared_picture import view_may_get_into_film
 
 _LOG = logging.getLogger(__name__)
+_VIEW_WORDS = (
+    "EEVEE may now and then render the frame of the sky that a view in a window shows. "
+    "Switch on Lock Interface in the Render menu, or show views as Solid."
+)
 
 
 def unbaked_in_words(scene: bpy.types.Scene, *, film_only: bool = False) -> str | None:
@@ -131,9 +136,11 @@ def _film(scene: bpy.types.Scene) -> list[int]:
 
 @persistent  # type: ignore[untyped-decorator]
 def warn_of_unbaked_frames(scene: bpy.types.Scene, *_: Any) -> None:
-    """Handler of ``render_init``: one line in the console, once for each still or animation."""
+    """Handler of ``render_init``: a line of each kind in the console, once for each still or animation."""
     try:
         words = unbaked_in_words(scene)
+        if is_film_rendered(bpy.context) and view_may_get_into_film(scene):
+            _LOG.warning("SkyGen: %s", _VIEW_WORDS)
     except Exception:  # in a handler there is nobody to raise to, and the render goes on
         _LOG.exception("SkyGen: the baked frames could not be checked before the render.")
         return

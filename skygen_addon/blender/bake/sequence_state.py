@@ -135,8 +135,8 @@ def _unbaked_in_words(world: bpy.types.World) -> str:
     live = live_settings(world)
     if live.enabled and is_own(world):
         return (
-            f"Not baked: in this window each render waits for its frame's preview, {live.width} wide; without a "
-            "window (blender -b, farms) all frames show the same one. Bake for those, full resolution and speed"
+            f"Not baked. Renders in this window wait for the preview, {live.width} wide. "
+            "For full resolution, blender -b and farms press Bake Sky"
         )
     where = "" if is_own(world) else " in the world's own file"
     return f"Not baked: every frame renders this one preview, and clouds stand still. Bake{where} to animate it"

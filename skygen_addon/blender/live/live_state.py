@@ -59,5 +59,5 @@ def render_waits() -> LiveState:
 
 def up_to_date(width: int, seconds: float, *, covered: bool) -> LiveState:
     """The sky is as the settings say."""
-    text = f"Shown {width} wide" + (f", {seconds:.1f} s" if seconds >= 0.05 else "")
+    text = f"Up to date, {width} wide" + (f", rendered in {seconds:.1f} s" if seconds >= 0.05 else "")
     return LiveState(f"{text}; renders use the bake" if covered else text, "CHECKMARK")

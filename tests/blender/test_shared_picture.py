@@ -1,0 +1,62 @@
+"""EEVEE films beside views that show the baked sky: the panel offers Lock Interface where it is wanted, and only there."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import bpy
+import pytest
+from engines import EEVEE
+from recording_layout import drawn
+
+MODULE = "bl_ext.user_default.skygen"
+
+
+@pytest.fixture
+def baked(world: Any, renderer: Any, tmp_path: Any) -> Any:
+    settings = world.skygen
+    settings.use_scene_range, settings.frame_start, settings.frame_end = False, 1, 2
+    settings.width, settings.output_folder = "512", str(tmp_path / "sky")
+    assert bpy.ops.skygen.bake_sequence() == {"FINISHED"}
+    return world
+
+
+@pytest.fixture
+def shading() -> Any:
+    """How the only 3D view is drawn; put back afterwards."""
+    (space,) = [
+        area.spaces.active
+        for window in bpy.context.window_manager.windows
+        for area in window.screen.areas
+        if area.type == "VIEW_3D"
+    ]
+    before = space.shading.type
+    yield space.shading
+    space.shading.type = before
+
+
+def offers_lock() -> bool:
+    layout = drawn(bpy.types.SKYGEN_PT_world_bake)
+    assert ("use_lock_interface" in layout.props) == ("Lock Interface prevents it" in " ".join(layout.texts))
+    return "use_lock_interface" in layout.props
+
+
+def test_lock_is_offered_where_eevee_may_mix_frames(baked: Any, shading: Any) -> None:
+    scene = bpy.context.scene
+    scene.render.engine, shading.type = EEVEE, "RENDERED"
+    assert offers_lock()
+    scene.render.use_lock_interface = True
+    assert not offers_lock()
+    scene.render.use_lock_interface = False
+    shading.type = "SOLID"
+    assert not offers_lock()
+    shading.type, scene.render.engine = "RENDERED", "CYCLES"
+    assert not offers_lock()
+
+
+def test_a_preview_needs_no_lock(baked: Any, shading: Any) -> None:
+    bpy.context.scene.render.engine, shading.type = EEVEE, "RENDERED"
+    assert bpy.ops.skygen.restore_world() == {"FINISHED"}
+    shared = importlib.import_module(f"{MODULE}.blender.bake.shared_picture")
+    assert not shared.view_may_get_into_film(bpy.context.scene)
