@@ -1,4 +1,4 @@
-"""EEVEE films beside views that show the baked sky: the panel offers Lock Interface where it is wanted, and only there."""
+"""EEVEE films beside views that show the baked sky: the panel offers Lock Interface there, and only there."""
 
 from __future__ import annotations
 

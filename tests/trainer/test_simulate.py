@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,12 +16,13 @@ from skygen_addon.core.errors import RequestError, SkyGenError
 from trainer.networks.atlas import atlas_grid, sample
 from trainer.networks.cloud_light import ASYMMETRY, droplet_lobes, dual_lobe, sky_share
 from trainer.networks.sunlight import sharpened, shell_fill
+from trainer.simulate import generate
 from trainer.simulate.analytic_volumes import heap_extinction, slab_extinction
 from trainer.simulate.cloud_volume import CloudVolume, VolumeSampler, height_km, make_volume
 from trainer.simulate.generate import shard_path, simulate
 from trainer.simulate.reference import TraceOptions, ratio_tracked_transmittance, trace_reference
 from trainer.simulate.scattering_angles import deflect, scattering_cosines
-from trainer.simulate.simulated_sky import SimulatedSky, disc_dome, load_sky
+from trainer.simulate.simulated_sky import SimulatedSky, disc_dome, is_held_out, load_sky
 from trainer.simulate.volume_states import draw_state
 
 SUN = normalize(torch.tensor([0.2, 0.5, 0.8]), dim=0)
@@ -202,6 +204,17 @@ def test_simulated_skies_are_written_kept_and_read_again(tmp_path: Path) -> None
         np.testing.assert_allclose(maps[[1, 2, 4, 5]].sum(0), sky.opacity, atol=0.02)
     again = load_sky(shard_path(tmp_path, 0))
     assert isinstance(again, SimulatedSky) and again.state["request"]["seed"] == draw_state(2, 0).request.seed
+
+
+def test_skies_that_judge_training_are_traced_with_more_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths: list[int] = []
+
+    def noted(_draw: Any, tasks: list[tuple[Any, ...]], **_: Any) -> None:
+        paths.extend(spp for *_, spp, _window in tasks)
+
+    monkeypatch.setattr(generate, "draw_side_by_side", noted)
+    simulate(tmp_path, 4, spp=32, held_out_spp=96)
+    assert paths == [96 if is_held_out(index) else 32 for index in range(4)] and len(set(paths)) == 2
 
 
 def test_bad_numbers_and_damaged_shards_are_refused(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from .capture_series import FOLDER as CAPTURES
 from .capture_series import STEP_S, CaptureSeries, plan_series, simulate_captures
 from .formula_error import write_errors
 from .reference import TraceOptions
-from .simulated_sky import load_sky, simulate_sky
+from .simulated_sky import is_held_out, load_sky, simulate_sky
 from .volume_states import VolumeMaker, draw_state
 
 FOLDER = "simulated"
@@ -32,6 +32,8 @@ FRAMES = 150
 """Skies where no number is given."""
 DISC = 256
 """Width of the shading disc."""
+SPP, HELD_OUT_SPP = 32, 192
+"""Paths per cell. Training averages their noise over skies, but where it is judged noise counts as error."""
 SHARP_ORDERS = 24
 """Collisions with the true phase function: with 6, sunlight away from the sun is a tenth off."""
 WINDOW = 256
@@ -49,7 +51,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="data folder")
     parser.add_argument("--seed", type=int, default=1, help="series of states")
     parser.add_argument("--disc", type=int, help=f"disc width, a multiple of 16 ({DISC}; of captures {TRAINING_DISC})")
-    parser.add_argument("--spp", type=int, default=48, help="paths per cell of 4 x 4 disc pixels")
+    parser.add_argument("--spp", type=int, default=SPP, help=f"paths per cell of 4 x 4 disc pixels ({SPP})")
+    parser.add_argument(
+        "--held-out-spp", type=int, default=HELD_OUT_SPP, help=f"the same of held-out skies ({HELD_OUT_SPP})"
+    )
     parser.add_argument("--window", type=int, default=WINDOW, help="texels of the field's windows")
     parser.add_argument("--device", default="cpu", help="where captures are marched: cpu, cuda, cuda:N or mps")
     parser.add_argument("--workers", type=int, default=1, help="processes, one processor core and 1 GB of memory each")
@@ -69,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
     disc = DISC if arguments.disc is None else arguments.disc
     check_workers(workers, arguments.max_minutes)
     if traced:
-        check_frames(frames, arguments.seed, disc, arguments.spp, arguments.window)
+        check_frames(frames, arguments.seed, disc, arguments.spp, arguments.held_out_spp, arguments.window)
     if not marched and arguments.device.partition(":")[0] != "cpu":
         raise RequestError(
             f"The path tracer runs on the CPU, not on {arguments.device}.",
@@ -95,6 +100,7 @@ def run(arguments: argparse.Namespace) -> int:
             seed=arguments.seed,
             disc=disc,
             spp=arguments.spp,
+            held_out_spp=arguments.held_out_spp,
             window=arguments.window,
             workers=workers,
             max_minutes=arguments.max_minutes,
@@ -130,11 +136,12 @@ def _draw(path: Path, seed: int, index: int, disc: int, spp: int, window: int) -
     return f"sky {index}"
 
 
-def check_frames(frames: int, seed: int, disc: int, spp: int, window: int) -> None:
+def check_frames(frames: int, seed: int, disc: int, spp: int, held_out_spp: int, window: int) -> None:
     """Raise RequestError unless the numbers of :func:`simulate` make sense."""
-    if frames < 1 or spp < CELL * CELL or disc < 4 * CELL or disc % (4 * CELL) or window % 64 or window < 128:
+    fewest = min(spp, held_out_spp)
+    if frames < 1 or fewest < CELL * CELL or disc < 4 * CELL or disc % (4 * CELL) or window % 64 or window < 128:
         raise RequestError(
-            f"frames {frames}, disc {disc}, spp {spp} and window {window} do not fit.",
+            f"frames {frames}, disc {disc}, spp {fewest} and window {window} do not fit.",
             f"Give frames >= 1, spp >= {CELL**2}, disc a multiple of {4 * CELL}, window a multiple of 64 from 128 on.",
         )
     if seed < 0:
@@ -159,7 +166,8 @@ def simulate(
     *,
     seed: int = 1,
     disc: int = DISC,
-    spp: int = 48,
+    spp: int = SPP,
+    held_out_spp: int = HELD_OUT_SPP,
     window: int = WINDOW,
     workers: int = 1,
     max_minutes: float | None = None,
@@ -167,7 +175,8 @@ def simulate(
     """Fill ``out`` with skies 0 to ``frames`` - 1 of series ``seed``; returns how many are there.
 
     A sky that is already in the folder is kept, so an interrupted run goes on where it stopped. A
-    sky does not depend on the other ones, nor on the number of workers.
+    sky does not depend on the other ones, nor on the number of workers. Those that training holds out
+    (:func:`.simulated_sky.is_held_out`) are traced with ``held_out_spp`` paths per cell.
 
     Raises
     ------
@@ -176,7 +185,7 @@ def simulate(
     OutputError
         If the folder cannot be written.
     """
-    check_frames(frames, seed, disc, spp, window)
+    check_frames(frames, seed, disc, spp, held_out_spp, window)
     check_workers(workers, max_minutes)
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -184,6 +193,7 @@ def simulate(
         raise output_error(out, error) from error
     missing = [i for i in range(frames) if not shard_path(out, i).is_file()]
     _check_one_disc(out, disc)
-    tasks = [(shard_path(out, i), seed, i, disc, spp, window) for i in missing]
+    paths = {True: held_out_spp, False: spp}
+    tasks = [(shard_path(out, i), seed, i, disc, paths[is_held_out(i)], window) for i in missing]
     draw_side_by_side(_draw, tasks, workers=workers, max_minutes=max_minutes)
     return sum(shard_path(out, i).is_file() for i in range(frames))

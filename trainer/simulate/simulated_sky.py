@@ -34,6 +34,13 @@ from .volume_states import SkyState, VolumeMaker
 
 FORMAT = 3
 """Version of the shards: of their arrays, and of the engine's light and the tracing that fill them."""
+_HELD_OUT_OF_20 = 3
+"""Skies of every twenty that are held out."""
+
+
+def is_held_out(index: int) -> bool:
+    """Whether training leaves sky ``index`` of a series out and is judged by it."""
+    return (7 * index) % 20 < _HELD_OUT_OF_20
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,8 @@ from torch import Tensor
 
 from skygen_addon.core.errors import CaptureError
 from trainer.networks.shade import Shade
-from trainer.simulate.simulated_sky import load_sky
+from trainer.simulate.simulated_sky import is_held_out, load_sky
 
-HELD_OUT_OF_20 = 3
-"""Skies of every twenty that are held out."""
 _DIM = 0.02
 """Part of a sky's mean cloud radiance that is added to both sides of the ratio, against empty cells."""
 
@@ -57,7 +55,7 @@ def load_shade_data(data_dir: Path) -> tuple[ShadeData, list[int], list[int]]:
     """
     files = sorted(data_dir.glob("sky_*.npz"))
     numbers = [int(file.stem.split("_")[1]) for file in files]
-    held_out = [k for k, number in enumerate(numbers) if (7 * number) % 20 < HELD_OUT_OF_20]
+    held_out = [k for k, number in enumerate(numbers) if is_held_out(number)]
     training = [k for k in range(len(files)) if k not in set(held_out)]
     if len(training) < 8 or not held_out:
         raise CaptureError(
