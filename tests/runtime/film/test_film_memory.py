@@ -23,7 +23,7 @@ from skygen_addon.runtime.frame.still import LayerPictures, finished_still
 from skygen_addon.runtime.frame.sun_record import SkyFrame, SunLight
 from skygen_addon.runtime.kept import Kept
 from skygen_addon.runtime.kept_memory import Forgetful, MemoryUse, array_bytes, resident_bytes
-from tests.runtime.film_stub import StillsOfTime, scene_of
+from tests.runtime.film.film_stub import StillsOfTime, scene_of
 
 STILL = 50_000
 """Bytes that the tests add to each still; its own are some hundreds, and 15 kB that all share."""

@@ -33,9 +33,9 @@ from skygen_addon.runtime.serve.serve_protocol import (
     read_answer,
     read_picture,
 )
-from tests.runtime.film_stub import StillsOfTime
+from tests.runtime.film.film_stub import StillsOfTime
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SUN = SunLight(1.0, 0.5, (3.0, 2.0, 1.0), 0.25, 0.75)
 
 

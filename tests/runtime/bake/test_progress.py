@@ -20,7 +20,7 @@ from skygen_addon.core.errors import SkyGenError
 from skygen_addon.runtime.bake.progress import FrameDone, Gate, minutes, read_line
 from skygen_addon.runtime.command.commands import main
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_json_is_all_that_is_printed(

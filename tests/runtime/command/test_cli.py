@@ -277,7 +277,7 @@ def test_a_defect_is_not_dressed_up(bundle_folder: Path, tmp_path: Path) -> None
 
 def test_exit_codes_reach_the_shell() -> None:
     words = [sys.executable, "-m", "skygen_addon"]
-    root = Path(__file__).resolve().parents[2]
+    root = Path(__file__).resolve().parents[3]
     good = subprocess.run([*words, "presets"], cwd=root, capture_output=True, text=True)
     bad = subprocess.run([*words, "bake", "--preset", "sunny", "--out", "x"], cwd=root, capture_output=True, text=True)
     assert good.returncode == 0 and "fair_cumulus" in good.stdout
@@ -287,7 +287,7 @@ def test_exit_codes_reach_the_shell() -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes of Windows report a reader that is gone in another way")
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_a_reader_that_stops_reading_ends_it_quietly(unbuffered: str) -> None:
-    root = Path(__file__).resolve().parents[2]
+    root = Path(__file__).resolve().parents[3]
     reader, writer = os.pipe()
     os.close(reader)  # as `| head -1` does sooner or later
     done = subprocess.run(

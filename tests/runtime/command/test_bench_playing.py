@@ -16,7 +16,7 @@ STUB = """
 import sys
 from pathlib import Path
 from skygen_addon.runtime.serve.serve import serve_standard_streams
-from tests.runtime.film_stub import StillsOfTime
+from tests.runtime.film.film_stub import StillsOfTime
 folder = Path(sys.argv[sys.argv.index("--folder") + 1])
 serve_standard_streams(StillsOfTime, folder)
 """

@@ -19,7 +19,7 @@ from skygen_addon.runtime.film.film_shares import FADE_S, KeptStill, shares_of
 from skygen_addon.runtime.frame.still import LayerPictures, finished_still
 from skygen_addon.runtime.serve.serve import _tell
 from skygen_addon.runtime.serve.serve_protocol import Ask, ask_line
-from tests.runtime.film_stub import StillsOfTime, scene_of
+from tests.runtime.film.film_stub import StillsOfTime, scene_of
 
 Requests = Callable[..., list[SkyRequest]]
 LIMIT_KM = 1.5 / math.tan(math.radians(SEEN_DEG))
