@@ -224,9 +224,12 @@ def test_with_a_window_the_interface_stays_free(operator: Any, world: Any) -> No
     started = time.monotonic()
     assert operator.execute(context) == {"RUNNING_MODAL"}
     assert time.monotonic() - started < 1.0
-    assert context.said == ["SkyGen: starting to match (Esc cancels)"] and context.redrawn == ["panel"]
+    assert context.said == ["SkyGen: Starting to match (Esc cancels)"] and context.redrawn == ["panel"]
     assert operator.modal(context, SimpleNamespace(type="MOUSEMOVE", value="NOTHING")) == {"PASS_THROUGH"}
+    state = importlib.import_module(f"{MODULE}.blender.match.match_state")
+    assert state.doing_in_words() == "Starting to match"
     assert follow(operator, context) == {"FINISHED"}
+    assert state.doing_in_words() == ""
     assert any("Measuring the panorama" in (words or "") for words in context.said) and context.said[-1] is None
     assert operator.reports[0][0] == "INFO" and "my sky.hdr" in operator.reports[0][1]
     assert math.degrees(world.skygen.sun_azimuth) == pytest.approx(222.0, abs=0.5)

@@ -10,11 +10,11 @@ import bpy
 from bpy.props import BoolProperty, StringProperty
 
 from ...core.errors import RequestError, SkyGenError
-from ...runtime.match.match_messages import MatchFound
+from ...runtime.match.match_messages import MatchFound, MatchStep
 from ..engine.redraw import redraw_panels
 from ..match.match_process import MatchProcess
 from ..match.match_result import note_match, use_match
-from ..match.match_state import is_matching
+from ..match.match_state import is_matching, note_doing
 from ..settings.world_animation import is_animated
 from .outcome import (
     CANCELLED,
@@ -103,7 +103,6 @@ class SKYGEN_OT_match_hdri(bpy.types.Operator):
         manager.modal_handler_add(self)
         self._thread.start()
         self._show_progress(context)
-        redraw_panels(context)
         return RUNNING_MODAL
 
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[Any]:
@@ -159,13 +158,20 @@ class SKYGEN_OT_match_hdri(bpy.types.Operator):
     def _show_progress(self, context: bpy.types.Context) -> None:
         process = self._thread.process
         step = process.latest
-        words = "stopping" if process.stopping else "starting to match" if step is None else step.doing
+        words = "Stopping" if process.stopping else "Starting to match" if step is None else _in_words(step)
         if context.workspace is not None:
             context.workspace.status_text_set(f"SkyGen: {words} (Esc cancels)")
+        if note_doing(words):
+            redraw_panels(context)
 
     def _end(self, context: bpy.types.Context) -> None:
         if context.workspace is not None:
             context.workspace.status_text_set(None)
         if context.window_manager is not None:
             context.window_manager.event_timer_remove(self._timer)
+        note_doing(None)
         redraw_panels(context)
+
+
+def _in_words(step: MatchStep) -> str:
+    return f"{step.doing}, step {step.done + 1} of at most {step.of}"

@@ -9,7 +9,7 @@ import bpy
 
 from ..match.match_properties import SkyGenMatch
 from ..match.match_result import match_of
-from ..match.match_state import is_matching
+from ..match.match_state import doing_in_words, is_matching
 from .panel_base import ChildPanel, Line, draw_lines, world_of
 
 _PICTURE_SCALE = 7.0
@@ -28,7 +28,7 @@ class MatchPanel(ChildPanel):
             return
         layout = self.layout_of()
         if is_matching(context):
-            layout.label(text="Matching; Esc cancels", icon="SORTTIME")
+            draw_lines(layout, context, [(f"{doing_in_words() or 'Matching'}; Esc cancels", "SORTTIME")])
         layout.operator("skygen.match_hdri", text="Choose HDRI", icon="FILEBROWSER")
         match = match_of(world)
         if not match.controls:
