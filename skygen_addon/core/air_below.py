@@ -7,6 +7,8 @@ shows the mean of what surrounds it, the layer above and the ground beneath.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from .geometry import REC709_LUMINANCE, FloatArray
@@ -19,6 +21,20 @@ HALF_OPEN = 0.03
 def opening(vertical_transmittance: float) -> float:
     """Share, 0 to 1, of the clear sky's glow that is left below clouds of a mean vertical transmittance, 0 to 1."""
     return vertical_transmittance * (1 + HALF_OPEN) / (vertical_transmittance + HALF_OPEN)
+
+
+def ceiling_km(bases_km: Sequence[float], sun_shares: Sequence[float]) -> float:
+    """Height up to which air counts as below the clouds: the base of the layer that takes the sun's light from it.
+
+    Parameters
+    ----------
+    bases_km, sun_shares : sequence of float
+        Of layers: base, and mean transmittance of sunlight, 1 where there is no cover. Where several dim the sun their
+        bases count by how much they do; where none does it is 0.
+    """
+    taken = [1.0 - share for share in sun_shares]
+    total = sum(taken)
+    return sum(base * part for base, part in zip(bases_km, taken, strict=True)) / total if total > 0 else 0.0
 
 
 def air_below(

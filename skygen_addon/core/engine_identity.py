@@ -13,7 +13,7 @@ from pathlib import Path
 
 from .errors import BundleError
 
-ENGINE_VERSION = 7
+ENGINE_VERSION = 8
 """To be raised with every change of code after which the same bundle and request give another picture.
 Not the version of the add-on: a release that leaves pictures alone leaves baked frames valid."""
 

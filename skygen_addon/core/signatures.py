@@ -198,6 +198,7 @@ COMPOSE = GraphSignature(
         Tensor("air_light", (), "light in the air below the clouds relative to the clear sky, with its directions"),
         Tensor("sun_share", (), "mean transmittance of sunlight to the air below the clouds"),
         Tensor("air_glow", (3,), "RGB radiance of thick air below the clouds, the same from all sides"),
+        Tensor("ceiling_km", (), "height up to which air lies below the clouds; 0 without any"),
         Tensor("sun_irradiance", (3,), "RGB, across the beam at the ground, as if there were no clouds"),
         Tensor("footprint_rad", (), "angle of one output pixel"),
         Tensor("exposure", (3,), "RGB factor of all radiance: exposure and white balance"),

@@ -43,7 +43,7 @@ class MovingRenderer:
             pictures.scene = self._scene(
                 sun_direction=up, layers=(None, None), sky_view=table, log_correction=table, light=nothing,
                 air=np.zeros((2, 4), np.float32), ground_radiance=colour, air_light=1.0, sun_share=1.0, open_share=1.0,
-                air_glow=none, exposure=none + 1, sun_irradiance=none + 1,
+                air_glow=none, ceiling_km=0.0, exposure=none + 1, sun_irradiance=none + 1,
             )  # fmt: skip
         radiance = np.broadcast_to(colour, (request.width // 2, request.width, 3)).copy()
         angles = request.sun_azimuth_rad, request.sun_elevation_rad

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from skygen_addon.core.air_below import air_below, opening
+from skygen_addon.core.air_below import air_below, ceiling_km, opening
 
 
 def test_without_clouds_the_air_is_the_clear_skys() -> None:
@@ -34,3 +34,11 @@ def test_light_is_never_more_than_the_clear_skys() -> None:
     """Bright clouds beside the sun can light the ground above the clear sky's; the air's light has the sky table's."""
     share, _ = air_below(np.full(3, 4.0), np.full(3, 3.0), np.zeros(3), 1.0)
     assert share == 1.0
+
+
+def test_the_ceiling_is_the_base_of_what_dims_the_sun() -> None:
+    bases = (1.0, 9.0)
+    assert ceiling_km(bases, (1.0, 1.0)) == 0.0
+    assert ceiling_km(bases, (0.6, 1.0)) == 1.0 and ceiling_km(bases, (1.0, 0.6)) == pytest.approx(9.0)
+    assert ceiling_km(bases, (0.9, 0.7)) == pytest.approx(7.0)
+    assert ceiling_km(bases, (0.999999, 0.7)) == pytest.approx(9.0, abs=1e-3)  # begins smoothly

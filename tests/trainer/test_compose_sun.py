@@ -60,7 +60,7 @@ def _composed(depth: float, width: int) -> torch.Tensor:
     return Compose()(
         direction, torch.zeros(1, 6, 8, 8), low, torch.zeros_like(low), torch.zeros(1, 3, 4, 4), SUN,
         torch.zeros(6, 3), THIN_AIR, nothing, torch.tensor(0.0), torch.tensor(0.0), nothing,
-        IRRADIANCE, torch.tensor(2 * math.pi / width), torch.ones(3),
+        torch.tensor(1.0), IRRADIANCE, torch.tensor(2 * math.pi / width), torch.ones(3),
     )  # fmt: skip
 
 
@@ -92,7 +92,8 @@ def test_the_aureole_of_the_air_before_a_cloud_is_dimmed_by_the_cloud(depth: flo
     nothing = torch.zeros(3)
     radiance = Compose()(
         direction, parts, low, torch.zeros_like(low), torch.zeros(1, 3, 4, 4), SUN, torch.zeros(6, 3), air, nothing,
-        torch.tensor(1.0), torch.tensor(0.5), nothing, nothing, torch.tensor(2 * math.pi / 512), torch.ones(3),
+        torch.tensor(1.0), torch.tensor(0.5), nothing, torch.tensor(1.0), nothing,
+        torch.tensor(2 * math.pi / 512), torch.ones(3),
     )[..., 0]  # fmt: skip
     clear = narrow_lobe(
         (direction - SUN).square().sum(-1), AUREOLE_SHARE, AUREOLE_ASYMMETRY, torch.tensor(2 * math.pi / 512)

@@ -145,7 +145,8 @@ def test_no_module_makes_a_tensor_on_another_device(monkeypatch: pytest.MonkeyPa
             views = torch.zeros(8, 8, 3)
             dome = disc_dome(volume, views, repeat=True)
             table, correction = torch.zeros(1, 6, 128, 96), torch.zeros(1, 3, 2, 2)
-            scalars = (torch.tensor(1.0), torch.tensor(0.5), torch.zeros(3), torch.zeros(3), torch.tensor(0.1))
+            scalars = (torch.tensor(1.0), torch.tensor(0.5), torch.zeros(3), torch.tensor(1.0))
+            rest = (torch.zeros(3), torch.tensor(0.1))
             light, air = torch.zeros(6, 3), torch.zeros(2, 4)
             radiance = Compose()(
                 views,
@@ -158,6 +159,7 @@ def test_no_module_makes_a_tensor_on_another_device(monkeypatch: pytest.MonkeyPa
                 air,
                 torch.zeros(3),
                 *scalars,
+                *rest,
                 torch.ones(3),
             )
     assert radiance.device == dome.device == extinction.device == device and radiance.shape == (8, 8, 3)

@@ -5,7 +5,8 @@ light that is scattered before the cloud, ``(1 - a) / (1 - a_end)`` of it, so th
 distance melts into the clear sky and a sky without clouds is the clear sky exactly. Where clouds
 keep the sun from that air, its light has no glow around the sun: it tends to the clear sky's mean
 over azimuth, and under a closed layer it is ``air_glow``, which has no direction: nothing of the clear sky's
-horizon shows there.
+horizon shows there. So it is on rays that meet no cloud, too, up to the height of the clouds' base: seen through a gap
+far away, the sky is no brighter than the haze before the clouds beside it.
 
 Within a few degrees of the sun, ray and sunbeam pass the same cloud. So the air's aureole before a cloud is dimmed by
 that cloud, and what thin clouds diffract, which they do into a degree or two, is depth x exp(-depth) of the sun's
@@ -26,7 +27,7 @@ from skygen_addon.core.phase_functions import (
     DROPLET_PEAK_SHARE,
 )
 
-from .shells import EARTH_RADIUS_KM
+from .shells import EARTH_RADIUS_KM, shell_distance_km
 
 CAMERA_HEIGHT_KM = 0.1
 """Height above the ground that decides how fast the ground melts into haze: a hill of 100 m, so that the
@@ -115,6 +116,7 @@ class Compose(nn.Module):
         air_light: Tensor,
         sun_share: Tensor,
         air_glow: Tensor,
+        ceiling_km: Tensor,
         sun_irradiance: Tensor,
         footprint_rad: Tensor,
         exposure: Tensor,
@@ -133,7 +135,7 @@ class Compose(nn.Module):
         clear = without + scattered * aureole
         shade = torch.where(sin_elevation < 0, sun_share, torch.exp(-low[0] - high[0]))
         glow = scattered * (aureole * shade)
-        air_radiance = (even + (without - even) * sun_share + glow) * air_light
+        air_radiance = (without + (even - without) * (1 - sun_share) + glow) * air_light
         disc = disc_grid(direction)[None]
         correction = sample(log_correction, disc, mode="bilinear", padding_mode="border", align_corners=False)
         correction = torch.exp(correction[0])  # 3 h w
@@ -151,8 +153,11 @@ class Compose(nn.Module):
             through = through * transmittance
         depth = low[0] + high[0]
         peak = narrow_lobe(away, DROPLET_PEAK_SHARE, DROPLET_PEAK_ASYMMETRY, footprint_rad)
+        beneath = shell_distance_km(above, ceiling_km.clamp(min=1e-6)) * (ceiling_km > 0).to(above.dtype)  # h w
+        hazed = 1 - torch.exp(-air_depth(beneath, above, air))  # 3 h w
+        lost = (clear - air_radiance) * (hazed / whole).clamp(0.0, 1.0) - _wide(air_glow) * hazed
         diffracted = depth * torch.exp(-depth) * peak
-        sky_radiance = radiance + through * clear + diffracted * _wide(sun_irradiance)
+        sky_radiance = radiance + through * (clear - lost) + diffracted * _wide(sun_irradiance)
 
         reach = CAMERA_HEIGHT_KM / (-sin_elevation).clamp(1e-4, 1.0)
         dimming = torch.exp(-reach * _wide(air[0, :3] + air[1, :3]))

@@ -117,6 +117,7 @@ def export_fixed_graphs(folder: Path) -> None:
             torch.tensor(1.0),
             torch.tensor(0.5),
             torch.rand(3),
+            torch.tensor(1.0),
             torch.rand(3),
             torch.tensor(0.01),
             torch.ones(3),

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from skygen_addon.core.air import Air
-from skygen_addon.core.air_below import air_below, opening
+from skygen_addon.core.air_below import air_below, ceiling_km, opening
 from skygen_addon.core.atmosphere import ClearSky, clear_sky
 from skygen_addon.core.errors import RequestError
 from skygen_addon.core.geometry import FloatArray, direction_from_angles, disc_directions
@@ -161,6 +161,7 @@ def _settled(
     shares = sun_shares(volumes)
     sun_share = shares[0] * shares[1]
     open_share = opening(vertical_transmittance(volumes))
+    ceiling = ceiling_km((request.low.base_km, request.high.base_km), shares)
     clear_irradiance = direct + sky.sky_irradiance
     irradiance = direct * sun_share + sky.sky_irradiance
     light = light_from_above(request, sky, shares[1])
@@ -184,6 +185,7 @@ def _settled(
             torch.tensor(air_light),
             torch.tensor(sun_share),
             _on(views, air_glow),
+            torch.tensor(ceiling),
             _on(views, sky.sun_irradiance),
             torch.tensor(pixel_rad if last else wide_rad),
             torch.ones(3, device=views.device),

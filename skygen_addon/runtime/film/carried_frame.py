@@ -34,6 +34,7 @@ _BLENDED = (
     "air_light",
     "sun_share",
     "air_glow",
+    "ceiling_km",
     "sun_irradiance",
 )
 """What two scenes are faded in, beside their layers."""

@@ -221,6 +221,7 @@ class FrameRenderer:
             air_light=scene.air_light,
             sun_share=scene.sun_share,
             air_glow=scene.air_glow,
+            ceiling_km=scene.ceiling_km,
             sun_irradiance=scene.sun_irradiance,
             footprint_rad=footprint_rad,
             exposure=scene.exposure,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...core.air_below import opening
+from ...core.air_below import ceiling_km, opening
 from ...core.atmosphere import ClearSky
 from ...core.geometry import SUN_ANGULAR_DIAMETER_RAD, FloatArray, direction_from_angles
 from ...core.request import SkyRequest
@@ -29,6 +29,7 @@ class Scene:
     sun_share: float
     open_share: float
     air_glow: FloatArray
+    ceiling_km: float
     exposure: FloatArray
     """(3,) factors of the output's red, green and blue: exposure and white balance. Light is settled at 1."""
     sun_irradiance: FloatArray
@@ -73,6 +74,7 @@ def unlit_scene(
         sun_share=low_sun * high_sun,
         open_share=opening(math.prod(layer.vertical_transmittance() for layer in layers if layer)),
         air_glow=np.zeros(3, dtype=np.float32),
+        ceiling_km=ceiling_km((request.low.base_km, request.high.base_km), (low_sun, high_sun)),
         exposure=np.ones(3, dtype=np.float32),
         sun_irradiance=sky.sun_irradiance,
     )

@@ -29,6 +29,7 @@ def scene_of(request: SkyRequest) -> Scene:
         sun_share=1.0,
         open_share=1.0,
         air_glow=np.zeros(3, np.float32),
+        ceiling_km=0.0,
         exposure=np.ones(3, np.float32),
         sun_irradiance=np.ones(3, np.float32),
     )
