@@ -22,6 +22,7 @@ def test_lamp_follows_the_controls_as_the_clear_sky_shines(world: Any) -> None:
     lamp = use_lamp(world)
     assert lamp.data.angle == pytest.approx(math.radians(0.533), abs=1e-6)
     settings = world.skygen
+    settings.white_balance_temperature = 6500.0  # neutral
     sky_of, air = part("core.atmosphere").clear_sky, part("core.air").Air
     for azimuth, elevation, haze, exposure in ((1.0, 0.7, 1.0, 0.0), (5.5, 0.1, 4.0, -2.0), (0.2, 1.5, 0.0, 1.5)):
         settings.sun_azimuth, settings.sun_elevation = azimuth, elevation
@@ -37,6 +38,7 @@ def test_lamp_follows_the_controls_as_the_clear_sky_shines(world: Any) -> None:
 def test_lamp_has_the_white_balance_of_the_sky(world: Any) -> None:
     """The gains that the frames get, and the lamp follows at once."""
     lamp, settings = use_lamp(world), world.skygen
+    settings.white_balance_temperature = 6500.0
     neutral = shown_by(lamp)[1]
     settings.white_balance_temperature, settings.white_balance_tint = 8000.0, -10.0
     gains = part("core.white_balance").white_balance_gains(8000.0, -10.0)
@@ -182,3 +184,28 @@ def test_saving_and_undo_keep_the_lamp(sky: Any, tmp_path: Path) -> None:
     world = bpy.context.scene.world
     world.skygen.sun_azimuth = 1.0
     assert (shown_by(world.skygen.sun.lamp)[0] - toward_sun(1.0, world.skygen.sun_elevation)).length < 1e-5
+
+
+def test_a_live_previews_last_picture_dims_the_lamp_until_the_next(sky: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    lamp, sync, sun = use_lamp(sky), part("blender.sun.sun_sync"), sky.skygen.sun
+    sun.shown_frame, sun.shown_transmittance = 1, 0.25
+    sun.shown_azimuth, sun.shown_elevation = sky.skygen.sun_azimuth, sky.skygen.sun_elevation
+    scene = bpy.context.scene
+    scene.frame_set(2)
+    sync.follow_settings(sky, scene)
+    clear = lamp.data.energy
+    monkeypatch.setattr(sync, "tells_by_last_picture", lambda world: True)
+    sync.follow_settings(sky, scene)
+    assert lamp.data.energy == pytest.approx(0.25 * clear, rel=1e-4)
+    sky.skygen.sun_azimuth += math.radians(10.0)  # elsewhere are other clouds
+    sync.follow_settings(sky, scene)
+    assert lamp.data.energy == pytest.approx(clear, rel=1e-4)
+
+
+def test_without_a_sky_no_lamp_is_missed(world: Any) -> None:
+    panel = part("blender.panels.panel_sun")
+    world.skygen.sun.sun_in = "BOTH"
+    lamp = world.skygen.sun.lamp
+    if lamp is not None:
+        bpy.data.objects.remove(lamp)
+    assert panel.lamp_lines(world, bpy.context.scene) == []

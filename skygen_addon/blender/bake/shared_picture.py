@@ -14,13 +14,18 @@ _EEVEE = ("BLENDER_EEVEE_NEXT", "BLENDER_EEVEE")
 """From 4.2 to 4.5, and from 5.0."""
 
 
-def view_may_get_into_film(scene: bpy.types.Scene) -> bool:
-    """Whether a view shows the baked world of a scene that EEVEE renders, with nothing to keep it still meanwhile."""
+def shares_picture_with_views(scene: bpy.types.Scene) -> bool:
+    """Whether a view shows the baked world of a scene that EEVEE renders."""
     world = scene.world
-    if world is None or scene.render.use_lock_interface or scene.render.engine not in _EEVEE:
+    if world is None or scene.render.engine not in _EEVEE:
         return False
     sequence = bound_sequence(world)
     return sequence is not None and any(_shows_world(shading, world) for shading in _shadings())
+
+
+def view_may_get_into_film(scene: bpy.types.Scene) -> bool:
+    """Whether such a view is not even kept still meanwhile."""
+    return shares_picture_with_views(scene) and not scene.render.use_lock_interface
 
 
 def _shadings() -> list[tuple[bpy.types.View3DShading, bpy.types.World | None]]:

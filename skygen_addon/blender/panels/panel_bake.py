@@ -12,13 +12,14 @@ from ..bake.bake_outlook import bake_outlook
 from ..bake.bake_pause import is_paused
 from ..bake.bake_progress import BakeProgress
 from ..bake.sequence_state import SkyState, running_bake, sky_states
-from ..bake.shared_picture import view_may_get_into_film
+from ..bake.shared_picture import shares_picture_with_views
 from ..engine.model import bundle_folder, model_name
 from ..engine.preferences_access import device_name
 from ..settings.properties import SkyGenSettings, sky_settings
 from .panel_base import ChildPanel, draw_lines, world_of
 
 _LOCK_WORDS = "A film by EEVEE may now and then show the frame that a Rendered view shows. Lock Interface prevents it"
+_LOCKED_WORDS = "The interface stands still while a render runs, so that no view gets into a film by EEVEE"
 
 
 class BakePanel(ChildPanel):
@@ -36,9 +37,10 @@ class BakePanel(ChildPanel):
         layout, settings = self.layout_of(), sky_settings(world)
         _draw_settings(layout, settings, context.scene)
         _draw_states(layout, context, sky_states(context, world))
-        if context.scene is not None and view_may_get_into_film(context.scene):
-            draw_lines(layout, context, [(_LOCK_WORDS, "INFO")])
-            layout.prop(context.scene.render, "use_lock_interface")
+        if context.scene is not None and shares_picture_with_views(context.scene):
+            locked = context.scene.render.use_lock_interface
+            draw_lines(layout, context, [(_LOCKED_WORDS if locked else _LOCK_WORDS, "INFO")])
+            layout.prop(context.scene.render, "use_lock_interface", text="Lock Interface", toggle=True)
         running = running_bake(context, world)
         if running is not None:
             _draw_progress(layout, running)

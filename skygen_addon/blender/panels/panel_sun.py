@@ -15,7 +15,9 @@ from ..sun.sun_keys import is_keyed, keyed_span
 from ..sun.sun_lamp import lamp_in_scene, sun_light
 from ..sun.sun_placement import is_dated, sun_now
 from ..sun.sun_properties import SkyGenSun
+from ..sun.sun_sync import tells_by_last_picture
 from ..world.sequence_clock import animation_frame
+from ..world.world_nodes import environment_node
 from .panel_base import ChildPanel, Line, draw_lines, world_of
 
 
@@ -103,10 +105,12 @@ def placement_lines(world: bpy.types.World, scene: bpy.types.Scene) -> list[Line
 
 def lamp_lines(world: bpy.types.World, scene: bpy.types.Scene) -> list[Line]:
     """How the sun lamp stands."""
+    lamp = lamp_in_scene(world, scene)
+    if lamp is None and environment_node(world) is None:
+        return []  # without a sky nothing lacks its lamp
     fault = lamp_fault(world, scene, detailed=False)
     if fault is not None:
         return [(fault, "ERROR")]
-    lamp = lamp_in_scene(world, scene)
     if lamp is None:
         return []
     strength = f"{sun_light(lamp).energy:.3g} W/m²"
@@ -121,7 +125,7 @@ def _live_words(lamp: bpy.types.Object, world: bpy.types.World, scene: bpy.types
     if not sun_light(lamp).energy:
         return ": the sun is below the horizon"
     shown = sky_settings(world).sun
-    if shown.shown_frame == animation_frame(scene):
+    if shown.shown_frame == animation_frame(scene) or tells_by_last_picture(world):
         return f", {shown.shown_transmittance:.0%} through the preview's clouds"
     return ", clear sky; Bake adds the clouds"
 

@@ -1,8 +1,9 @@
 """One sun in texture, lamp or both: nodes, threshold and lamp follow the settings, the preview and the baked frames.
 
 Before a bake the lamp shines as the clear sky's sun would, at once with every control and at every frame; where the
-shown preview is of that frame and sun, the clouds of the preview dim it. A bound sequence keyframes the lamp with what
-the engine recorded for each frame; it then follows the frames and no longer the controls.
+shown preview is of that frame and sun, the clouds of the preview dim it. While a live preview follows, its last
+picture dims the lamp until the next one comes, so that it does not flare up in between. A bound sequence keyframes
+the lamp with what the engine recorded for each frame; it then follows the frames and no longer the controls.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from bpy.app.handlers import persistent
 from ...core.errors import SkyGenError
 from ...runtime.frame.sun_record import SunLight, clear_sun_irradiance
 from ..bake.sequence import folder_of_sequence, frames_in_words
+from ..live.live_properties import live_settings
 from ..settings.properties import SkyGenSettings, sky_settings
 from ..settings.world_animation import is_driven
 from ..world.sequence_clock import animation_frame
@@ -41,11 +43,13 @@ from .sun_lamp import (
     turn_with_sky,
 )
 from .sun_nodes import brightest_ev, limit_of, show_sun_in_world, usual_peak
-from .sun_placement import sun_now
+from .sun_placement import SunNow, sun_now
 
 _LOG = logging.getLogger(__name__)
 _SAME_SUN_RAD = 1e-5
 """What rounding to 32 bits leaves of two equal directions."""
+_NEAR_SUN_RAD = math.radians(5.0)
+"""How far the sun may have moved since the last picture for its clouds to tell something still."""
 
 
 def live_light(world: bpy.types.World, settings: SkyGenSettings, scene: bpy.types.Scene) -> Light:
@@ -59,12 +63,24 @@ def live_light(world: bpy.types.World, settings: SkyGenSettings, scene: bpy.type
     sun = sun_now(world, settings, scene)
     balance = (float(settings.white_balance_temperature), float(settings.white_balance_tint))
     irradiance = clear_sun_irradiance(sun.elevation_rad, float(settings.haze), float(settings.exposure), *balance)
-    shown = settings.sun
-    same = abs(math.remainder(sun.azimuth_rad - shown.shown_azimuth, math.tau)) < _SAME_SUN_RAD
-    same = same and abs(sun.elevation_rad - shown.shown_elevation) < _SAME_SUN_RAD
-    through = float(shown.shown_transmittance) if same and shown.shown_frame == animation_frame(scene) else 1.0
+    through = 1.0
+    if settings.sun.shown_frame == animation_frame(scene) and _is_near_shown(settings, sun, _SAME_SUN_RAD):
+        through = float(settings.sun.shown_transmittance)
+    elif tells_by_last_picture(world) and _is_near_shown(settings, sun, _NEAR_SUN_RAD):
+        through = float(settings.sun.shown_transmittance)
     red, green, blue = (channel * through for channel in irradiance)
     return sun.azimuth_rad, sun.elevation_rad, (red, green, blue)
+
+
+def tells_by_last_picture(world: bpy.types.World) -> bool:
+    """Whether a live preview follows, so that what its last picture let through holds until the next one comes."""
+    return not bpy.app.background and sky_settings(world).sun.shown_frame >= 0 and bool(live_settings(world).enabled)
+
+
+def _is_near_shown(settings: SkyGenSettings, sun: SunNow, within_rad: float) -> bool:
+    """Whether the picture that is shown has the sun where it is now."""
+    azimuth = math.remainder(sun.azimuth_rad - settings.sun.shown_azimuth, math.tau)
+    return abs(azimuth) < within_rad and abs(sun.elevation_rad - settings.sun.shown_elevation) < within_rad
 
 
 def follow_settings(

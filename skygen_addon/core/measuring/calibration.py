@@ -21,7 +21,7 @@ from .resampling import bilinear_at
 PRIOR_MEDIAN_LUMINANCE = 0.35
 """Median luminance of the open sky that is assumed where no clear sky can be compared."""
 
-HAZES = (0.5, 1.0, 2.0, 4.0, 8.0)
+HAZES = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 """Amounts of haze that are tried; the best lies between two of them."""
 
 MIN_CLEAR_SHARE = 0.02

@@ -19,16 +19,16 @@ import numpy as np
 
 from ...core.controls import SkyControls
 from ...core.geometry import FloatArray
-from ...core.measuring.calibration import calibrate
 from ...core.measuring.cloud_look import CloudLook, cloud_look
-from ...core.measuring.cloud_opacity import CloudEstimate, estimate_clouds
+from ...core.measuring.cloud_opacity import estimate_clouds
 from ...core.measuring.measure import ANALYSIS_DISC, judge_panorama
 from ...core.measuring.panorama import Panorama
 from ...core.measuring.sampling import sample_disc, shrink_panorama
 from ...core.request import SkyRequest
 from ...core.timeline import requests_for_frames
 from ..frame.sun_record import DraftRenderer, SunlitFrame, SunlitRenderer
-from .match_balance import balanced, is_same_balance, sky_balance
+from .match_balance import balanced, colour_shifts, is_same_balance
+from .match_haze import corrected_haze, first_haze, haze_astray, is_same_haze, read_haze
 from .match_refusal import check_clouds, check_sky
 from .match_seed import MOST_SEEDS, Glimpse, glimpses, sun_astray, varies
 from .match_sun import SunPlace, place_sun
@@ -43,12 +43,6 @@ MOST_TRIES = 5
 
 MOST_STEPS = 1 + MOST_SEEDS + MOST_TRIES
 """Steps of a match at most: the panorama is measured, seeds are glimpsed, skies are tried."""
-
-HAZE_RANGE = (0.3, 8.0)
-"""Haze that is set: beyond it the model and captures no longer agree."""
-
-HAZE_UNTOLD, HAZE_OVERCAST = 1.2, 2.5
-"""Haze where no clear sky tells it."""
 
 EXPOSURE_RANGE_EV = 20.0
 """Farthest exposure that a request takes, up or down."""
@@ -147,14 +141,14 @@ def match(
     check_clouds(clouds)
     wanted = cloud_look(disc, measured.sky, clouds)
     kind = kind_of(wanted)
-    haze, haze_told = _haze(disc, view, clouds, kind)
+    reading = read_haze(disc, view, clouds, kind)
     low, high = first_layers(kind, wanted)
     controls = SkyControls(
         sun_azimuth_deg=round(math.degrees(view.sun.azimuth_rad) % 360.0, 2),
         sun_elevation_deg=round(math.degrees(view.sun.elevation_rad), 2),
         low=low,
         high=high,
-        haze=haze,
+        haze=first_haze(reading, kind),
     )
     light = view.light(disc)
     sunlight = measured.sun.energy_ratio * light.sky if measured.sun is not None else 0.0
@@ -163,7 +157,7 @@ def match(
         view=view,
         wanted=wanted,
         kind=kind,
-        haze_told=haze_told,
+        haze_told=reading is not None,
         light=light,
         small=small,
         sunlight=sunlight,
@@ -178,15 +172,20 @@ def match(
         plain = renderer.render_frame(_request(controls, seed))
         tried = sample_disc(plain.radiance, ANALYSIS_DISC)
         both = clouds, view.clouds(tried)
-        balance = sky_balance(disc, tried, view, both, controls, overcast=kind == "stratus")
+        shifts = colour_shifts(disc, tried, view, both, controls, overcast=kind == "stratus")
+        balance = shifts.balance()
         frame = balanced(plain, *balance)
         tried = sample_disc(frame.radiance, ANALYSIS_DISC)
+        haze = corrected_haze(controls, reading, shifts)
         shown, shown_light = cloud_look(tried, view.sky, both[1]), view.light(tried)
         astray = sun_astray(found, frame, shown_light)
-        ground = ground_albedo(controls.ground_albedo, small, frame.radiance, light.sky / max(shown_light.sky, 1e-12))
+        gain = light.sky / max(shown_light.sky, 1e-12) if shifts.clear_ev is None else 2.0**shifts.clear_ev
+        ground = ground_albedo(controls.ground_albedo, small, frame.radiance, gain)
         score = unlikeness(wanted, shown) + astray + _ground_astray(controls.ground_albedo, ground)
+        score += haze_astray(controls.haze, haze)
         shining = replace(controls, white_balance_k=balance[0], white_balance_tint=balance[1])
-        settled = is_same_balance(tries[-1].controls if tries else controls, shining)
+        settled = is_same_haze(controls.haze, haze)
+        settled &= is_same_balance(tries[-1].controls if tries else controls, shining)
         tries.append(_Try(score, shining, seed, frame, shown, shown_light))
         changed = _next(controls, found, tries[-1], astray)
         if changed is None and settled and _is_settled(controls.ground_albedo, ground):
@@ -194,7 +193,7 @@ def match(
         if astray > 0.0 and waiting:  # clouds that were corrected have come before the sun, or left it
             other = waiting.pop(0)
             seed, changed = other.seed, closer(first, kind, wanted, other.shown)
-        controls = replace(changed or controls, ground_albedo=ground)
+        controls = replace(changed or controls, ground_albedo=ground, haze=haze)
     # Where skies do not vary each try is nearer than the one before.
     return _finished(min(tries, key=lambda made: made.unlikeness) if varies(kind) else tries[-1], found)
 
@@ -282,12 +281,3 @@ def _request(controls: SkyControls, seed: int) -> SkyRequest:
     """The first frame of controls at the width of a try."""
     (request,) = requests_for_frames(lambda frame: controls, [1], fps=24.0, seed=seed, width=MATCH_WIDTH)
     return request
-
-
-def _haze(disc: FloatArray, view: View, clouds: CloudEstimate, kind: str) -> tuple[float, bool]:
-    """Haze and whether clear sky told it."""
-    if kind != "stratus" and view.sun.told_by != "glow":
-        found = calibrate(disc, view.sky, clouds, view.sun.direction).haze
-        if found is not None:
-            return round(min(max(found, HAZE_RANGE[0]), HAZE_RANGE[1]), 2), True
-    return (HAZE_OVERCAST if kind == "stratus" else HAZE_UNTOLD), False

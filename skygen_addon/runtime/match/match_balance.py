@@ -1,15 +1,16 @@
 """White balance of a match: what clear sky and clouds of a panorama agree on, against those of a try.
 
 A camera's white balance moves the colours of everything alike. So the clear sky is compared with the model's at the
-same places, the clouds with the try's clouds, and where both are seen only the shift that they have in common is
-taken: warm clouds below a blue sky are a sunset's light, and stay so. Light decides, pixel by pixel, so that the
-picture lights a scene in the panorama's colour.
+same places, and so is the try's where it is clear, for clouds shade the air before it; the clouds are compared with the
+try's clouds. Where both are seen only the shift that they have in common is taken: warm clouds below a blue sky are a
+sunset's light, and stay so. Light decides, pixel by pixel, so that the picture lights a scene in the panorama's
+colour.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +56,29 @@ def is_same_balance(before: SkyControls, after: SkyControls) -> bool:
     return float(np.abs(np.log2(one / other)).max()) < SETTLED_EV
 
 
-def sky_balance(
+@dataclass(frozen=True)
+class Shifts:
+    """Stops of red over blue, and of their mean over green, (2,), by which a panorama's colours differ from a try's."""
+
+    clear: NDArray[np.float64] | None
+    """Of clear sky; None where too little is seen, as below."""
+    clouds: NDArray[np.float64] | None
+    """Of clouds."""
+    clear_ev: float | None = None
+    """Stops by which the panorama's clear sky is brighter than the try's; None where it is not known."""
+
+    def balance(self) -> tuple[float, float]:
+        """Temperature (kelvin) and tint within `TEMPERATURES_K` and `TINTS`; neutral where nothing can be compared."""
+        known = [shift for shift in (self.clear, self.clouds) if shift is not None]
+        if not known:
+            return NEUTRAL_WHITE_K, 0.0
+        warmth, magenta = _common(np.array(known))
+        gains = 2.0 ** np.array([magenta + warmth / 2, 0.0, magenta - warmth / 2])
+        temperature_k, tint = nearest_balance(gains, TEMPERATURES_K, TINTS)
+        return float(round(temperature_k)), round(tint, 1)
+
+
+def colour_shifts(
     panorama: FloatArray,
     tried: FloatArray,
     view: View,
@@ -63,8 +86,8 @@ def sky_balance(
     controls: SkyControls,
     *,
     overcast: bool,
-) -> tuple[float, float]:
-    """Temperature (kelvin) and tint that bring a try's colours nearest to a panorama's.
+) -> Shifts:
+    """How a panorama's colours differ from a try's; their `balance` brings the try's nearest.
 
     Parameters
     ----------
@@ -76,11 +99,6 @@ def sky_balance(
         Of the try; its haze and ground colour the clear sky.
     overcast : bool
         Whether all of the sky is cloud, however thin.
-
-    Returns
-    -------
-    temperature_k, tint : float
-        Within `TEMPERATURES_K` and `TINTS`; neutral where nothing can be compared.
     """
     directions = disc_directions(panorama.shape[0])
     z = directions[..., 2]
@@ -92,21 +110,27 @@ def sky_balance(
         covered, tried_covered = use, use
     else:
         covered, tried_covered = (use & c.valid & (c.alpha > CLOUD_OPACITY) for c in clouds)
-    shifts: list[NDArray[np.float64]] = []
-    clear = use & clouds[0].valid & (clouds[0].alpha < CLEAR_OPACITY)
+    of_clear: NDArray[np.float64] | None = None
+    of_clouds: NDArray[np.float64] | None = None
+    clear_ev: float | None = None
+    clear, tried_clear = (use & c.valid & (c.alpha < CLEAR_OPACITY) for c in clouds)
     if not overcast and light[clear].sum() > LEAST_LIGHT * light.sum():
-        model = model_radiance(directions[clear], view.sun.direction, controls.haze, controls.ground_albedo)
-        shifts.append(_middle(_hue(panorama[clear]) - _hue(model), light[clear]))
+
+        def beside_model(disc: FloatArray, place: NDArray[np.bool_], lit: FloatArray) -> NDArray[np.float64]:
+            model = model_radiance(directions[place], view.sun.direction, controls.haze, controls.ground_albedo)
+            brighter = np.log2(np.maximum(disc[place] @ REC709_LUMINANCE, 1e-30) / (model @ REC709_LUMINANCE))
+            values = np.column_stack([_hue(disc[place]) - _hue(model), brighter.astype(np.float64)])
+            return _middle(values, lit[place])
+
+        of_clear = beside_model(panorama, clear, light)
+        if tried_light[tried_clear].sum() > LEAST_LIGHT * tried_light.sum():
+            of_clear = of_clear - beside_model(tried, tried_clear, tried_light)
+            clear_ev = float(of_clear[2])
     enough = tried_covered.sum() > LEAST_PIXELS * use.sum()
     if enough and light[covered].sum() > LEAST_LIGHT * light.sum():
         shown = _middle(_hue(tried[tried_covered]), tried_light[tried_covered])
-        shifts.append(_middle(_hue(panorama[covered]), light[covered]) - shown)
-    if not shifts:
-        return NEUTRAL_WHITE_K, 0.0
-    warmth, magenta = _common(np.array(shifts))
-    gains = 2.0 ** np.array([magenta + warmth / 2, 0.0, magenta - warmth / 2])
-    temperature_k, tint = nearest_balance(gains, TEMPERATURES_K, TINTS)
-    return float(round(temperature_k)), round(tint, 1)
+        of_clouds = _middle(_hue(panorama[covered]), light[covered]) - shown
+    return Shifts(None if of_clear is None else of_clear[:2], of_clouds, clear_ev)
 
 
 def _hue(radiance: FloatArray) -> NDArray[np.float64]:

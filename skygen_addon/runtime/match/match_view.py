@@ -126,7 +126,8 @@ def ground_albedo(
     panorama, tried : ndarray, shape (H, W, 3), float32
         Linear radiance.
     gain : float
-        Brings the try to the panorama's exposure.
+        Brings the try to the panorama's exposure, by clear sky where both have some: clouds near the sun brighten a
+        sky by chance.
     """
     height = panorama.shape[0]
     below = slice(height // 2 + height // 18, height // 2 + 5 * height // 18)

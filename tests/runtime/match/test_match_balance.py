@@ -18,7 +18,7 @@ from skygen_addon.core.timeline import requests_for_frames
 from skygen_addon.core.white_balance import white_balance_gains
 from skygen_addon.runtime.frame.frame import FrameRenderer
 from skygen_addon.runtime.match.match import MATCH_WIDTH, match
-from skygen_addon.runtime.match.match_balance import TEMPERATURES_K, TINTS, sky_balance
+from skygen_addon.runtime.match.match_balance import TEMPERATURES_K, TINTS, colour_shifts
 from skygen_addon.runtime.match.match_report import difference_lines, found_lines
 from skygen_addon.runtime.match.match_sun import SunPlace
 from skygen_addon.runtime.match.match_view import View
@@ -47,7 +47,7 @@ def balance_of(
     directions = disc_directions(SIZE)
     panorama = np.where(clouds.alpha[..., None] > 0, cloud, tried * sky).astype(np.float32) * np.float32(7.0)
     view = View(directions[..., 2] > 0, PLACE)
-    return sky_balance(panorama, tried, view, (clouds, clouds), CONTROLS, overcast=overcast)
+    return colour_shifts(panorama, tried, view, (clouds, clouds), CONTROLS, overcast=overcast).balance()
 
 
 @pytest.mark.parametrize(("kelvin", "tint"), [(6500.0, 0.0), (5400.0, 8.0), (8800.0, -11.0)])
@@ -91,7 +91,7 @@ def test_nothing_to_compare_leaves_it_neutral() -> None:
     tried, clouds = half_clouded(GREY)
     neither = replace(clouds, alpha=np.full_like(clouds.alpha, 0.3))
     view = View(disc_directions(SIZE)[..., 2] > 0, PLACE)
-    found = sky_balance(tried * GREY, tried, view, (neither, neither), CONTROLS, overcast=False)
+    found = colour_shifts(tried * GREY, tried, view, (neither, neither), CONTROLS, overcast=False).balance()
     assert found == (6500.0, 0.0)
 
 
@@ -110,6 +110,7 @@ def test_a_sky_with_a_balance_is_found_again(sky_renderer: FrameRenderer, preset
     found = sky.controls
     assert found.white_balance_k == pytest.approx(true[0], rel=0.06)
     assert found.white_balance_tint == pytest.approx(true[1], abs=6.0)
+    assert found.haze == pytest.approx(controls.haze, rel=0.35)
     assert abs(math.log2(sky.differences.red_to_blue)) < 0.25 and abs(math.log2(sky.differences.green)) < 0.1
     np.testing.assert_allclose(found.ground_albedo, controls.ground_albedo, rtol=0.25)
     assert any(line.startswith(f"White balance {found.white_balance_k:.0f} K") for line in found_lines(sky))
