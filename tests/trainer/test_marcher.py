@@ -12,6 +12,7 @@ import torch
 
 from skygen_addon.core.air import Air
 from skygen_addon.core.atmosphere import clear_sky
+from skygen_addon.core.bundle import installed_bundle, load_bundle
 from skygen_addon.core.errors import CaptureError, RequestError
 from skygen_addon.core.geometry import REC709_LUMINANCE, direction_from_angles, disc_directions
 from skygen_addon.core.request import LayerRequest, SkyRequest
@@ -222,3 +223,15 @@ def test_the_error_table_is_written_beside_the_skies(tmp_path: Path) -> None:
         write_errors(tmp_path)
     made_sky(20, 5, 0.1).save(shard_path(tmp_path, 0))
     assert write_errors(tmp_path) == (tmp_path / FILE).read_text()
+
+
+def test_a_bundles_correction_is_judged_on_the_skies_that_training_holds_out(tmp_path: Path) -> None:
+    bundle = load_bundle(installed_bundle())
+    for index in range(3):  # of which the first is held out
+        made_sky(20, 5, 0.1 * (index + 1), disc=bundle.disc_size).save(shard_path(tmp_path, index))
+    formula, corrected = write_errors(tmp_path, bundle).split("\n\n# ")
+    assert formula.count("(1)") and "(3)" not in formula and "+0.10 / 0.10 (1)" in formula
+    assert f"corrected by {bundle.name}" in corrected and "+0.10 / 0.10 (1)" not in corrected
+    made_sky(20, 5, 0.1, disc=32).save(shard_path(tmp_path, 0))
+    with pytest.raises(CaptureError, match="256"):
+        write_errors(tmp_path, bundle)

@@ -1,5 +1,7 @@
 """``python -m trainer simulate --errors``: the formula's error against the path tracer, as a table.
 
+With a bundle also what its shading network leaves of it, on the skies that its training held out.
+
 What a cell of the table says is what the shading network has to learn away: how much too bright
 (above 0) or too dark cloud light is by the formula, for one range of sun elevation and of optical
 depth along the view ray, and how far single patches are off.
@@ -17,9 +19,11 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor
 
+from skygen_addon.core.bundle import Bundle
 from skygen_addon.core.errors import CaptureError
-from skygen_addon.core.signatures import SHADE_CHANNELS
+from skygen_addon.core.signatures import SHADE, SHADE_CHANNELS
 from skygen_addon.core.whole_file import whole_file
+from skygen_addon.runtime.graphs import Graph
 from trainer.networks.shade import CELL
 
 from .cloud_light_error import (
@@ -31,7 +35,7 @@ from .cloud_light_error import (
     patch_weight,
     sky_scale,
 )
-from .simulated_sky import SimulatedSky, load_sky
+from .simulated_sky import SimulatedSky, is_held_out, load_sky
 
 SUN_BINS_DEG = (-2.0, 0.0, 5.0, 15.0, 30.0, 60.0, 90.0)
 DEPTH_BINS = (0.0, 1.0, 3.0, 10.0, 30.0, math.inf)
@@ -64,15 +68,17 @@ class SunRow:
     """Mean and mean absolute relative error of the horizontal irradiance by cloud light; None without a sky."""
 
 
-def error_rows(skies: Iterable[SimulatedSky]) -> list[SunRow]:
+def error_rows(skies: Iterable[SimulatedSky], shade: Graph | None = None) -> list[SunRow]:
     """Rows of SUN_BINS_DEG, then one of all; skies whose sun is lower than all bins count in the last row only.
+
+    ``shade`` is a bundle's graph, which corrects the formula.
 
     Raises
     ------
     CaptureError
         If the skies have discs of different sizes.
     """
-    maps = [_maps(sky) for sky in skies]
+    maps = [_maps(sky, shade) for sky in skies]
     sizes = sorted({CELL * m[0].shape[-1] for m in maps})
     if len(sizes) > 1:
         raise CaptureError(
@@ -110,29 +116,33 @@ def error_rows(skies: Iterable[SimulatedSky]) -> list[SunRow]:
     return [*rows, row("all", torch.ones_like(sun_deg, dtype=torch.bool))]
 
 
-def _maps(sky: SimulatedSky) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+def _maps(sky: SimulatedSky, shade: Graph | None) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Luminance by formula and by reference and opacity (1, 1, n, n), view depth of patches, sun elevation (1,)."""
-    formula, reference = (luminance(sky.cloud_light(name)[None]) for name in ("formula", "reference"))
+    formula, reference = (sky.cloud_light(name)[None] for name in ("formula", "reference"))
+    if shade is not None:
+        (log_correction,) = shade(features=sky.features.astype(np.float32)[None])
+        formula = formula * torch.exp(functional.avg_pool2d(torch.from_numpy(log_correction), CELL))
     opacity = torch.from_numpy(sky.opacity)[None, None]
     features = dict(zip(SHADE_CHANNELS, sky.features.astype(np.float32), strict=True))
     depth = torch.from_numpy(np.expm1(features["view_depth_low"]) + np.expm1(features["view_depth_high"]))[None, None]
     own_weight = 1 - torch.exp(-depth) + 1e-6  # the depth of a patch is that of its clouds, not of its gaps
     mean = [functional.avg_pool2d(m, CELL * POOL) for m in (torch.log1p(depth) * own_weight, own_weight)]
     elevation = torch.tensor([math.degrees(sky.state["request"]["sun_elevation_rad"])])
-    return formula, reference, opacity, torch.expm1(mean[0] / mean[1]), elevation
+    return luminance(formula), luminance(reference), opacity, torch.expm1(mean[0] / mean[1]), elevation
 
 
-def error_table(rows: list[SunRow], skies: int) -> str:
-    """The rows as Markdown."""
+def error_table(rows: list[SunRow], skies: int, *, bundle: str | None = None) -> str:
+    """The rows as Markdown; ``bundle`` is the name of the one that corrects the formula, if any."""
     names = [
         f"depth {low:g} to {high:g}" if high < math.inf else f"depth over {low:g}"
         for low, high in zip(DEPTH_BINS[:-1], DEPTH_BINS[1:], strict=True)
     ]
+    which = "before any learned correction" if bundle is None else "held out from training, with the learned correction"
     header = ["sun, degrees", *names, "all depths", "irradiance"]
     lines = [
-        "# Cloud light: the formula against the path tracer",
+        f"# Cloud light: the formula{f' corrected by {bundle}' if bundle else ''} against the path tracer",
         "",
-        f"{skies} simulated skies, before any learned correction. A cell is bias / RMS (skies): the bias is",
+        f"{skies} simulated skies, {which}. A cell is bias / RMS (skies): the bias is",
         "ln(formula / reference) of the luminance of cloud light, above 0 where too bright, every sky counted alike;",
         f"RMS is that of ln(formula / reference) over patches of {POOL * CELL} x {POOL * CELL} disc pixels, weighted",
         "by opacity. Depth is the optical depth of both layers along the view ray. Irradiance is the relative error of",
@@ -153,22 +163,38 @@ def _cell_text(cell: Cell) -> str:
     return "-" if cell.rms is None else f"{bias} / {cell.rms:.2f} ({cell.skies})"
 
 
-def write_errors(folder: Path) -> str:
+def write_errors(folder: Path, bundle: Bundle | None = None) -> str:
     """Table of all skies of a folder that ``simulate --frames`` filled, also written to its FILE.
+
+    With a bundle two tables of those skies that training holds out: of the formula, and with the bundle's correction.
 
     Raises
     ------
     CaptureError
-        If there is no sky, or skies have discs of different sizes.
+        If there is no sky, or skies have discs of different sizes, or of another than the bundle's.
+    BundleError
+        If the bundle's shading network cannot be read.
     SkyGenError
         If a sky is damaged.
     """
     files = sorted(folder.glob("sky_*.npz"))
+    if bundle is not None:
+        files = [file for file in files if is_held_out(int(file.stem.split("_")[1]))]
     if not files:
         raise CaptureError(
             f"{folder} holds no simulated sky.", "Run `python -m trainer simulate --frames 150 --out DATA` first."
         )
     table = error_table(error_rows(load_sky(file) for file in files), len(files))
+    if bundle is not None:
+        disc = load_sky(files[0]).features.shape[-1]
+        if disc != bundle.disc_size:
+            raise CaptureError(
+                f"The skies have discs of {disc} pixels, {bundle.name} shades one of {bundle.disc_size}.",
+                f"Simulate with --disc {bundle.disc_size}.",
+            )
+        shade = Graph(bundle.folder / "shade.onnx", SHADE, sizes={"D": bundle.disc_size})
+        rows = error_rows((load_sky(file) for file in files), shade)
+        table += "\n" + error_table(rows, len(files), bundle=bundle.name)
     with whole_file(folder / FILE) as temporary:
         temporary.write_text(table, encoding="utf-8")
     return table

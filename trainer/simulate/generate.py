@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 
+from skygen_addon.core.bundle import load_bundle
 from skygen_addon.core.errors import RequestError
 from skygen_addon.core.whole_file import output_error
 from trainer.captures.training_maps import TRAINING_DISC
@@ -44,6 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     parser.add_argument("--frames", type=int, help=f"path-traced skies in OUT/{FOLDER} when done ({FRAMES})")
     parser.add_argument("--errors", action="store_true", help="state the formula's error on these skies as a table")
+    parser.add_argument(
+        "--bundle", type=Path, help="with --errors: held-out skies only, without and with this bundle's correction"
+    )
     parser.add_argument("--captures", type=int, help=f"marched captures in OUT/{CAPTURES} when done")
     parser.add_argument("--sequences", type=int, help="marched sequences there when done")
     parser.add_argument("--sequence-frames", type=int, default=24, help="frames of a sequence (24)")
@@ -73,6 +77,9 @@ def run(arguments: argparse.Namespace) -> int:
     frames = FRAMES if arguments.frames is None else arguments.frames
     disc = DISC if arguments.disc is None else arguments.disc
     check_workers(workers, arguments.max_minutes)
+    if arguments.bundle is not None and not arguments.errors:
+        raise RequestError("--bundle is given without --errors.", "Add --errors, or leave out --bundle.")
+    bundle = None if arguments.bundle is None else load_bundle(arguments.bundle)
     if traced:
         check_frames(frames, arguments.seed, disc, arguments.spp, arguments.held_out_spp, arguments.window)
     if not marched and arguments.device.partition(":")[0] != "cpu":
@@ -113,7 +120,7 @@ def run(arguments: argparse.Namespace) -> int:
         done, wanted = simulate_captures(arguments.out / CAPTURES, series, workers=workers, max_minutes=left)
         print(f"{done} of {wanted} simulated captures in {arguments.out / CAPTURES}")
     if arguments.errors:
-        print(write_errors(folder), end="")
+        print(write_errors(folder, bundle), end="")
     return 0
 
 

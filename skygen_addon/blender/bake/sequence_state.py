@@ -136,7 +136,7 @@ def _unbaked_in_words(world: bpy.types.World) -> str:
     if live.enabled and is_own(world):
         return (
             f"Not baked. Renders in this window wait for the preview, {live.width} wide. "
-            "For full resolution, blender -b and farms press Bake Sky"
+            "Press Bake Sky for full resolution, for blender -b and for farms"
         )
     where = "" if is_own(world) else " in the world's own file"
     return f"Not baked: every frame renders this one preview, and clouds stand still. Bake{where} to animate it"
