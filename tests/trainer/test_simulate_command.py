@@ -36,7 +36,8 @@ from trainer.simulate.simulated_captures import plan_captures
         (["--frames", "1", "--captures", "1", "--device", "toaster"], "toaster"),
         (["--frames", "1", "--spp", "3", "--captures", "1", "--disc", "64"], "spp 3"),
         (["--frames", "1", "--held-out-spp", "5"], "spp 5"),
-        (["--bundle", "skygen_addon/models/skygen_quick"], "--errors"), (["--errors", "--bundle", "nowhere"], "nowhere"),
+        (["--bundle", "skygen_addon/models/skygen_quick"], "--errors"),
+        (["--errors", "--bundle", "nowhere"], "nowhere"),
     ],
 )  # fmt: skip
 def test_bad_numbers_are_one_line_and_exit_code_2(
