@@ -163,7 +163,8 @@ def test_a_lamp_that_no_bake_has_keyframed_moves_in_an_animation(sky: Any, scene
         image = bpy.data.images.load(str(tmp_path / f"film_{frame:04d}.exr"))
         means.append(np.array(image.pixels[:]).reshape(SIZE, SIZE, -1)[2:10, -10:-2, :3].mean())
     clear = importlib.import_module(f"{MODULE}.runtime.frame.sun_record").clear_sun_irradiance
-    irradiance = clear(math.pi / 4, settings.haze, settings.exposure)
+    balance = settings.white_balance_temperature, settings.white_balance_tint
+    irradiance = clear(math.pi / 4, settings.haze, settings.exposure, *balance)
     background = 0.5 / 3  # the artist's world behind it: blue 0.5
     assert means[1] == pytest.approx(background, rel=0.02)
     assert means[0] == pytest.approx(background + np.mean(irradiance) * math.sqrt(0.5) / math.pi, rel=0.02)
