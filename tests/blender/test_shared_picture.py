@@ -54,8 +54,19 @@ def test_lock_is_offered_where_eevee_may_mix_frames(baked: Any, shading: Any) ->
     assert shown() == (False, False)
 
 
-def test_a_preview_needs_no_lock(baked: Any, shading: Any) -> None:
-    bpy.context.scene.render.engine, shading.type = EEVEE, "RENDERED"
-    assert bpy.ops.skygen.restore_world() == {"FINISHED"}
+def test_a_preview_and_a_view_with_another_light_need_no_lock(baked: Any, shading: Any) -> None:
     shared = importlib.import_module(f"{MODULE}.blender.bake.shared_picture")
-    assert not shared.view_may_get_into_film(bpy.context.scene)
+    scene = bpy.context.scene
+    scene.render.engine, shading.type = EEVEE, "MATERIAL"
+    before = shading.use_scene_world
+    try:
+        shading.use_scene_world = True
+        assert shared.view_may_get_into_film(scene)
+        shading.use_scene_world = False  # lit by a studio light
+        assert not shared.view_may_get_into_film(scene)
+    finally:
+        shading.use_scene_world = before
+    shading.type = "RENDERED"
+    assert shared.view_may_get_into_film(scene)
+    assert bpy.ops.skygen.restore_world() == {"FINISHED"} and bpy.ops.skygen.add_sky() == {"FINISHED"}
+    assert not shared.view_may_get_into_film(scene)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import bpy
@@ -194,10 +195,15 @@ def test_a_live_previews_last_picture_dims_the_lamp_until_the_next(sky: Any, mon
     scene.frame_set(2)
     sync.follow_settings(sky, scene)
     clear = lamp.data.energy
-    monkeypatch.setattr(sync, "tells_by_last_picture", lambda world: True)
+    monkeypatch.setattr(sync, "bpy", SimpleNamespace(app=SimpleNamespace(background=False)))  # as in a window
+    for azimuth in (0.0, 1.0):
+        sky.skygen.sun_azimuth += azimuth
+        sync.follow_settings(sky, scene)
+        assert lamp.data.energy == pytest.approx(0.25 * clear, rel=1e-4)
+    sky.skygen_live.enabled = False
     sync.follow_settings(sky, scene)
-    assert lamp.data.energy == pytest.approx(0.25 * clear, rel=1e-4)
-    sky.skygen.sun_azimuth += math.radians(10.0)  # elsewhere are other clouds
+    assert lamp.data.energy == pytest.approx(clear, rel=1e-4)
+    sky.skygen_live.enabled, sun.shown_frame = True, -1  # no picture yet
     sync.follow_settings(sky, scene)
     assert lamp.data.energy == pytest.approx(clear, rel=1e-4)
 

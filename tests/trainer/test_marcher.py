@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,9 +20,18 @@ from skygen_addon.core.request import LayerRequest, SkyRequest
 from skygen_addon.core.signatures import CONDITION_CHANNELS
 from trainer.networks.compose import Compose
 from trainer.networks.procedural_field import ProceduralField
+from trainer.simulate import formula_error
 from trainer.simulate.analytic_volumes import heap_extinction, slab_extinction
 from trainer.simulate.cloud_volume import CloudVolume, make_volume
-from trainer.simulate.formula_error import DEPTH_BINS, FILE, SUN_BINS_DEG, error_rows, error_table, write_errors
+from trainer.simulate.formula_error import (
+    BUNDLE_FILE,
+    DEPTH_BINS,
+    FILE,
+    SUN_BINS_DEG,
+    error_rows,
+    error_table,
+    write_errors,
+)
 from trainer.simulate.generate import shard_path
 from trainer.simulate.lattice_volumes import LatticeVolumes
 from trainer.simulate.marcher import MarchedSky, Marcher, march_volumes
@@ -225,13 +235,27 @@ def test_the_error_table_is_written_beside_the_skies(tmp_path: Path) -> None:
     assert write_errors(tmp_path) == (tmp_path / FILE).read_text()
 
 
-def test_a_bundles_correction_is_judged_on_the_skies_that_training_holds_out(tmp_path: Path) -> None:
+def test_a_bundles_correction_is_judged_on_the_skies_that_training_holds_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network that takes 0.3 off the log leaves a formula that is 0.1 too bright 0.2 too dark."""
     bundle = load_bundle(installed_bundle())
+    size = bundle.disc_size
+
+    def network(path: Path, *_: object, **__: object) -> Callable[..., tuple[np.ndarray]]:
+        assert path == bundle.folder / "shade.onnx"
+        return lambda features: (np.full((1, 3, *features.shape[2:]), -0.3, dtype=np.float32),)
+
+    monkeypatch.setattr(formula_error, "Graph", network)
     for index in range(3):  # of which the first is held out
-        made_sky(20, 5, 0.1 * (index + 1), disc=bundle.disc_size).save(shard_path(tmp_path, index))
+        made_sky(20, 5, 0.1 * (index + 1), disc=size).save(shard_path(tmp_path, index))
     formula, corrected = write_errors(tmp_path, bundle).split("\n\n# ")
-    assert formula.count("(1)") and "(3)" not in formula and "+0.10 / 0.10 (1)" in formula
-    assert f"corrected by {bundle.name}" in corrected and "+0.10 / 0.10 (1)" not in corrected
+    assert "1 simulated skies, held out" in formula and "+0.10 / 0.10 (1)" in formula
+    assert f"corrected by {bundle.name}" in corrected and "-0.20 / 0.20 (1)" in corrected
+    assert (tmp_path / BUNDLE_FILE).is_file() and not (tmp_path / FILE).exists()
     made_sky(20, 5, 0.1, disc=32).save(shard_path(tmp_path, 0))
     with pytest.raises(CaptureError, match="256"):
+        write_errors(tmp_path, bundle)
+    shard_path(tmp_path, 0).unlink()
+    with pytest.raises(CaptureError, match="holds out"):
         write_errors(tmp_path, bundle)

@@ -18,7 +18,7 @@ import numpy as np
 from skygen_addon.core.whole_file import whole_file
 from trainer.captures.manifest import write_text
 
-ALGORITHM = 12
+ALGORITHM = 13
 """Raised when a measurement changes, so that older results are made again."""
 
 ABANDONED_S = 3600.0

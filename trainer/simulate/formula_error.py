@@ -39,7 +39,7 @@ from .simulated_sky import SimulatedSky, is_held_out, load_sky
 
 SUN_BINS_DEG = (-2.0, 0.0, 5.0, 15.0, 30.0, 60.0, 90.0)
 DEPTH_BINS = (0.0, 1.0, 3.0, 10.0, 30.0, math.inf)
-FILE = "formula_error.md"
+FILE, BUNDLE_FILE = "formula_error.md", "bundle_error.md"
 
 
 @dataclass(frozen=True)
@@ -131,13 +131,14 @@ def _maps(sky: SimulatedSky, shade: Graph | None) -> tuple[Tensor, Tensor, Tenso
     return luminance(formula), luminance(reference), opacity, torch.expm1(mean[0] / mean[1]), elevation
 
 
-def error_table(rows: list[SunRow], skies: int, *, bundle: str | None = None) -> str:
+def error_table(rows: list[SunRow], skies: int, *, held_out: bool = False, bundle: str | None = None) -> str:
     """The rows as Markdown; ``bundle`` is the name of the one that corrects the formula, if any."""
     names = [
         f"depth {low:g} to {high:g}" if high < math.inf else f"depth over {low:g}"
         for low, high in zip(DEPTH_BINS[:-1], DEPTH_BINS[1:], strict=True)
     ]
-    which = "before any learned correction" if bundle is None else "held out from training, with the learned correction"
+    which = "held out from training, " if held_out else ""
+    which += "with the learned correction" if bundle else "before any learned correction"
     header = ["sun, degrees", *names, "all depths", "irradiance"]
     lines = [
         f"# Cloud light: the formula{f' corrected by {bundle}' if bundle else ''} against the path tracer",
@@ -166,7 +167,8 @@ def _cell_text(cell: Cell) -> str:
 def write_errors(folder: Path, bundle: Bundle | None = None) -> str:
     """Table of all skies of a folder that ``simulate --frames`` filled, also written to its FILE.
 
-    With a bundle two tables of those skies that training holds out: of the formula, and with the bundle's correction.
+    With a bundle two tables, of those skies that training holds out, go to BUNDLE_FILE: the formula's, and the one
+    with the bundle's correction.
 
     Raises
     ------
@@ -182,9 +184,11 @@ def write_errors(folder: Path, bundle: Bundle | None = None) -> str:
         files = [file for file in files if is_held_out(int(file.stem.split("_")[1]))]
     if not files:
         raise CaptureError(
-            f"{folder} holds no simulated sky.", "Run `python -m trainer simulate --frames 150 --out DATA` first."
+            f"{folder} holds no simulated sky{' that training holds out' if bundle else ''}.",
+            "Run `python -m trainer simulate --frames 150 --out DATA` first.",
         )
-    table = error_table(error_rows(load_sky(file) for file in files), len(files))
+    rows = error_rows(load_sky(file) for file in files)
+    table = error_table(rows, len(files), held_out=bundle is not None)
     if bundle is not None:
         disc = load_sky(files[0]).features.shape[-1]
         if disc != bundle.disc_size:
@@ -194,7 +198,7 @@ def write_errors(folder: Path, bundle: Bundle | None = None) -> str:
             )
         shade = Graph(bundle.folder / "shade.onnx", SHADE, sizes={"D": bundle.disc_size})
         rows = error_rows((load_sky(file) for file in files), shade)
-        table += "\n" + error_table(rows, len(files), bundle=bundle.name)
-    with whole_file(folder / FILE) as temporary:
+        table += "\n" + error_table(rows, len(files), held_out=True, bundle=bundle.name)
+    with whole_file(folder / (BUNDLE_FILE if bundle else FILE)) as temporary:
         temporary.write_text(table, encoding="utf-8")
     return table

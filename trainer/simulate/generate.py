@@ -80,6 +80,10 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.bundle is not None and not arguments.errors:
         raise RequestError("--bundle is given without --errors.", "Add --errors, or leave out --bundle.")
     bundle = None if arguments.bundle is None else load_bundle(arguments.bundle)
+    if bundle is not None and traced and disc != bundle.disc_size:
+        raise RequestError(
+            f"{bundle.name} shades discs of {bundle.disc_size} pixels, not {disc}.", f"Give --disc {bundle.disc_size}."
+        )
     if traced:
         check_frames(frames, arguments.seed, disc, arguments.spp, arguments.held_out_spp, arguments.window)
     if not marched and arguments.device.partition(":")[0] != "cpu":
@@ -145,10 +149,16 @@ def _draw(path: Path, seed: int, index: int, disc: int, spp: int, window: int) -
 
 def check_frames(frames: int, seed: int, disc: int, spp: int, held_out_spp: int, window: int) -> None:
     """Raise RequestError unless the numbers of :func:`simulate` make sense."""
-    fewest = min(spp, held_out_spp)
-    if frames < 1 or fewest < CELL * CELL or disc < 4 * CELL or disc % (4 * CELL) or window % 64 or window < 128:
+    if (
+        frames < 1
+        or min(spp, held_out_spp) < CELL * CELL
+        or disc < 4 * CELL
+        or disc % (4 * CELL)
+        or window % 64
+        or window < 128
+    ):
         raise RequestError(
-            f"frames {frames}, disc {disc}, spp {fewest} and window {window} do not fit.",
+            f"frames {frames}, disc {disc}, spp {spp}, held-out spp {held_out_spp} and window {window} do not fit.",
             f"Give frames >= 1, spp >= {CELL**2}, disc a multiple of {4 * CELL}, window a multiple of 64 from 128 on.",
         )
     if seed < 0:

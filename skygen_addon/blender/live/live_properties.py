@@ -37,7 +37,7 @@ class SkyGenLive(bpy.types.PropertyGroup):
         update=_chosen_anew,
     )
     width: EnumProperty(
-        name="Preview Resolution",
+        name="Preview Size",
         description="Width of the picture in pixels once nothing has changed for a moment; it is coarser until then",
         items=LIVE_WIDTH_ITEMS,
         default="512",

@@ -10,7 +10,7 @@ import bpy
 from bpy.props import BoolProperty, StringProperty
 
 from ...core.errors import RequestError, SkyGenError
-from ...runtime.match.match_messages import MatchFound, MatchStep
+from ...runtime.match.match_messages import MatchFound
 from ..engine.redraw import redraw_panels
 from ..match.match_process import MatchProcess
 from ..match.match_result import note_match, use_match
@@ -158,7 +158,7 @@ class SKYGEN_OT_match_hdri(bpy.types.Operator):
     def _show_progress(self, context: bpy.types.Context) -> None:
         process = self._thread.process
         step = process.latest
-        words = "Stopping" if process.stopping else "Starting to match" if step is None else _in_words(step)
+        words = "Stopping" if process.stopping else "Starting to match" if step is None else step.doing
         if context.workspace is not None:
             context.workspace.status_text_set(f"SkyGen: {words} (Esc cancels)")
         if note_doing(words):
@@ -171,7 +171,3 @@ class SKYGEN_OT_match_hdri(bpy.types.Operator):
             context.window_manager.event_timer_remove(self._timer)
         note_doing(None)
         redraw_panels(context)
-
-
-def _in_words(step: MatchStep) -> str:
-    return f"{step.doing}, step {step.done + 1} of at most {step.of}"

@@ -19,7 +19,7 @@ def draw_live(layout: bpy.types.UILayout, context: bpy.types.Context, world: bpy
         return
     live = live_settings(world)
     layout.prop(live, "enabled", toggle=True, icon="HIDE_OFF" if live.enabled else "HIDE_ON")
-    layout.prop(live, "width", text="Preview Size")
+    layout.prop(live, "width")
     if bound_sequence(world) is not None:
         over = layout.row()
         over.active, over.use_property_split = live.enabled, False

@@ -15,7 +15,7 @@ from ..sun.sun_keys import is_keyed, keyed_span
 from ..sun.sun_lamp import lamp_in_scene, sun_light
 from ..sun.sun_placement import is_dated, sun_now
 from ..sun.sun_properties import SkyGenSun
-from ..sun.sun_sync import tells_by_last_picture
+from ..sun.sun_sync import holds_last_picture
 from ..world.sequence_clock import animation_frame
 from ..world.world_nodes import environment_node
 from .panel_base import ChildPanel, Line, draw_lines, world_of
@@ -125,7 +125,7 @@ def _live_words(lamp: bpy.types.Object, world: bpy.types.World, scene: bpy.types
     if not sun_light(lamp).energy:
         return ": the sun is below the horizon"
     shown = sky_settings(world).sun
-    if shown.shown_frame == animation_frame(scene) or tells_by_last_picture(world):
+    if shown.shown_frame == animation_frame(scene) or holds_last_picture(world):
         return f", {shown.shown_transmittance:.0%} through the preview's clouds"
     return ", clear sky; Bake adds the clouds"
 

@@ -43,13 +43,11 @@ from .sun_lamp import (
     turn_with_sky,
 )
 from .sun_nodes import brightest_ev, limit_of, show_sun_in_world, usual_peak
-from .sun_placement import SunNow, sun_now
+from .sun_placement import sun_now
 
 _LOG = logging.getLogger(__name__)
 _SAME_SUN_RAD = 1e-5
 """What rounding to 32 bits leaves of two equal directions."""
-_NEAR_SUN_RAD = math.radians(5.0)
-"""How far the sun may have moved since the last picture for its clouds to tell something still."""
 
 
 def live_light(world: bpy.types.World, settings: SkyGenSettings, scene: bpy.types.Scene) -> Light:
@@ -63,24 +61,19 @@ def live_light(world: bpy.types.World, settings: SkyGenSettings, scene: bpy.type
     sun = sun_now(world, settings, scene)
     balance = (float(settings.white_balance_temperature), float(settings.white_balance_tint))
     irradiance = clear_sun_irradiance(sun.elevation_rad, float(settings.haze), float(settings.exposure), *balance)
-    through = 1.0
-    if settings.sun.shown_frame == animation_frame(scene) and _is_near_shown(settings, sun, _SAME_SUN_RAD):
-        through = float(settings.sun.shown_transmittance)
-    elif tells_by_last_picture(world) and _is_near_shown(settings, sun, _NEAR_SUN_RAD):
-        through = float(settings.sun.shown_transmittance)
+    shown = settings.sun
+    same = abs(math.remainder(sun.azimuth_rad - shown.shown_azimuth, math.tau)) < _SAME_SUN_RAD
+    same = same and abs(sun.elevation_rad - shown.shown_elevation) < _SAME_SUN_RAD
+    told = (same and shown.shown_frame == animation_frame(scene)) or holds_last_picture(world)
+    through = float(shown.shown_transmittance) if told else 1.0
     red, green, blue = (channel * through for channel in irradiance)
     return sun.azimuth_rad, sun.elevation_rad, (red, green, blue)
 
 
-def tells_by_last_picture(world: bpy.types.World) -> bool:
+def holds_last_picture(world: bpy.types.World) -> bool:
     """Whether a live preview follows, so that what its last picture let through holds until the next one comes."""
-    return not bpy.app.background and sky_settings(world).sun.shown_frame >= 0 and bool(live_settings(world).enabled)
-
-
-def _is_near_shown(settings: SkyGenSettings, sun: SunNow, within_rad: float) -> bool:
-    """Whether the picture that is shown has the sun where it is now."""
-    azimuth = math.remainder(sun.azimuth_rad - settings.sun.shown_azimuth, math.tau)
-    return abs(azimuth) < within_rad and abs(sun.elevation_rad - settings.sun.shown_elevation) < within_rad
+    told = sky_settings(world).sun.shown_frame >= 0
+    return told and is_own(world) and bool(live_settings(world).enabled) and not bpy.app.background
 
 
 def follow_settings(

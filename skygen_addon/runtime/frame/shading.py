@@ -87,7 +87,8 @@ class Shading:
         if self._graph is not None:
             direction, (low, high) = parts[0].direction, layers[0]
             clear = np.zeros_like(low)
-            clear_disc = look.compose_tile(direction, clear, clear, scene, parts[0].side)
+            unshaded = replace(scene, ceiling_km=0.0)  # what the network was fitted to: the sky without clouds
+            clear_disc = look.compose_tile(direction, clear, clear, unshaded, parts[0].side)
             features = shade_features(direction, low, high, scene.sun_direction, clear_disc @ REC709_LUMINANCE)
             spread = self._disc_size // size  # the network sees a disc of one size
             (correction,) = self._graph(features=features.repeat(spread, axis=2).repeat(spread, axis=3))

@@ -25,6 +25,9 @@ HAZE_UNTOLD, HAZE_OVERCAST = 1.2, 2.5
 GREATEST_SHADE = 2.5
 """How many times hazier than it reads a cloudy sky may be."""
 
+LEAST_READING = 0.5
+"""A reading below counts as this much where it bounds the haze: shade alone makes a sky read so clear."""
+
 _WARMTH_OF_DOUBLE = 0.25
 """Stops of red over blue by which twice the haze makes the model's clear sky warmer beside its clouds, about."""
 
@@ -62,7 +65,7 @@ def corrected_haze(controls: SkyControls, reading: float | None, shifts: Shifts)
         return controls.haze
     warmer = float(shifts.clear[0] - shifts.clouds[0])
     haze = controls.haze * 2.0 ** min(max(warmer / _WARMTH_OF_DOUBLE, -1.0), 1.0)
-    return _set(min(max(haze, reading), GREATEST_SHADE * reading))
+    return _set(min(max(haze, reading), GREATEST_SHADE * max(reading, LEAST_READING)))
 
 
 def haze_astray(before: float, after: float) -> float:

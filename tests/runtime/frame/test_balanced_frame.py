@@ -24,7 +24,8 @@ BALANCE = (8200.0, -14.0)
 @pytest.fixture(scope="module")
 def neutral(preset_requests: Callable[..., list[SkyRequest]]) -> SkyRequest:
     """Thin broken clouds, ground and a free sun."""
-    return preset_requests("broken_clouds", [5], 128, low={"cover": 0.5, "density": 0.05}, exposure_ev=1.0)[0]
+    asked = {"low": {"cover": 0.5, "density": 0.05}, "exposure_ev": 1.0, "white_balance_k": 6500.0}
+    return preset_requests("broken_clouds", [5], 128, **asked)[0]
 
 
 def balanced(request: SkyRequest) -> SkyRequest:
@@ -71,7 +72,7 @@ def test_the_disc_the_record_and_the_lamp_are_of_one_colour(sky_renderer: FrameR
 def test_the_command_line_replaces_a_presets_balance() -> None:
     controls = SkyOptions(preset="clear_noon", temperature=7200.0, tint=3.0).controls()
     assert (controls.white_balance_k, controls.white_balance_tint) == (7200.0, 3.0)
-    assert SkyOptions(preset="clear_noon").controls().white_balance_k == 6500.0
+    assert SkyOptions(preset="clear_noon").controls().white_balance_k == 5500.0  # its own
     for options in (SkyOptions(temperature=100.0), SkyOptions(tint=-101.0)):
         with pytest.raises(RequestError, match="white_balance"):
             options.controls()

@@ -11,6 +11,7 @@ from skygen_addon.runtime.match.match_haze import (
     GREATEST_SHADE,
     HAZE_OVERCAST,
     HAZE_UNTOLD,
+    LEAST_READING,
     corrected_haze,
     first_haze,
     haze_astray,
@@ -33,6 +34,7 @@ def test_it_stays_between_the_reading_and_what_shade_explains() -> None:
     assert corrected(1.0, 1.0, -0.9, 0.0) == 1.0  # a blue that was graded
     assert corrected(2.4, 1.0, 0.9, 0.0) == GREATEST_SHADE
     assert corrected(7.0, 7.0, 0.9, 0.0) == 8.0
+    assert corrected(1.2, 0.25, 0.9, 0.0) == LEAST_READING * GREATEST_SHADE
 
 
 @pytest.mark.parametrize(("reading", "clear", "clouds"), [(None, 0.4, 0.0), (1.0, None, 0.0), (1.0, 0.4, None)])

@@ -23,7 +23,7 @@ from skygen_addon.core.bundle import load_bundle
 from skygen_addon.core.engine_identity import engine_identity
 from skygen_addon.core.geometry import disc_position, panorama_directions
 from skygen_addon.core.presets import load_preset, preset_names
-from skygen_addon.core.request import SkyRequest
+from skygen_addon.core.request import NEUTRAL_WHITE_K, SkyRequest
 from skygen_addon.core.timeline import requests_for_frames
 from skygen_addon.core.whole_file import whole_file
 from skygen_addon.runtime.frame.frame import FrameRenderer
@@ -87,7 +87,12 @@ def preset_requests(count: int) -> list[tuple[str, SkyRequest]]:
     for number in range(count):
         name = names[number % len(names)]
         turned = float(np.random.default_rng([7, number]).uniform(0, 360))
-        controls = replace(load_preset(name).controls, sun_azimuth_deg=turned)
+        controls = replace(
+            load_preset(name).controls,
+            sun_azimuth_deg=turned,
+            white_balance_k=NEUTRAL_WHITE_K,  # captures are calibrated to the neutral sky, too
+            white_balance_tint=0.0,
+        )
         hour = 1 + number // len(names)
         (request,) = requests_for_frames(
             lambda _, c=controls: c,  # type: ignore[misc]
