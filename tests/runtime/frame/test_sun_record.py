@@ -56,7 +56,9 @@ def test_the_record_is_the_light_of_the_drawn_disc(
     irradiance = np.einsum("hwc,h->c", disc, panorama_solid_angles(128))
     assert frame.sun.irradiance == pytest.approx(irradiance.tolist(), rel=1e-4, abs=1e-4)
     assert frame.sun.sky_peak == without.radiance.max()
-    clear = clear_sun_irradiance(request.sun_elevation_rad, request.haze, 1.0)
+    clear = clear_sun_irradiance(
+        request.sun_elevation_rad, request.haze, 1.0, request.white_balance_k, request.white_balance_tint
+    )
     dimmed = [channel * frame.sun.transmittance for channel in clear]
     assert frame.sun.irradiance == pytest.approx(dimmed, rel=1e-5, abs=1e-9)
     assert (frame.sun.azimuth_rad, frame.sun.elevation_rad) == (request.sun_azimuth_rad, request.sun_elevation_rad)
@@ -65,7 +67,7 @@ def test_the_record_is_the_light_of_the_drawn_disc(
 def test_no_clouds_let_everything_through_and_overcast_nothing(
     sky_renderer: FrameRenderer, preset_requests: Callable[..., list[SkyRequest]]
 ) -> None:
-    none = {"low": {"cover": 0.0}, "high": {"cover": 0.0}}
+    none = {"low": {"cover": 0.0}, "high": {"cover": 0.0}, "white_balance_k": 6500.0}
     (clear,) = preset_requests("clear_noon", [1], 64, **none)
     sun = sky_renderer.render_frame(clear).sun
     assert sun.transmittance == 1.0
