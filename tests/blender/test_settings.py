@@ -210,6 +210,7 @@ def test_white_balance_reaches_the_frames_presets_and_stale_mark(world: Any, mon
     """At neutral the fingerprint is the one of files that have no white balance, so their bakes stay as they were."""
     convert, state = part("blender.settings.controls_from_settings"), part("blender.bake.sequence_state")
     settings = world.skygen
+    settings.white_balance_temperature = 6500.0
     neutral = state.settings_fingerprint(world, 24.0)
     with monkeypatch.context() as without:
         names = {"white_balance_temperature", "white_balance_tint"}

@@ -149,7 +149,8 @@ def test_it_goes_with_every_sun(sky: Any, sun_in: str) -> None:
     light = tree.nodes["SkyGen Background"].inputs["Color"].links[0].from_socket
     assert tree.nodes["SkyGen Blur Limit"].inputs[0].links[0].from_socket == light
     assert tree.nodes["SkyGen Backdrop"].inputs["Color"].links[0].from_node.name == "SkyGen Blur Limit"
-    limit = part("blender.sun.sun_nodes").limit_of(sky.skygen.sun.sky_peak, sky.skygen.exposure)
+    nodes = part("blender.sun.sun_nodes")
+    limit = nodes.limit_of(sky.skygen.sun.sky_peak, nodes.brightest_ev(sky.skygen))
     assert tuple(tree.nodes["SkyGen Blur Limit"].inputs[1].default_value) == pytest.approx((limit,) * 3)
     look.camera_sees = "SKY"
     assert tree.nodes["SkyGen Background"].inputs["Color"].links[0].from_socket == light
