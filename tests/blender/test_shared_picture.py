@@ -70,3 +70,16 @@ def test_a_preview_and_a_view_with_another_light_need_no_lock(baked: Any, shadin
     assert shared.view_may_get_into_film(scene)
     assert bpy.ops.skygen.restore_world() == {"FINISHED"} and bpy.ops.skygen.add_sky() == {"FINISHED"}
     assert not shared.view_may_get_into_film(scene)
+
+
+def test_a_film_is_warned_of_in_the_console(
+    baked: Any, shading: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    check, scene = importlib.import_module(f"{MODULE}.blender.bake.render_check"), bpy.context.scene
+    scene.render.engine, shading.type = EEVEE, "RENDERED"
+    for film, lock, warned in ((True, False, True), (True, True, False), (False, False, False)):
+        monkeypatch.setattr(check, "is_film_rendered", lambda context, film=film: film)
+        scene.render.use_lock_interface = lock
+        caplog.clear()
+        check.warn_of_unbaked_frames(scene)
+        assert ("Switch on Lock Interface" in caplog.text) == warned

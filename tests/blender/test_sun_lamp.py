@@ -200,9 +200,12 @@ def test_a_live_previews_last_picture_dims_the_lamp_until_the_next(sky: Any, mon
         sky.skygen.sun_azimuth += azimuth
         sync.follow_settings(sky, scene)
         assert lamp.data.energy == pytest.approx(0.25 * clear, rel=1e-4)
+        assert "25%" in part("blender.panels.panel_sun").lamp_lines(sky, scene)[0][0]
     sky.skygen_live.enabled = False
     sync.follow_settings(sky, scene)
     assert lamp.data.energy == pytest.approx(clear, rel=1e-4)
+    sun.shown_frame = scene.frame_current  # of this frame, but with the sun elsewhere: panel and lamp say alike
+    assert "clear sky" in part("blender.panels.panel_sun").lamp_lines(sky, scene)[0][0]
     sky.skygen_live.enabled, sun.shown_frame = True, -1  # no picture yet
     sync.follow_settings(sky, scene)
     assert lamp.data.energy == pytest.approx(clear, rel=1e-4)

@@ -15,8 +15,7 @@ from ..sun.sun_keys import is_keyed, keyed_span
 from ..sun.sun_lamp import lamp_in_scene, sun_light
 from ..sun.sun_placement import is_dated, sun_now
 from ..sun.sun_properties import SkyGenSun
-from ..sun.sun_sync import holds_last_picture
-from ..world.sequence_clock import animation_frame
+from ..sun.sun_sync import shown_through
 from ..world.world_nodes import environment_node
 from .panel_base import ChildPanel, Line, draw_lines, world_of
 
@@ -124,10 +123,12 @@ def _live_words(lamp: bpy.types.Object, world: bpy.types.World, scene: bpy.types
     """What dims a lamp that follows the settings."""
     if not sun_light(lamp).energy:
         return ": the sun is below the horizon"
-    shown = sky_settings(world).sun
-    if shown.shown_frame == animation_frame(scene) or holds_last_picture(world):
-        return f", {shown.shown_transmittance:.0%} through the preview's clouds"
-    return ", clear sky; Bake adds the clouds"
+    settings = sky_settings(world)
+    try:
+        through = shown_through(world, settings, scene, sun_now(world, settings, scene))
+    except SkyGenError:  # an impossible date, of which other lines tell; the lamp stays as it is
+        return ""
+    return ", clear sky; Bake adds the clouds" if through is None else f", {through:.0%} through the preview's clouds"
 
 
 def _lock_lines(world: bpy.types.World, scene: bpy.types.Scene) -> list[Line]:

@@ -43,7 +43,7 @@ from .sun_lamp import (
     turn_with_sky,
 )
 from .sun_nodes import brightest_ev, limit_of, show_sun_in_world, usual_peak
-from .sun_placement import sun_now
+from .sun_placement import SunNow, sun_now
 
 _LOG = logging.getLogger(__name__)
 _SAME_SUN_RAD = 1e-5
@@ -61,13 +61,20 @@ def live_light(world: bpy.types.World, settings: SkyGenSettings, scene: bpy.type
     sun = sun_now(world, settings, scene)
     balance = (float(settings.white_balance_temperature), float(settings.white_balance_tint))
     irradiance = clear_sun_irradiance(sun.elevation_rad, float(settings.haze), float(settings.exposure), *balance)
+    through = shown_through(world, settings, scene, sun)
+    red, green, blue = (channel * (1.0 if through is None else through) for channel in irradiance)
+    return sun.azimuth_rad, sun.elevation_rad, (red, green, blue)
+
+
+def shown_through(
+    world: bpy.types.World, settings: SkyGenSettings, scene: bpy.types.Scene, sun: SunNow
+) -> float | None:
+    """Share of the sun's light that the shown preview's clouds let through; None where it tells nothing of this sun."""
     shown = settings.sun
     same = abs(math.remainder(sun.azimuth_rad - shown.shown_azimuth, math.tau)) < _SAME_SUN_RAD
     same = same and abs(sun.elevation_rad - shown.shown_elevation) < _SAME_SUN_RAD
     told = (same and shown.shown_frame == animation_frame(scene)) or holds_last_picture(world)
-    through = float(shown.shown_transmittance) if told else 1.0
-    red, green, blue = (channel * through for channel in irradiance)
-    return sun.azimuth_rad, sun.elevation_rad, (red, green, blue)
+    return float(shown.shown_transmittance) if told else None
 
 
 def holds_last_picture(world: bpy.types.World) -> bool:
